@@ -1,0 +1,1 @@
+//! Stories, the runner, the checks, the search and the reports.

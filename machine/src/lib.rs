@@ -1,0 +1,1 @@
+//! A simulated x86-64 multiprocessor.

@@ -1,0 +1,260 @@
+//! What can be asked of a kernel, and what it may answer.
+//!
+//! Operands are *slots*: names that a caller of the kernel holds for what it was given. A slot is the only way in
+//! which a story, the reference and a kernel speak of the same thing; addresses and frame numbers differ from
+//! backend to backend and are never compared.
+
+use core::fmt;
+
+/// How many slots of each kind there are.
+pub const SLOTS: u8 = 16;
+
+macro_rules! slot {
+    ($(#[$doc:meta])* $name:ident, $letter:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u8);
+
+        impl $name {
+            /// The letter that the text form writes before the number.
+            pub const LETTER: char = $letter;
+
+            /// The slot of this number, which wraps at [`SLOTS`].
+            #[inline]
+            pub const fn new(number: u8) -> Self {
+                Self(number % SLOTS)
+            }
+
+            /// The number, from 0 to [`SLOTS`] - 1.
+            #[inline]
+            pub const fn number(self) -> u8 {
+                self.0
+            }
+
+            /// The number as an index.
+            #[inline]
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", Self::LETTER, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+slot! {
+    /// A page that a caller allocated (`p3`).
+    PageSlot, 'p'
+}
+slot! {
+    /// An area that vmap returned (`a5`).
+    AreaSlot, 'a'
+}
+slot! {
+    /// A small mapping that `vm_map_ram` returned (`r2`).
+    RamSlot, 'r'
+}
+
+/// At most so many pages are mapped by one operation.
+pub const MAX_PAGES: usize = 8;
+
+/// The pages that a mapping is made of, in order and each once (`p0+2`: two pages, from slot 0 on).
+///
+/// A resolved list holds exactly the slots that are mapped: the live ones found from the first slot on, wrapping.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PageList {
+    slots: [PageSlot; MAX_PAGES],
+    len: u8,
+}
+
+impl PageList {
+    /// A list of these pages, at most [`MAX_PAGES`] of them; the rest is dropped.
+    pub fn new(pages: impl IntoIterator<Item = PageSlot>) -> Self {
+        let mut list = Self { slots: [PageSlot::new(0); MAX_PAGES], len: 0 };
+        for page in pages.into_iter().take(MAX_PAGES) {
+            list.slots[usize::from(list.len)] = page;
+            list.len += 1;
+        }
+        list
+    }
+
+    /// How many pages.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The pages in the order of their addresses.
+    #[inline]
+    pub fn as_slice(&self) -> &[PageSlot] {
+        &self.slots[..self.len()]
+    }
+}
+
+impl fmt::Debug for PageList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+/// A mapping, by the handle that its maker holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Mapping {
+    /// An area of vmap.
+    Area(AreaSlot),
+    /// A small mapping of `vm_map_ram`.
+    Ram(RamSlot),
+}
+
+impl fmt::Display for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Area(slot) => slot.fmt(f),
+            Self::Ram(slot) => slot.fmt(f),
+        }
+    }
+}
+
+/// A page within a mapping (`a0+1`, `r2+0`), counted in pages from its start.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Place {
+    /// The mapping.
+    pub mapping: Mapping,
+    /// Pages from its start; below its length once resolved.
+    pub page: u8,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}", self.mapping, self.page)
+    }
+}
+
+/// What a write leaves behind and a read finds: a name for the write, never used twice in a story. 0 is the
+/// content of a page fresh from the allocator, which zeroes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Token(pub u32);
+
+impl Token {
+    /// The content of a page that nobody wrote since it was allocated.
+    pub const ZERO: Self = Self(0);
+}
+
+/// One thing asked of a kernel by a caller, on one CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Operation {
+    /// Allocate one zeroed page.
+    AllocPage {
+        /// The handle for it.
+        page: PageSlot,
+    },
+    /// Give a page back. The caller holds no mapping of it.
+    FreePage {
+        /// The page.
+        page: PageSlot,
+    },
+    /// Map pages into one range of kernel addresses, readable and writable.
+    Vmap {
+        /// The pages, in order.
+        pages: PageList,
+        /// The handle for the area.
+        area: AreaSlot,
+    },
+    /// Unmap an area; its translations may linger until a drain or until its range is reused.
+    Vunmap {
+        /// The area.
+        area: AreaSlot,
+    },
+    /// Map a few pages through the per-CPU blocks.
+    MapRam {
+        /// The pages, in order.
+        pages: PageList,
+        /// The handle for the mapping.
+        ram: RamSlot,
+    },
+    /// Unmap what [`Operation::MapRam`] mapped; lazily, as vunmap.
+    UnmapRam {
+        /// The mapping.
+        ram: RamSlot,
+    },
+    /// `vm_unmap_aliases`: afterwards no alias is left that was unmapped before the call.
+    DrainAliases,
+    /// Read the page's word through a kernel mapping.
+    Read {
+        /// Where.
+        place: Place,
+    },
+    /// Write the page's word through a kernel mapping.
+    Write {
+        /// Where.
+        place: Place,
+        /// What.
+        token: Token,
+    },
+    /// The page becomes a page table (the lowest level, empty), as for a process under construction.
+    MakeTable {
+        /// The page.
+        page: PageSlot,
+    },
+    /// The table becomes an ordinary page again, zeroed.
+    UnmakeTable {
+        /// The page.
+        page: PageSlot,
+    },
+}
+
+/// An operation and the context in which its caller stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Call {
+    /// What is asked.
+    pub operation: Operation,
+    /// The caller has disabled interrupts on its CPU for the whole call.
+    pub irqs_off: bool,
+}
+
+/// Where a kernel put a mapping. Only checks that read the machine look at it; it is never compared between
+/// backends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Range {
+    /// Virtual address of the first page, in bytes.
+    pub start: u64,
+    /// Length in pages, guard page not counted.
+    pub pages: u8,
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// It was done, and there is nothing else to say.
+    Done,
+    /// It was done, and the mapping lies here.
+    Mapped(Range),
+    /// A read found this.
+    Value(Token),
+    /// The access raised a page fault.
+    Fault,
+    /// There was no memory, or no hole in the address space.
+    NoMemory,
+    /// It would have to sleep or to wait for other CPUs, and its caller had interrupts off. Nothing was changed.
+    WouldSleep,
+    /// The hypervisor refused something, and the kernel had no answer to it.
+    Refused,
+    /// Not attempted: the handle that it needs was never obtained on this backend, for a legitimate reason.
+    Void,
+}
