@@ -1,1 +1,5 @@
 //! The kernels under test.
+pub mod family;
+pub mod sizes;
+
+pub use sizes::Sizes;

@@ -1,1 +1,4 @@
 //! A simulated x86-64 multiprocessor.
+pub mod point;
+
+pub use point::{Family, Pause, Point, PointKind, Temperament};

@@ -1,0 +1,67 @@
+//! How large a kernel is built: tiny while fuzzing, so that "full" states are common, and real when asked.
+
+/// A set of sizes, by name. The discriminants are written in stories.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Sizes {
+    /// Blocks of four slots, a handful of frames, a range that three mappings exhaust.
+    #[default]
+    Tiny = 0,
+    /// Room for some dozen mappings.
+    Small = 1,
+    /// What a kernel on a small server has.
+    Real = 2,
+}
+
+impl Sizes {
+    /// Every size, in the order of the tags.
+    pub const ALL: [Self; 3] = [Self::Tiny, Self::Small, Self::Real];
+
+    /// The word that the text of a story holds.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Small => "small",
+            Self::Real => "real",
+        }
+    }
+
+    /// Pages that the callers hold when a story begins: slots `p0` to `p3`.
+    pub const INITIAL_PAGES: u8 = 4;
+
+    /// Frames of physical memory, tables and the kernel's own included.
+    pub const fn frames(self) -> u32 {
+        match self {
+            Self::Tiny => 48,
+            Self::Small => 128,
+            Self::Real => 16_384,
+        }
+    }
+
+    /// Pages of address space that vmap and the blocks share.
+    pub const fn vmalloc_pages(self) -> u64 {
+        match self {
+            Self::Tiny => 24,
+            Self::Small => 64,
+            Self::Real => 1 << 23,
+        }
+    }
+
+    /// Slots (pages) of a per-CPU vmap block (`VMAP_BBMAP_BITS`).
+    pub const fn block_slots(self) -> u32 {
+        match self {
+            Self::Tiny | Self::Small => 4,
+            Self::Real => 64,
+        }
+    }
+
+    /// Lazily unmapped pages above which a purge is scheduled, for this many CPUs (`lazy_max_pages`: 32 MiB times
+    /// the bits of the number of CPUs).
+    pub const fn lazy_max_pages(self, cpus: u8) -> u64 {
+        match self {
+            Self::Tiny => 4,
+            Self::Small => 8,
+            Self::Real => (u8::BITS - cpus.leading_zeros()) as u64 * (32 << 20 >> 12),
+        }
+    }
+}
