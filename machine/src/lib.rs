@@ -1,4 +1,33 @@
-//! A simulated x86-64 multiprocessor.
-pub mod point;
+//! A simulated x86-64 multiprocessor, on which kernels run as ordinary straight-line code.
+//!
+//! Everything that code on a CPU does to shared state goes through [`Cpu`], and each such access is a [`Point`] at
+//! which a story may pause it. What runs on a CPU is carried by a stackful coroutine, so a point costs a counter
+//! unless the story pauses there, and an interrupt runs nested on the stack that it interrupts.
+//!
+//! The machine knows no kernel: [`Software`] is what runs on it. `docs/machine.md` states its memory and translation
+//! model with the sections of the manuals that it follows, and `tests/litmus.rs` proves it.
 
+#![expect(clippy::inline_always, reason = "a point not paused at must cost a counter")]
+
+pub mod alarm;
+pub mod bus;
+pub mod core;
+mod cpu;
+mod machine;
+pub mod memory;
+pub mod paging;
+pub mod point;
+pub mod tlb;
+pub mod trace;
+pub mod wait;
+
+pub use alarm::{Alarm, AlarmKind};
+pub use bus::{Bus, Config, MAX_CPUS, Mapped, PageFault};
+pub use core::{Core, Cr3, Interrupt, Level, Mode};
+pub use cpu::{Cpu, Invpcid};
+pub use machine::{Background, Machine, Observer, Software, Standing, Told};
+pub use memory::{Memory, Role, Target, Var, VarArray, Word};
+pub use paging::{Entry, Flags, Frame};
 pub use point::{Family, Pause, Point, PointKind, Temperament};
+pub use trace::{TraceEvent, TraceLine};
+pub use wait::{Holder, Until, Wait, WaitKind};

@@ -1,0 +1,169 @@
+//! The registers and queues of one CPU.
+
+use crate::memory::Target;
+use crate::paging::Frame;
+use crate::point::Pause;
+use crate::tlb::Tlb;
+use std::cell::{Cell, RefCell};
+
+/// Levels of privilege at which code runs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Level {
+    /// The kernel under test, and what runs above it.
+    Guest = 0,
+    /// The hypervisor beneath it, which interrupts it whatever its interrupt flag says.
+    Hypervisor = 1,
+}
+
+/// User or supervisor mode.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mode {
+    /// Supervisor: the user bit is not asked for.
+    Kernel,
+    /// User: every level must carry the user bit.
+    User,
+}
+
+/// What CR3 holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Cr3 {
+    /// The root table.
+    pub root: Frame,
+    /// The process-context identifier.
+    pub pcid: u16,
+}
+
+/// An interrupt on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Interrupt {
+    /// The CPU that sent it.
+    pub from: u8,
+    /// What it is, in the words of the software.
+    pub vector: u8,
+    /// Who takes it.
+    pub level: Level,
+}
+
+/// A store that has left the program and not yet reached memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BufferedStore {
+    /// Where it goes.
+    pub target: Target,
+    /// What it stores.
+    pub value: u64,
+    /// For a word, the frame's incarnation when the store was made.
+    pub incarnation: u32,
+}
+
+/// One CPU's own state.
+#[derive(Debug)]
+pub struct Core {
+    /// Points passed by the running operation or handler.
+    pub(crate) passed: Cell<u32>,
+    /// The number of points from which on each takes the slow path.
+    pub(crate) stop_at: Cell<u32>,
+    /// Points already taken off the step budget.
+    pub(crate) paid: Cell<u32>,
+    pub(crate) pause: Cell<Option<Pause>>,
+    pub(crate) occurrences: Cell<u8>,
+    /// The pause for the next operation or handler that starts here.
+    pub(crate) next_pause: Cell<Option<Pause>>,
+    pub(crate) level: Cell<Level>,
+    pub(crate) mode: Cell<Mode>,
+    pub(crate) interrupts_on: [Cell<bool>; 2],
+    pub(crate) handlers: Cell<u8>,
+    pub(crate) pending: RefCell<Vec<Interrupt>>,
+    pub(crate) buffered: Cell<u32>,
+    pub(crate) buffer: RefCell<Vec<BufferedStore>>,
+    pub(crate) cr3: Cell<Cr3>,
+    pub(crate) tlb: RefCell<Tlb>,
+}
+
+impl Core {
+    pub(crate) fn new() -> Self {
+        Self {
+            passed: Cell::new(0),
+            stop_at: Cell::new(u32::MAX),
+            paid: Cell::new(0),
+            pause: Cell::new(None),
+            occurrences: Cell::new(0),
+            next_pause: Cell::new(None),
+            level: Cell::new(Level::Guest),
+            mode: Cell::new(Mode::Kernel),
+            interrupts_on: [Cell::new(true), Cell::new(true)],
+            handlers: Cell::new(0),
+            pending: RefCell::default(),
+            buffered: Cell::new(0),
+            buffer: RefCell::default(),
+            cr3: Cell::new(Cr3 { root: Frame(0), pcid: 0 }),
+            tlb: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn reset(&self) {
+        self.passed.set(0);
+        self.stop_at.set(u32::MAX);
+        self.paid.set(0);
+        self.pause.set(None);
+        self.occurrences.set(0);
+        self.next_pause.set(None);
+        self.level.set(Level::Guest);
+        self.mode.set(Mode::Kernel);
+        self.interrupts_on.iter().for_each(|on| on.set(true));
+        self.handlers.set(0);
+        self.pending.borrow_mut().clear();
+        self.buffered.set(0);
+        self.buffer.borrow_mut().clear();
+        self.cr3.set(Cr3 { root: Frame(0), pcid: 0 });
+        self.tlb.borrow_mut().invalidate_all();
+    }
+
+    /// Whether interrupts for a level of privilege are taken now.
+    ///
+    /// The hypervisor's are taken whatever the guest's flag says; the guest's wait while the hypervisor runs.
+    pub fn takes(&self, level: Level) -> bool {
+        match level {
+            Level::Hypervisor => {
+                self.level.get() == Level::Guest || self.interrupts_on[Level::Hypervisor as usize].get()
+            }
+            Level::Guest => {
+                self.level.get() == Level::Guest && self.interrupts_on[Level::Guest as usize].get()
+            }
+        }
+    }
+
+    /// What CR3 holds.
+    pub fn cr3(&self) -> Cr3 {
+        self.cr3.get()
+    }
+
+    /// User or supervisor mode.
+    pub fn mode(&self) -> Mode {
+        self.mode.get()
+    }
+
+    /// The level of privilege at which the CPU runs.
+    pub fn level(&self) -> Level {
+        self.level.get()
+    }
+
+    /// Whether the guest's interrupt flag is set.
+    pub fn guest_interrupts_on(&self) -> bool {
+        self.interrupts_on[Level::Guest as usize].get()
+    }
+
+    /// The stores that have not reached memory, oldest first.
+    pub fn buffer(&self) -> std::cell::Ref<'_, Vec<BufferedStore>> {
+        self.buffer.borrow()
+    }
+
+    /// The interrupts that have arrived and were not taken, oldest first.
+    pub fn pending(&self) -> std::cell::Ref<'_, Vec<Interrupt>> {
+        self.pending.borrow()
+    }
+
+    /// The cached translations.
+    pub fn tlb(&self) -> std::cell::Ref<'_, Tlb> {
+        self.tlb.borrow()
+    }
+}

@@ -1,0 +1,490 @@
+//! The executor: which CPU runs when. It runs what the story tells, and when that must wait, whoever can release it.
+
+use crate::alarm::AlarmKind;
+use crate::bus::{Bus, Config, MAX_CPUS};
+use crate::core::Interrupt;
+use crate::cpu::{Cpu, Stop, Wake};
+use crate::memory::Var;
+use crate::point::{Pause, Point};
+use crate::wait::{Holder, Wait, WaitKind};
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+/// Bytes of a CPU's stack: a panic message must fit.
+const STACK: usize = 256 * 1024;
+
+/// What runs on a machine.
+pub trait Software: 'static {
+    /// What a CPU can be asked to do.
+    type Operation: Copy + 'static;
+    /// How that can end.
+    type Outcome: Copy + 'static;
+
+    /// Carries out an operation on a CPU: ordinary straight-line code.
+    fn run(&self, cpu: &Cpu<'_>, operation: Self::Operation) -> Self::Outcome;
+
+    /// Handles an interrupt on a CPU, on top of what it interrupted, with interrupts of its level off.
+    fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt);
+
+    /// Whether an operation's end drains the CPU's stores: it returned through a lock release and a scheduler, and a
+    /// later event may rely on it. A user access does not.
+    fn drains_at_end(&self, _operation: &Self::Operation) -> bool {
+        true
+    }
+
+    /// Somebody waits for the background: moves it on if nothing holds it, or says who holds it.
+    fn background(&self, _executor: &Standing<'_>, _wait: &Wait) -> Background {
+        Background::Nothing
+    }
+}
+
+/// How the software's background answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Background {
+    /// It moved on.
+    Moved,
+    /// These CPUs, a bit each, hold it up.
+    HeldBy(u8),
+    /// Nothing is to be moved.
+    Nothing,
+}
+
+/// How the CPUs stand while no code runs: for grace periods.
+#[derive(Debug)]
+pub struct Standing<'m> {
+    /// The machine.
+    pub bus: &'m Bus,
+    /// CPUs on which an operation or a handler is under way, a bit each.
+    pub busy: u8,
+}
+
+/// Told of every operation that ends, at the moment it does.
+pub trait Observer<O> {
+    /// An operation on this CPU ended.
+    fn ended(&mut self, bus: &Bus, cpu: u8, outcome: O);
+}
+
+/// How far an event got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// The operation or handler ended.
+    Ended,
+    /// It stands before this point.
+    Paused(Point),
+    /// There was nothing to do.
+    Nothing,
+    /// The machine raised an alarm and cannot go on: only [`Machine::reset`] is left.
+    Failed,
+}
+
+struct Mailbox<S: Software> {
+    software: RefCell<Option<Rc<S>>>,
+    operation: Cell<Option<S::Operation>>,
+    outcome: Cell<Option<S::Outcome>>,
+}
+
+type Carrier = Coroutine<Wake, Stop, (), DefaultStack>;
+
+struct Seat<S: Software> {
+    carrier: Option<Carrier>,
+    mail: Rc<Mailbox<S>>,
+    /// What is under way here, innermost last: an operation or handler and why it stands still.
+    standing: Vec<Stop>,
+}
+
+/// A machine and the software that runs on it.
+pub struct Machine<S: Software> {
+    bus: Rc<Bus>,
+    seats: Vec<Seat<S>>,
+    software: Rc<S>,
+    stacks: Vec<DefaultStack>,
+    failed: bool,
+}
+
+impl<S: Software> fmt::Debug for Machine<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standing: Vec<_> = self.seats.iter().map(|seat| &seat.standing).collect();
+        f.debug_struct("Machine")
+            .field("config", &self.bus.config())
+            .field("standing", &standing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Software> Machine<S> {
+    /// A machine of this shape; `boot` sets memory up and gives the software.
+    pub fn new(config: Config, boot: impl FnOnce(&Rc<Bus>) -> S) -> Self {
+        assert!((1..=MAX_CPUS).contains(&config.cpus), "1 to {MAX_CPUS} CPUs, {} asked for", config.cpus);
+        let bus = Rc::new(Bus::new(config));
+        let software = Rc::new(boot(&bus));
+        let mut machine = Self { bus, seats: Vec::new(), software, stacks: Vec::new(), failed: false };
+        machine.seat_all();
+        machine
+    }
+
+    /// Begins again, at the cost of what the last story touched.
+    pub fn reset(&mut self, config: Config, boot: impl FnOnce(&Rc<Bus>) -> S) {
+        assert!((1..=MAX_CPUS).contains(&config.cpus), "1 to {MAX_CPUS} CPUs, {} asked for", config.cpus);
+        self.bus.abandoned.set(true);
+        for seat in &mut self.seats {
+            // A carrier that stands idle lasts; one that was given up, or in which the software panicked, does not.
+            let spent =
+                seat.carrier.as_ref().is_some_and(|carrier| carrier.done() || !seat.standing.is_empty());
+            if spent && let Some(mut carrier) = seat.carrier.take() {
+                carrier.force_unwind();
+                self.stacks.push(carrier.into_stack());
+            }
+            seat.standing.clear();
+            seat.mail.software.borrow_mut().take();
+            seat.mail.operation.take();
+            seat.mail.outcome.take();
+        }
+        self.failed = false;
+        if self.bus.has_room(&config) {
+            self.bus.reset(config);
+        } else {
+            self.retire_all();
+            self.bus = Rc::new(Bus::new(config));
+        }
+        self.software = Rc::new(boot(&self.bus));
+        self.seat_all();
+    }
+
+    fn seat_all(&mut self) {
+        while self.seats.len() < usize::from(self.bus.cpus()) {
+            let mail = Rc::new(Mailbox {
+                software: RefCell::new(None),
+                operation: Cell::new(None),
+                outcome: Cell::new(None),
+            });
+            self.seats.push(Seat { carrier: None, mail, standing: Vec::new() });
+        }
+        for seat in &self.seats {
+            *seat.mail.software.borrow_mut() = Some(Rc::clone(&self.software));
+        }
+    }
+
+    fn retire_all(&mut self) {
+        for seat in &mut self.seats {
+            if let Some(mut carrier) = seat.carrier.take() {
+                carrier.resume(Wake::Quit);
+                self.stacks.push(carrier.into_stack());
+            }
+        }
+    }
+
+    /// What the CPUs share.
+    pub fn bus(&self) -> &Rc<Bus> {
+        &self.bus
+    }
+
+    /// What runs.
+    pub fn software(&self) -> &Rc<S> {
+        &self.software
+    }
+
+    /// Whether an operation or a handler is under way on a CPU.
+    pub fn busy(&self, cpu: u8) -> bool {
+        !self.seats[usize::from(cpu)].standing.is_empty()
+    }
+
+    /// How many operations and handlers are nested on a CPU.
+    pub fn depth(&self, cpu: u8) -> usize {
+        self.seats[usize::from(cpu)].standing.len()
+    }
+
+    /// How the CPUs stand.
+    pub fn standing(&self) -> Standing<'_> {
+        let busy = |cpu: u8| u8::from(self.busy(cpu)) << cpu;
+        Standing { bus: &self.bus, busy: (0..self.bus.cpus()).map(busy).sum() }
+    }
+
+    /// Starts an operation on an idle CPU and runs it to its pause or its end.
+    pub fn begin(
+        &mut self,
+        cpu: u8,
+        operation: S::Operation,
+        pause: Option<Pause>,
+        observer: &mut dyn Observer<S::Outcome>,
+    ) -> Told {
+        let seat = &mut self.seats[usize::from(cpu)];
+        assert!(seat.standing.is_empty(), "c{cpu} is busy");
+        seat.mail.operation.set(Some(operation));
+        self.bus.core(cpu).next_pause.set(pause);
+        self.run(cpu, Wake::Go, true, observer)
+    }
+
+    /// Lets the innermost operation or handler of a CPU go on, to its end.
+    pub fn resume(&mut self, cpu: u8, observer: &mut dyn Observer<S::Outcome>) -> Told {
+        match self.seats[usize::from(cpu)].standing.last() {
+            None => Told::Nothing,
+            Some(_) => self.run(cpu, Wake::Go, false, observer),
+        }
+    }
+
+    /// Delivers a pending interrupt to a CPU, if it takes one now: the oldest, or the one from a given CPU.
+    pub fn deliver(
+        &mut self,
+        cpu: u8,
+        from: Option<u8>,
+        pause: Option<Pause>,
+        observer: &mut dyn Observer<S::Outcome>,
+    ) -> Told {
+        match self.bus.next_interrupt(cpu, from) {
+            None => Told::Nothing,
+            Some(interrupt) => {
+                self.bus.core(cpu).next_pause.set(pause);
+                self.run(cpu, Wake::Interrupt(interrupt), true, observer)
+            }
+        }
+    }
+
+    /// The oldest stores of a CPU reach memory. Returns how many did.
+    pub fn drain_stores(&mut self, cpu: u8, most: usize) -> usize {
+        self.bus.drain(cpu, most)
+    }
+
+    /// Runs one CPU until what was started, or what stands innermost, pauses or ends.
+    fn run(&mut self, cpu: u8, wake: Wake, fresh: bool, observer: &mut dyn Observer<S::Outcome>) -> Told {
+        if self.failed {
+            return Told::Failed;
+        }
+        let depth = self.depth(cpu) + usize::from(fresh);
+        let mut wake = Some(wake);
+        // A context that stands waiting goes on only once its condition holds.
+        if !fresh && matches!(self.seats[usize::from(cpu)].standing.last(), Some(Stop::Waiting(_))) {
+            wake = None;
+        }
+        loop {
+            let stop = match wake.take() {
+                Some(wake) => self.step(cpu, wake, observer),
+                None => self.seats[usize::from(cpu)].standing[depth - 1],
+            };
+            match stop {
+                Stop::Ended | Stop::Taken => return Told::Ended,
+                Stop::Paused(point) => return Told::Paused(point),
+                Stop::Dead => return self.fail(),
+                Stop::Waiting(wait) => {
+                    if !self.release(cpu, depth, &wait, observer) {
+                        return self.fail();
+                    }
+                    wake = Some(Wake::Go);
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self) -> Told {
+        self.failed = true;
+        Told::Failed
+    }
+
+    /// Resumes a CPU once and keeps the books.
+    fn step(&mut self, cpu: u8, wake: Wake, observer: &mut dyn Observer<S::Outcome>) -> Stop {
+        let seat = &mut self.seats[usize::from(cpu)];
+        if seat.carrier.is_none() {
+            seat.carrier = Some(carrier(cpu, &self.bus, &seat.mail, self.stacks.pop()));
+        }
+        let starts = matches!(wake, Wake::Interrupt(_)) || seat.standing.is_empty();
+        let carrier = seat.carrier.as_mut().expect("seated above");
+        let CoroutineResult::Yield(stop) = carrier.resume(wake) else {
+            unreachable!("a carrier returns only when told to quit")
+        };
+        match stop {
+            Stop::Ended | Stop::Taken => {
+                if !starts {
+                    seat.standing.pop();
+                }
+                if stop == Stop::Ended {
+                    let outcome = seat.mail.outcome.take().expect("an operation that ended has an outcome");
+                    observer.ended(&self.bus, cpu, outcome);
+                }
+            }
+            Stop::Paused(_) | Stop::Waiting(_) | Stop::Dead => {
+                if starts {
+                    seat.standing.push(stop);
+                } else {
+                    *seat.standing.last_mut().expect("something was under way") = stop;
+                }
+            }
+        }
+        stop
+    }
+
+    /// Runs whoever can release the context at this depth of a CPU, only until its wait is over.
+    fn release(
+        &mut self,
+        cpu: u8,
+        depth: usize,
+        wait: &Wait,
+        observer: &mut dyn Observer<S::Outcome>,
+    ) -> bool {
+        loop {
+            if self.failed {
+                return false;
+            }
+            let moved = if self.depth(cpu) > depth {
+                // A handler stands on top of the waiter and must leave first.
+                self.advance(cpu, None, 1 << cpu, observer)
+            } else if self.bus.holds(cpu, wait) {
+                return true;
+            } else {
+                self.unblock(cpu, wait, 1 << cpu, observer)
+            };
+            if !moved {
+                if !self.failed {
+                    self.report_deadlock(cpu, *wait);
+                }
+                return false;
+            }
+            // Help that never ends is a livelock, even if each turn passes few points.
+            let left = self.bus.steps_left.get();
+            self.bus.steps_left.set(left.saturating_sub(1));
+            if left == 0 {
+                self.bus.alarm(cpu, AlarmKind::Livelock, None);
+                return false;
+            }
+        }
+    }
+
+    /// One thing that may bring a wait nearer to its end. `asked` holds the CPUs on the way here: meeting one again is
+    /// a cycle.
+    fn unblock(&mut self, cpu: u8, wait: &Wait, asked: u8, observer: &mut dyn Observer<S::Outcome>) -> bool {
+        // A spinner with interrupts on takes them.
+        if self.take_one(cpu, observer) {
+            return true;
+        }
+        if self.drain_for(wait.var) {
+            return true;
+        }
+        let all = (1u16 << self.bus.cpus()) - 1;
+        let candidates = match wait.holder {
+            Holder::Cpu(holder) => 1 << holder,
+            Holder::Anyone => all as u8,
+            Holder::Background => match self.software.clone().background(&self.standing(), wait) {
+                Background::Moved => return true,
+                Background::HeldBy(cpus) => cpus,
+                Background::Nothing => 0,
+            },
+        };
+        for candidate in 0..self.bus.cpus() {
+            if candidates & !asked & 1 << candidate != 0
+                && self.advance(candidate, Some((cpu, wait)), asked | 1 << candidate, observer)
+            {
+                return true;
+            }
+        }
+        // A lock released by a plain store may sit in any buffer.
+        (0..self.bus.cpus()).any(|cpu| self.bus.drain(cpu, usize::MAX) != 0)
+    }
+
+    /// Gets one CPU to move: its innermost context, until what is waited for has happened.
+    fn advance(
+        &mut self,
+        cpu: u8,
+        wanted: Option<(u8, &Wait)>,
+        asked: u8,
+        observer: &mut dyn Observer<S::Outcome>,
+    ) -> bool {
+        let acknowledge = wanted.is_some_and(|(_, wait)| wait.kind == WaitKind::Acknowledge);
+        match self.seats[usize::from(cpu)].standing.last().copied() {
+            None => self.take_one(cpu, observer),
+            Some(Stop::Waiting(other)) if !self.bus.holds(cpu, &other) => {
+                self.unblock(cpu, &other, asked, observer)
+            }
+            Some(Stop::Paused(_) | Stop::Waiting(_)) => {
+                if acknowledge && self.take_one(cpu, observer) {
+                    return true;
+                }
+                if let Some((waiter, wait)) = wanted {
+                    self.bus.watch.set(Some((waiter, *wait, cpu)));
+                    self.bus.core(cpu).stop_at.set(0);
+                }
+                let stop = self.step(cpu, Wake::Go, observer);
+                self.bus.watch.set(None);
+                self.failed |= stop == Stop::Dead;
+                !self.failed
+            }
+            Some(Stop::Dead | Stop::Ended | Stop::Taken) => false,
+        }
+    }
+
+    /// Delivers one pending interrupt to a CPU that takes it, as help: not paused in.
+    fn take_one(&mut self, cpu: u8, observer: &mut dyn Observer<S::Outcome>) -> bool {
+        let Some(interrupt) = self.bus.next_interrupt(cpu, None) else { return false };
+        self.bus.core(cpu).next_pause.set(None);
+        let watch = self.bus.watch.take();
+        let stop = self.step(cpu, Wake::Interrupt(interrupt), observer);
+        self.bus.watch.set(watch);
+        self.failed |= stop == Stop::Dead;
+        !self.failed
+    }
+
+    /// Lets the buffered stores that a wait may depend on reach memory, lowest CPU first.
+    fn drain_for(&mut self, var: Var) -> bool {
+        (0..self.bus.cpus()).any(|cpu| self.bus.buffers(cpu, var) && self.bus.drain(cpu, usize::MAX) != 0)
+    }
+
+    /// Follows who waits for whom, from the wait that nobody can end.
+    fn report_deadlock(&self, cpu: u8, wait: Wait) {
+        let mut cycle = vec![(cpu, wait)];
+        let mut holder = wait.holder;
+        while let Holder::Cpu(next) = holder {
+            if cycle.iter().any(|(seen, _)| *seen == next) {
+                break;
+            }
+            let Some(Stop::Waiting(wait)) = self.seats[usize::from(next)].standing.last() else { break };
+            cycle.push((next, *wait));
+            holder = wait.holder;
+        }
+        self.bus.alarm(cpu, AlarmKind::Deadlock { cycle }, None);
+    }
+}
+
+impl<S: Software> Drop for Machine<S> {
+    fn drop(&mut self) {
+        self.bus.abandoned.set(true);
+    }
+}
+
+/// The coroutine that carries what runs on one CPU: it lasts as long as the machine and loops over its mailbox.
+fn carrier<S: Software>(
+    id: u8,
+    bus: &Rc<Bus>,
+    mail: &Rc<Mailbox<S>>,
+    stack: Option<DefaultStack>,
+) -> Carrier {
+    let stack = stack.unwrap_or_else(|| DefaultStack::new(STACK).expect("memory for a stack"));
+    let bus = Rc::clone(bus);
+    let mail = Rc::clone(mail);
+    Coroutine::with_stack(stack, move |yielder, first: Wake| {
+        let mut wake = first;
+        loop {
+            if let Wake::Quit = wake {
+                return;
+            }
+            let software = mail.software.borrow().clone().expect("a machine that runs has software");
+            let isr = |cpu: &Cpu<'_>, interrupt: Interrupt| software.interrupt(cpu, interrupt);
+            let cpu = Cpu::new(id, &bus, yielder, &isr);
+            let stop = match wake {
+                Wake::Interrupt(interrupt) => {
+                    cpu.take(interrupt);
+                    Stop::Taken
+                }
+                Wake::Go | Wake::Quit => {
+                    let operation = mail.operation.take().expect("an operation was posted");
+                    cpu.begin_context();
+                    let outcome = software.run(&cpu, operation);
+                    cpu.end_of_operation(software.drains_at_end(&operation));
+                    mail.outcome.set(Some(outcome));
+                    Stop::Ended
+                }
+            };
+            drop(software);
+            wake = yielder.suspend(stop);
+        }
+    })
+}

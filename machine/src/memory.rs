@@ -1,0 +1,300 @@
+//! What all CPUs share: kernel variables and physical frames. Plain state, no points: whoever comes through here
+//! directly has already passed one, or is the hardware.
+
+use crate::paging::{Frame, WORDS};
+use crate::point::Family;
+use std::cell::{Cell, OnceCell, RefCell};
+
+/// A kernel variable: 64 bits that all CPUs see, and the family it is named by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Var {
+    pub(crate) index: u32,
+    /// The family by which stories name it.
+    pub family: Family,
+}
+
+/// A run of kernel variables of one family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VarArray {
+    first: u32,
+    len: u32,
+    family: Family,
+}
+
+impl VarArray {
+    /// The variable at an index below [`VarArray::len`].
+    #[inline]
+    pub fn at(&self, index: usize) -> Var {
+        assert!(index < self.len as usize, "index {index} of {} variables", self.len);
+        Var { index: self.first + index as u32, family: self.family }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// What a frame is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// In nobody's use.
+    Free,
+    /// A page of data.
+    Data,
+    /// A page table of this level, 1 to 4.
+    Table(u8),
+    /// Given away to another owner.
+    Foreign,
+}
+
+/// One word of physical memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Word {
+    /// The frame.
+    pub frame: Frame,
+    /// The word within it, below [`WORDS`].
+    pub index: u16,
+}
+
+impl Word {
+    /// A word of a frame; the index wraps at [`WORDS`].
+    #[inline]
+    pub const fn new(frame: Frame, index: usize) -> Self {
+        Self { frame, index: (index & (WORDS - 1)) as u16 }
+    }
+}
+
+/// Where a store goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Target {
+    /// A kernel variable.
+    Var(Var),
+    /// A word of a frame.
+    Word(Word),
+}
+
+type Contents = Box<[Cell<u64>; WORDS]>;
+
+#[derive(Debug)]
+struct FrameState {
+    role: Cell<Role>,
+    owner: Cell<u8>,
+    references: Cell<u32>,
+    incarnation: Cell<u32>,
+    /// Which words were written since the last reset or clearing.
+    written: [Cell<u64>; WORDS / 64],
+    touched: Cell<bool>,
+    /// The entry that was last made to lead here, packed as (frame, index): where a walk to it may come from.
+    linked_from: Cell<Option<(Frame, u16)>>,
+    contents: OnceCell<Contents>,
+}
+
+/// All variables and frames.
+#[derive(Debug)]
+pub struct Memory {
+    vars: Box<[Cell<u64>]>,
+    next_var: Cell<u32>,
+    frames: Box<[FrameState]>,
+    touched: RefCell<Vec<Frame>>,
+}
+
+impl Memory {
+    pub(crate) fn new(frames: u32, vars: u32) -> Self {
+        let frame = |_| FrameState {
+            role: Cell::new(Role::Free),
+            owner: Cell::new(0),
+            references: Cell::new(0),
+            incarnation: Cell::new(0),
+            written: Default::default(),
+            touched: Cell::new(false),
+            linked_from: Cell::new(None),
+            contents: OnceCell::new(),
+        };
+        Self {
+            vars: vec![Cell::new(0); vars as usize].into_boxed_slice(),
+            next_var: Cell::new(0),
+            frames: (0..frames).map(frame).collect(),
+            touched: RefCell::default(),
+        }
+    }
+
+    /// Back to zero: every variable given back, every frame free. Costs what was touched.
+    pub(crate) fn reset(&self) {
+        for var in &self.vars[..self.next_var.replace(0) as usize] {
+            var.set(0);
+        }
+        for frame in self.touched.borrow_mut().drain(..) {
+            self.clear(frame);
+            let state = &self.frames[frame.index()];
+            state.touched.set(false);
+            state.role.set(Role::Free);
+            state.owner.set(0);
+            state.references.set(0);
+            state.incarnation.set(0);
+            state.linked_from.set(None);
+        }
+    }
+
+    /// How many frames there are.
+    pub fn frames(&self) -> u32 {
+        self.frames.len() as u32
+    }
+
+    /// How many variables are in use.
+    pub fn vars_in_use(&self) -> u32 {
+        self.next_var.get()
+    }
+
+    /// How many variables there is room for.
+    pub fn vars_capacity(&self) -> u32 {
+        self.vars.len() as u32
+    }
+
+    /// A fresh variable, 0.
+    pub fn var(&self, family: Family) -> Var {
+        Var { index: self.vars(family, 1).first, family }
+    }
+
+    /// A run of fresh variables, all 0.
+    pub fn vars(&self, family: Family, len: usize) -> VarArray {
+        let first = self.next_var.get();
+        let end = first as usize + len;
+        assert!(end <= self.vars.len(), "room for {} variables, {end} asked for", self.vars.len());
+        self.next_var.set(end as u32);
+        VarArray { first, len: len as u32, family }
+    }
+
+    /// The value of a variable in memory; stores still buffered do not count.
+    #[inline]
+    pub fn value(&self, var: Var) -> u64 {
+        self.vars[var.index as usize].get()
+    }
+
+    /// Sets a variable at once, as while booting.
+    #[inline]
+    pub fn set_value(&self, var: Var, value: u64) {
+        self.vars[var.index as usize].set(value);
+    }
+
+    /// The value of a word in memory; stores still buffered do not count.
+    #[inline]
+    pub fn peek(&self, word: Word) -> u64 {
+        match self.frames[word.frame.index()].contents.get() {
+            Some(contents) => contents[usize::from(word.index)].get(),
+            None => 0,
+        }
+    }
+
+    /// Sets a word at once, as hardware does, or while booting.
+    #[inline]
+    pub fn poke(&self, word: Word, value: u64) {
+        let state = &self.frames[word.frame.index()];
+        let contents = state.contents.get_or_init(|| Box::new([const { Cell::new(0) }; WORDS]));
+        let index = usize::from(word.index);
+        contents[index].set(value);
+        let written = &state.written[index / 64];
+        written.set(written.get() | 1 << (index % 64));
+        self.touch(word.frame, state);
+    }
+
+    #[inline]
+    fn touch(&self, frame: Frame, state: &FrameState) {
+        if !state.touched.replace(true) {
+            self.touched.borrow_mut().push(frame);
+        }
+    }
+
+    /// All words of a frame become 0.
+    pub fn clear(&self, frame: Frame) {
+        let state = &self.frames[frame.index()];
+        let Some(contents) = state.contents.get() else { return };
+        for (group, written) in state.written.iter().enumerate() {
+            let mut bits = written.replace(0);
+            while bits != 0 {
+                contents[group * 64 + bits.trailing_zeros() as usize].set(0);
+                bits &= bits - 1;
+            }
+        }
+    }
+
+    /// The first word from an index on that is not 0.
+    pub fn next_non_zero(&self, frame: Frame, from: usize) -> Option<usize> {
+        let state = &self.frames[frame.index()];
+        let contents = state.contents.get()?;
+        let mut group = from / 64;
+        let mut bits = state.written.get(group)?.get() & (u64::MAX << (from % 64));
+        loop {
+            while bits != 0 {
+                let index = group * 64 + bits.trailing_zeros() as usize;
+                if contents[index].get() != 0 {
+                    return Some(index);
+                }
+                bits &= bits - 1;
+            }
+            group += 1;
+            bits = state.written.get(group)?.get();
+        }
+    }
+
+    /// What a frame is used for.
+    #[inline]
+    pub fn role(&self, frame: Frame) -> Role {
+        self.frames[frame.index()].role.get()
+    }
+
+    /// Gives a frame another use. Every new use but none is a new incarnation.
+    pub fn set_role(&self, frame: Frame, role: Role) {
+        let state = &self.frames[frame.index()];
+        if state.role.replace(role) != role && role != Role::Free {
+            state.incarnation.set(state.incarnation.get() + 1);
+        }
+        self.touch(frame, state);
+    }
+
+    /// How often the frame has been put to a new use.
+    #[inline]
+    pub fn incarnation(&self, frame: Frame) -> u32 {
+        self.frames[frame.index()].incarnation.get()
+    }
+
+    /// Whose the frame is; 0 is the kernel under test, or the hypervisor's first guest.
+    pub fn owner(&self, frame: Frame) -> u8 {
+        self.frames[frame.index()].owner.get()
+    }
+
+    /// Hands a frame to another owner.
+    pub fn set_owner(&self, frame: Frame, owner: u8) {
+        let state = &self.frames[frame.index()];
+        state.owner.set(owner);
+        self.touch(frame, state);
+    }
+
+    /// How many references to the frame are held.
+    pub fn references(&self, frame: Frame) -> u32 {
+        self.frames[frame.index()].references.get()
+    }
+
+    /// Sets the number of references to the frame.
+    pub fn set_references(&self, frame: Frame, references: u32) {
+        let state = &self.frames[frame.index()];
+        state.references.set(references);
+        self.touch(frame, state);
+    }
+
+    pub(crate) fn linked_from(&self, frame: Frame) -> Option<(Frame, u16)> {
+        self.frames[frame.index()].linked_from.get()
+    }
+
+    pub(crate) fn set_linked_from(&self, frame: Frame, from: Word) {
+        if let Some(state) = self.frames.get(frame.index()) {
+            state.linked_from.set(Some((from.frame, from.index)));
+            self.touch(frame, state);
+        }
+    }
+}

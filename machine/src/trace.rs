@@ -1,0 +1,163 @@
+//! What happened, line by line, when somebody wants to know: the raw material of the lanes report.
+
+use crate::core::Level;
+use crate::memory::{Role, Target};
+use crate::paging::Frame;
+use crate::point::Point;
+use crate::wait::Wait;
+use std::panic::Location;
+
+/// One thing that happened on one CPU.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceLine {
+    /// The CPU.
+    pub cpu: u8,
+    /// What.
+    pub event: TraceEvent,
+    /// The line of code that did it; hardware has none.
+    pub at: Option<&'static Location<'static>>,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TraceEvent {
+    /// A load found a value.
+    Load {
+        /// From where.
+        target: Target,
+        /// The value.
+        value: u64,
+    },
+    /// A store was made.
+    Store {
+        /// To where.
+        target: Target,
+        /// What was there, in memory.
+        old: u64,
+        /// The value.
+        value: u64,
+        /// It waits in the buffer.
+        buffered: bool,
+    },
+    /// A store left the buffer for memory.
+    Drained {
+        /// To where.
+        target: Target,
+        /// What was there.
+        old: u64,
+        /// The value.
+        value: u64,
+    },
+    /// A locked read-modify-write was made.
+    Locked {
+        /// On what.
+        target: Target,
+        /// What was there.
+        old: u64,
+        /// What is there now.
+        new: u64,
+    },
+    /// A full fence.
+    Fence,
+    /// All words of a frame became 0.
+    Cleared {
+        /// The frame.
+        frame: Frame,
+    },
+    /// A leaf was cached.
+    Filled {
+        /// The page.
+        va: u64,
+        /// The frame.
+        frame: Frame,
+        /// Nobody asked for it.
+        speculative: bool,
+    },
+    /// Translations were invalidated.
+    Invalidated {
+        /// Which instruction.
+        scope: &'static str,
+        /// The page, if it was one.
+        va: Option<u64>,
+        /// How many leaves went.
+        leaves: usize,
+    },
+    /// CR3 was loaded.
+    Cr3 {
+        /// The root.
+        root: Frame,
+        /// The identifier.
+        pcid: u16,
+    },
+    /// An access through the MMU found a value.
+    Read {
+        /// The address.
+        va: u64,
+        /// The frame, unless it faulted.
+        frame: Option<Frame>,
+        /// The value.
+        value: u64,
+    },
+    /// A write through the MMU.
+    Write {
+        /// The address.
+        va: u64,
+        /// The frame, unless it faulted.
+        frame: Option<Frame>,
+        /// The value.
+        value: u64,
+    },
+    /// An interrupt was sent.
+    IpiSent {
+        /// To which CPU.
+        to: u8,
+        /// Who takes it.
+        level: Level,
+    },
+    /// An interrupt was taken.
+    InterruptTaken {
+        /// From which CPU.
+        from: u8,
+        /// Who takes it.
+        level: Level,
+    },
+    /// A handler returned.
+    InterruptDone,
+    /// The CPU stopped at a point.
+    Paused {
+        /// Before what.
+        point: Point,
+    },
+    /// The CPU waits.
+    Waits {
+        /// For what.
+        wait: Wait,
+    },
+    /// Interrupts were disabled.
+    IrqOff,
+    /// Interrupts were enabled.
+    IrqOn,
+    /// A frame changed its role.
+    Role {
+        /// The frame.
+        frame: Frame,
+        /// What it was.
+        old: Role,
+        /// What it is.
+        new: Role,
+    },
+    /// The guest called the hypervisor.
+    Hypercall {
+        /// Which call.
+        name: &'static str,
+    },
+    /// The hypervisor returned.
+    Returned,
+    /// The software says what it is about to do, or what it left out.
+    Note {
+        /// Its words.
+        text: &'static str,
+        /// A number that belongs to it.
+        value: u64,
+    },
+}
