@@ -6,19 +6,29 @@ use proptest::prelude::*;
 
 use super::{Augment, Color, NIL, NodeId, Occupied, RbTree, Shape, Side};
 
-/// The largest value and the sum of the keys: one that many insertions leave as it was, and one that none does.
-struct MaxAndSum;
+/// The sum of the keys: every change must be propagated up to the root.
+struct Sum;
 
-impl Augment<u16, u8> for MaxAndSum {
-    type Summary = (u8, u64);
+impl Augment<u16, u8> for Sum {
+    type Summary = u64;
 
-    fn summarize(key: u16, value: &u8, left: Option<(u8, u64)>, right: Option<(u8, u64)>) -> (u8, u64) {
-        let (left, right) = (left.unwrap_or_default(), right.unwrap_or_default());
-        ((*value).max(left.0).max(right.0), u64::from(key) + left.1 + right.1)
+    fn summarize(key: u16, _: &u8, left: Option<u64>, right: Option<u64>) -> u64 {
+        u64::from(key) + 1 + left.unwrap_or(0) + right.unwrap_or(0)
     }
 }
 
-type Tree = RbTree<u16, u8, MaxAndSum>;
+/// The largest value: most changes stop on their way up.
+struct Max;
+
+impl Augment<u16, u8> for Max {
+    type Summary = u8;
+
+    fn summarize(_: u16, value: &u8, left: Option<u8>, right: Option<u8>) -> u8 {
+        (*value).max(left.unwrap_or(0)).max(right.unwrap_or(0))
+    }
+}
+
+type Tree = RbTree<u16, u8, Sum>;
 
 fn filled(keys: impl IntoIterator<Item = u16>) -> Tree {
     let mut tree = Tree::new();
@@ -28,12 +38,11 @@ fn filled(keys: impl IntoIterator<Item = u16>) -> Tree {
     tree
 }
 
-fn assert_same(tree: &Tree, model: &BTreeMap<u16, u8>) {
-    tree.check().unwrap_or_else(|broken| panic!("{broken}"));
+fn assert_same<A: Augment<u16, u8>>(tree: &RbTree<u16, u8, A>, model: &BTreeMap<u16, u8>) {
+    let shape = tree.check().unwrap_or_else(|broken| panic!("{broken}"));
+    assert!(within_bound(shape), "{shape:?}");
+    assert_eq!(tree.len(), model.len());
     assert!(tree.iter().map(|(key, value)| (key, *value)).eq(model.iter().map(|(k, v)| (*k, *v))));
-    let summary = tree.root().map(|root| tree.summary(root));
-    let sum = model.keys().map(|&key| u64::from(key)).sum();
-    assert_eq!(summary, model.values().max().map(|&max| (max, sum)));
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,47 +67,54 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #[test]
     fn behaves_as_an_ordered_map(steps in steps()) {
-        let mut tree = Tree::new();
-        let mut model = BTreeMap::new();
-        for step in steps {
-            match step {
-                Step::Insert(key, value) => match tree.insert(key, value) {
-                    Ok(node) => {
-                        prop_assert_eq!((tree.key(node), *tree.value(node)), (key, value));
-                        prop_assert_eq!(model.insert(key, value), None);
-                    }
-                    Err(Occupied { node, value: rejected }) => {
-                        prop_assert_eq!(rejected, value);
-                        prop_assert_eq!(Some(tree.value(node)), model.get(&key));
-                    }
-                },
-                Step::Remove(key) => {
-                    let removed = tree.find(key).map(|node| tree.remove(node));
-                    prop_assert_eq!(removed, model.remove_entry(&key));
+        play::<Sum>(&steps);
+        play::<Max>(&steps);
+    }
+}
+
+fn play<A: Augment<u16, u8>>(steps: &[Step]) {
+    let mut tree = RbTree::<u16, u8, A>::new();
+    let mut model = BTreeMap::new();
+    for &step in steps {
+        match step {
+            Step::Insert(key, value) => match tree.insert(key, value) {
+                Ok(node) => {
+                    assert_eq!((tree.key(node), *tree.value(node)), (key, value));
+                    assert_eq!(model.insert(key, value), None);
                 }
-                Step::Replace(key, value) => {
-                    let replaced = tree.find(key).map(|node| tree.replace(node, key, value));
-                    prop_assert_eq!(replaced, model.get_mut(&key).map(|old| std::mem::replace(old, value)));
+                Err(Occupied { node, value: rejected }) => {
+                    assert_eq!(rejected, value);
+                    assert_eq!(Some(tree.value(node)), model.get(&key));
                 }
-                Step::Look(key) => {
-                    let key_of = |node: Option<NodeId>| node.map(|node| tree.key(node));
-                    let below = model.range(..key).next_back().map(|(key, _)| *key);
-                    let above = model.range(key + 1..).next().map(|(key, _)| *key);
-                    let exact = model.contains_key(&key).then_some(key);
-                    prop_assert_eq!(key_of(tree.find(key)), exact);
-                    prop_assert_eq!(key_of(tree.lower_bound(key)), exact.or(above));
-                    prop_assert_eq!(key_of(tree.upper_bound(key)), above);
-                    prop_assert_eq!(key_of(tree.floor(key)), exact.or(below));
-                    prop_assert_eq!(key_of(tree.first()), model.keys().next().copied());
-                    prop_assert_eq!(key_of(tree.last()), model.keys().next_back().copied());
-                    if let Some(node) = tree.find(key) {
-                        prop_assert_eq!(key_of(tree.next(node)), above);
-                        prop_assert_eq!(key_of(tree.prev(node)), below);
-                    }
-                }
+            },
+            Step::Remove(key) => {
+                let removed = tree.find(key).map(|node| tree.remove(node));
+                assert_eq!(removed, model.remove_entry(&key));
             }
-            assert_same(&tree, &model);
+            Step::Replace(key, value) => {
+                let replaced = tree.find(key).map(|node| tree.replace(node, key, value));
+                assert_eq!(replaced, model.get_mut(&key).map(|old| std::mem::replace(old, value)));
+            }
+            Step::Look(key) => assert_same_around(key, &tree, &model),
         }
+        assert_same(&tree, &model);
+    }
+}
+
+fn assert_same_around<A: Augment<u16, u8>>(key: u16, tree: &RbTree<u16, u8, A>, model: &BTreeMap<u16, u8>) {
+    let key_of = |node: Option<NodeId>| node.map(|node| tree.key(node));
+    let below = model.range(..key).next_back().map(|(key, _)| *key);
+    let above = model.range(key + 1..).next().map(|(key, _)| *key);
+    let exact = model.contains_key(&key).then_some(key);
+    assert_eq!(key_of(tree.find(key)), exact);
+    assert_eq!(key_of(tree.lower_bound(key)), exact.or(above));
+    assert_eq!(key_of(tree.upper_bound(key)), above);
+    assert_eq!(key_of(tree.floor(key)), exact.or(below));
+    assert_eq!(key_of(tree.first()), model.keys().next().copied());
+    assert_eq!(key_of(tree.last()), model.keys().next_back().copied());
+    if let Some(node) = tree.find(key) {
+        assert_eq!(key_of(tree.next(node)), above);
+        assert_eq!(key_of(tree.prev(node)), below);
     }
 }
 
@@ -233,7 +249,7 @@ fn check_notices_disorder_and_a_cycle() {
 fn check_notices_a_stale_summary() {
     let rule = verdict(|tree| {
         let first = tree.first().unwrap();
-        tree.node_mut(first).summary.0 = 200;
+        tree.node_mut(first).summary = 200;
     });
     assert_eq!(rule, "the summary is that of the subtree");
 }

@@ -141,10 +141,10 @@ proptest! {
     }
 }
 
-/// Holes of these ranges in a space of 64 pages from page 0.
+/// Holes of these ranges in a space from page 1 to 64.
 fn with_holes(holes: &[Range<u64>]) -> FreeSpace {
-    let mut space = FreeSpace::new(0, 64);
-    assert_eq!(space.alloc(64, 1, Reuse::FirstFit), Some(0));
+    let mut space = FreeSpace::new(1, 64);
+    assert_eq!(space.alloc(63, 1, Reuse::FirstFit), Some(1));
     for hole in holes {
         space.free(hole.start, hole.end - hole.start);
     }
@@ -184,9 +184,16 @@ fn exhaustion_is_an_answer_and_freeing_any_range_ends_it() {
     space.free(13, 4);
     assert_eq!(space.alloc(5, 1, Reuse::FirstFit), None);
     assert_eq!(space.alloc(4, 1, Reuse::FirstFit), Some(13));
+}
+
+#[test]
+fn a_reset_makes_whole_and_forgets_what_was_freed() {
+    let mut space = FreeSpace::new(5, 25);
+    assert_eq!(space.alloc(10, 1, Reuse::FirstFit), Some(5));
+    space.free(9, 3);
     space.reset();
     assert!(space.is_whole());
-    assert_eq!(space.alloc(20, 1, Reuse::LastFreed), Some(5));
+    assert_eq!(space.alloc(2, 1, Reuse::LastFreed), Some(5));
 }
 
 #[test]
@@ -231,9 +238,9 @@ fn freeing_what_is_not_taken_is_noticed() {
         let message = freed(start, pages).unwrap_err();
         assert!(message.contains("is free already"), "{message}");
     }
-    for (start, pages) in [(20, 0), (60, 5), (64, 1), (3, u64::MAX)] {
+    for (start, pages) in [(20, 0), (60, 5), (64, 1), (0, 2), (3, u64::MAX)] {
         let message = freed(start, pages).unwrap_err();
-        assert!(message.contains("not within 0x0..0x40"), "{message}");
+        assert!(message.contains("not within 0x1..0x40"), "{message}");
     }
     freed(20, 10).expect("20..30 is taken");
 }
