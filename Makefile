@@ -1,0 +1,171 @@
+# The front door: every thing that a person does here is one verb. `make help` lists them.
+#
+# A verb installs what it lacks, at the versions pinned here, and needs nothing beforehand but Rust and a C++ compiler.
+
+CARGO_FUZZ    := 0.13.2
+CARGO_AFL     := 0.18.2
+CARGO_DENY    := 0.20.2
+CARGO_MUTANTS := 27.1.0
+
+# What can be said to a verb, `make fuzz BUG=canary SECONDS=60`.
+BUG     ?=
+DESIGN  ?=
+SECONDS ?=
+SEED    ?=
+JOBS    ?= 1
+TARGET  ?= differential
+FILE    ?=
+FILES   ?= corpus
+CORPUS  ?= fuzz/corpus/$(TARGET)
+OUT     ?= fuzz/afl/out/$(or $(BUG),none)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+# What is said to us is not said to the makefiles that tools are built with, nor to build scripts, which have a
+# TARGET of their own; bash counts in SECONDS.
+MAKEOVERRIDES :=
+unexport BUG DESIGN SECONDS SEED JOBS TARGET FILE FILES CORPUS OUT
+
+shootdown := cargo run --release --package shootdown --
+planted   := $(if $(BUG),--bug $(BUG)) $(foreach design,$(DESIGN),--design $(design))
+under     := SHOOTDOWN_BUG='$(BUG)' SHOOTDOWN_DESIGN='$(DESIGN)'
+
+# $(call installed,cargo verb,package,version)
+define installed
+@cargo $(1) --version 2>/dev/null | grep -qwF '$(3)' || cargo install --locked $(2) --version $(3)
+endef
+
+.PHONY: help
+help: ## this page
+	@echo 'Shootdown: find, shrink and understand memory-management races.'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'To fuzz, afl, minimize and replay you can say:'
+	@echo '  BUG=NAME                  plant a known bug (`cargo run -p shootdown -- bugs` lists them)'
+	@echo '  DESIGN="POINT=VARIANT .." choose other designs (`cargo run -p shootdown -- designs` lists them)'
+	@echo 'and to fuzz and afl:'
+	@echo '  SECONDS=N   end after so long; without it they run until a finding or Ctrl-C'
+	@echo '  SEED=N      seed of the engine, for a run that can be repeated'
+	@echo '  JOBS=N      so many processes'
+	@echo '  CORPUS=DIR  where libFuzzer keeps its corpus (fuzz/corpus/differential)'
+	@echo '  OUT=DIR     where AFL++ keeps its findings (fuzz/afl/out/BUG)'
+	@echo 'For example:'
+	@echo '  make fuzz BUG=va-reuse-unflushed'
+	@echo '  make minimize BUG=va-reuse-unflushed FILE=fuzz/artifacts/differential/crash-...'
+
+# --- fuzzing ---
+
+.PHONY: fuzz
+fuzz: compiler cargo-fuzz seeds ## fuzz with libFuzzer until it finds something
+	$(under) cargo fuzz-run $(TARGET) $(CORPUS) -- -print_final_stats=1 \
+	    $(if $(SECONDS),-max_total_time=$(SECONDS)) $(if $(SEED),-seed=$(SEED)) \
+	    $(if $(filter-out 1,$(JOBS)),-fork=$(JOBS))
+
+.PHONY: afl
+afl: afl-build ## fuzz with AFL++ until it finds something
+	rm -rf fuzz/afl/in
+	cargo run --package shootdown -- encode corpus/seeds -o fuzz/afl/in
+	$(under) fuzz/afl/run --out '$(OUT)' --jobs '$(JOBS)' $(if $(SECONDS),--seconds '$(SECONDS)') \
+	    $(if $(SEED),--seed '$(SEED)')
+
+.PHONY: smoke
+smoke: ## fuzz for 20 seconds with each engine, from the seeds alone
+	rm -rf target/smoke
+	$(MAKE) --no-print-directory fuzz SECONDS=20 SEED=1 CORPUS=target/smoke/corpus
+	$(MAKE) --no-print-directory afl SECONDS=20 SEED=1 OUT=target/smoke/afl
+
+.PHONY: cmin
+cmin: compiler cargo-fuzz seeds ## throw out of libFuzzer's corpus what adds no coverage
+	cargo fuzz-cmin $(TARGET) $(CORPUS)
+
+.PHONY: coverage
+coverage: compiler cargo-fuzz llvm-tools seeds ## which lines libFuzzer's corpus reaches, as pages to browse
+	cargo fuzz-coverage $(TARGET) $(CORPUS)
+	$(llvm-bin)/llvm-cov show --format=html --output-dir=fuzz/coverage/$(TARGET)/html \
+	    --instr-profile=fuzz/coverage/$(TARGET)/coverage.profdata \
+	    --ignore-filename-regex='/(registry|rustc)/' --show-instantiations=false \
+	    target/$(host)/coverage/$(host)/release/$(TARGET)
+	@echo 'Open fuzz/coverage/$(TARGET)/html/index.html'
+
+# --- stories ---
+
+.PHONY: test
+test: compiler ## every test, and every story of the corpus
+	cargo test --workspace --no-fail-fast
+
+.PHONY: replay
+replay: ## play stories again: FILES="PATH ..", the whole corpus if not said
+	$(shootdown) replay $(FILES) $(planted)
+
+.PHONY: minimize
+minimize: ## make a finding as short as it gets: FILE=PATH
+	@[ -n '$(FILE)' ] || { echo 'make minimize: say which, FILE=PATH' >&2; exit 2; }
+	$(shootdown) minimize '$(FILE)' $(planted)
+
+# --- the code ---
+
+.PHONY: lint
+lint: cargo-deny ## format, clippy, rustdoc, licenses and sources
+	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --package shootdown-fuzz --package shootdown-afl --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --manifest-path fuzz/Cargo.toml --workspace -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+	cargo deny check bans licenses sources
+	cargo deny --manifest-path fuzz/Cargo.toml --config deny.toml check bans licenses sources
+
+.PHONY: bench
+bench: compiler ## how fast it is, beside shuttle and loom
+	cargo bench --workspace
+
+.PHONY: mutants
+mutants: cargo-mutants ## break the oracle and the checks, one line at a time: do the tests notice? (hours)
+	cargo mutants --file 'oracle/src/**' --file 'harness/src/check*/**' --test-workspace=true \
+	    --timeout 120 --jobs $(JOBS)
+
+.PHONY: targets
+targets: compiler cargo-fuzz afl-build ## build every fuzz target, and run none
+	cargo fuzz-build
+
+# --- what the verbs need ---
+
+.PHONY: compiler
+compiler:
+	@command -v cargo >/dev/null || { echo 'Rust is missing: see https://rustup.rs' >&2; exit 1; }
+	@for compiler in cc c++; do command -v $$compiler >/dev/null || { \
+	    echo "A C and C++ compiler is needed ($$compiler is missing): libFuzzer and AFL++ are built from source." >&2; \
+	    echo 'On Debian and Ubuntu: apt-get install build-essential' >&2; exit 1; }; done
+
+.PHONY: cargo-fuzz cargo-afl cargo-deny cargo-mutants
+cargo-fuzz:
+	$(call installed,fuzz,cargo-fuzz,$(CARGO_FUZZ))
+
+cargo-afl: compiler
+	$(call installed,afl,cargo-afl,$(CARGO_AFL))
+	@# AFL++ is built for one rustc; `--version` names it only where that was done.
+	@cargo afl --version | grep -q 'AFL++ version' || cargo afl config --build
+
+cargo-deny:
+	$(call installed,deny,cargo-deny,$(CARGO_DENY))
+
+cargo-mutants:
+	$(call installed,mutants,cargo-mutants,$(CARGO_MUTANTS))
+
+host     = $(shell rustc --print host-tuple)
+llvm-bin = $(shell rustc --print sysroot)/lib/rustlib/$(host)/bin
+
+.PHONY: llvm-tools
+llvm-tools:
+	@[ -x '$(llvm-bin)/llvm-profdata' ] || rustup component add llvm-tools || { \
+	    echo 'Coverage needs the component llvm-tools of the Rust in use, and it could not be added.' >&2; exit 1; }
+
+.PHONY: seeds
+seeds:
+	cargo run --package shootdown -- encode corpus/seeds -o '$(CORPUS)'
+
+.PHONY: afl-build
+afl-build: cargo-afl
+	cargo afl build --release --manifest-path fuzz/Cargo.toml --package shootdown-afl --target-dir fuzz/target/afl
