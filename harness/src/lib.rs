@@ -1,1 +1,2 @@
 //! Stories, the runner, the checks, the search and the reports.
+pub mod story;

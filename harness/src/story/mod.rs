@@ -1,0 +1,223 @@
+//! Stories: the one format of test cases, for fuzzers (bytes), for people and continuous integration (text), and
+//! for typed fuzz targets (`Arbitrary`).
+//!
+//! A story is what was *told*: a header and events in the order of telling, with operands that are not yet bound to
+//! anything. What it means is fixed by [`resolve`], before any backend runs. This module must never look at a
+//! backend.
+
+mod arbitrary;
+mod bytes;
+mod document;
+mod error;
+mod held;
+mod line;
+mod parse;
+pub mod resolve;
+pub mod state;
+pub mod tag;
+mod text;
+
+use impls::Sizes;
+use machine::{Pause, Temperament};
+use oracle::vocabulary::{AreaSlot, PageSlot, Place, RamSlot};
+
+pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
+pub use document::{Document, Under};
+pub use error::ReadError;
+pub use resolve::{Resolved, ResolvedAction, Told};
+pub use state::State;
+pub use tag::Tag;
+pub use text::{BACKENDS, PauseText, TEMPERAMENTS};
+
+/// The version of the format that this program reads and writes.
+pub const VERSION: u8 = 1;
+
+/// The most CPUs that a story has.
+pub const MAX_CPUS: u8 = 4;
+
+/// The most stores that one `drain-stores` asks for.
+pub const MAX_STORES: u8 = 16;
+
+/// A test case. Its `Debug` is the text form.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Story {
+    /// On what it is played.
+    pub header: Header,
+    /// What happens, in the order of telling.
+    pub events: Vec<Event>,
+}
+
+/// On what a story is played.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Header {
+    /// How many CPUs, 1 to [`MAX_CPUS`].
+    pub cpus: u8,
+    /// How wild the hardware is.
+    pub temperament: Temperament,
+    /// How large the kernels are built.
+    pub sizes: Sizes,
+    /// The kernels that play it; never empty.
+    pub backends: Backends,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Self { cpus: 2, temperament: Temperament::empty(), sizes: Sizes::Tiny, backends: Backends::all() }
+    }
+}
+
+bitflags::bitflags! {
+    /// The kernels that play a story.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    pub struct Backends: u8 {
+        /// On bare hardware.
+        const NATIVE = 1;
+        /// Paravirtual, on Xen.
+        const XEN = 2;
+    }
+}
+
+/// One line of a story.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Event {
+    /// The CPU it is told to, below [`Header::cpus`]; 0 and without meaning where [`Action::has_cpu`] says no.
+    pub cpu: u8,
+    /// What happens.
+    pub action: Action,
+    /// Where it is to stop; only where [`Action::takes_pause`] says so.
+    pub pause: Option<Pause>,
+}
+
+/// What happens in an event.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Action {
+    /// A caller asks the kernel for something.
+    Call {
+        /// What is asked.
+        verb: Verb,
+        /// The caller has disabled interrupts; only where [`Verb::takes_irqs_off`] says so.
+        irqs_off: bool,
+    },
+    /// What is paused on this CPU, the innermost of it, goes on.
+    Continue,
+    /// A pending interrupt is taken.
+    Deliver {
+        /// From this CPU; otherwise the one that the hardware would take first.
+        from: Option<u8>,
+    },
+    /// The hardware walks to this address on its own accord.
+    Fill {
+        /// Where; a mapping that is gone means where it last lay.
+        place: Place,
+    },
+    /// The oldest stores in this CPU's buffer become visible.
+    DrainStores {
+        /// How many, 1 to [`MAX_STORES`].
+        count: u8,
+    },
+    /// A grace period passes, if nobody holds it up.
+    GracePeriod,
+    /// Deferred work that is queued runs on this CPU.
+    RunWork,
+}
+
+impl Action {
+    /// Whether it happens on a CPU, rather than to all of them.
+    pub const fn has_cpu(&self) -> bool {
+        !matches!(self, Self::GracePeriod)
+    }
+
+    /// Whether it runs code of the kernel, which can be paused.
+    pub const fn takes_pause(&self) -> bool {
+        matches!(self, Self::Call { .. } | Self::Continue | Self::Deliver { .. } | Self::RunWork)
+    }
+
+    /// Whether it starts something anew on its CPU, so that what is paused there is continued first.
+    pub const fn begins(&self) -> bool {
+        matches!(self, Self::Call { .. } | Self::RunWork)
+    }
+
+    /// The word for it in the text form.
+    pub fn name(&self) -> &'static str {
+        self.tag().word()
+    }
+}
+
+/// What a caller asks of the kernel, with operands as told: a slot that is not live stands for another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Verb {
+    /// See [`oracle::vocabulary::Operation::AllocPage`].
+    AllocPage {
+        /// The slot for it.
+        page: PageSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::FreePage`].
+    FreePage {
+        /// The page.
+        page: PageSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::Vmap`].
+    Vmap {
+        /// The first page.
+        first: PageSlot,
+        /// How many live pages from there on, 1 to [`oracle::vocabulary::MAX_PAGES`].
+        count: u8,
+        /// The slot for the area.
+        area: AreaSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::Vunmap`].
+    Vunmap {
+        /// The area.
+        area: AreaSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::MapRam`].
+    MapRam {
+        /// The first page.
+        first: PageSlot,
+        /// How many live pages from there on, 1 to [`oracle::vocabulary::MAX_PAGES`].
+        count: u8,
+        /// The slot for the mapping.
+        ram: RamSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::UnmapRam`].
+    UnmapRam {
+        /// The mapping.
+        ram: RamSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::DrainAliases`].
+    DrainAliases,
+    /// See [`oracle::vocabulary::Operation::Read`].
+    Read {
+        /// Where; the page wraps at the length of the mapping.
+        place: Place,
+    },
+    /// See [`oracle::vocabulary::Operation::Write`].
+    Write {
+        /// Where; the page wraps at the length of the mapping.
+        place: Place,
+    },
+    /// See [`oracle::vocabulary::Operation::MakeTable`].
+    MakeTable {
+        /// The page.
+        page: PageSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::UnmakeTable`].
+    UnmakeTable {
+        /// The table.
+        page: PageSlot,
+    },
+}
+
+impl Verb {
+    /// Whether a caller may ask for it with interrupts disabled.
+    pub const fn takes_irqs_off(&self) -> bool {
+        matches!(
+            self,
+            Self::AllocPage { .. }
+                | Self::FreePage { .. }
+                | Self::Read { .. }
+                | Self::Write { .. }
+                | Self::DrainAliases
+        )
+    }
+}

@@ -1,0 +1,335 @@
+//! The text of a story, as it is read. Every error names its place and what was expected there.
+
+use impls::Sizes;
+use machine::{Family, Pause, Point, PointKind, Temperament};
+use oracle::vocabulary::{AreaSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
+
+use super::line::{Line, Parsed, Word, decimal, syntax};
+use super::text::CALM;
+use super::{
+    Action, BACKENDS, Backends, Document, Event, Header, MAX_CPUS, MAX_RECORDS, MAX_STORES, ReadError,
+    TEMPERAMENTS, Tag, VERSION, Verb,
+};
+
+/// The error for the byte at this offset, which is no text.
+pub(super) fn binary(bytes: &[u8], at: usize) -> ReadError {
+    let before = String::from_utf8_lossy(&bytes[..at]);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    ReadError::Binary {
+        line: before.matches('\n').count() + 1,
+        column: line.chars().count() + 1,
+        byte: bytes[at],
+    }
+}
+
+/// Reads a whole file.
+pub(super) fn document(text: &str) -> Parsed<Document> {
+    let stray = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if let Some(at) = text.find(stray) {
+        return Err(binary(text.as_bytes(), at));
+    }
+    let mut document = Document::default();
+    let mut lines = text.lines().enumerate().map(|(index, line)| Line::new(index + 1, line));
+    version(&mut lines.next().unwrap_or(Line::new(1, "")))?;
+
+    let mut last = 1;
+    let header = loop {
+        let Some(mut line) = lines.next() else {
+            break Err(syntax(last + 1, 1, HEADER_LINE, None));
+        };
+        last = line.number;
+        match line.peek() {
+            None => {}
+            Some(word) if word.text == "under" => under(&mut line, &mut document)?,
+            Some(_) => break header(&mut line),
+        }
+    };
+    document.story.header = header?;
+
+    let mut records = 0;
+    for mut line in lines {
+        if line.peek().is_none() {
+            continue;
+        }
+        let event = event(&mut line, document.story.header.cpus)?;
+        records += event.records();
+        if records > MAX_RECORDS {
+            return Err(ReadError::TooLong { line: line.number });
+        }
+        document.story.events.push(event);
+    }
+    Ok(document)
+}
+
+const HEADER_LINE: &str = "the header, like \"cpus 2, hardware calm, sizes tiny, backends native xen\"";
+
+fn version(line: &mut Line<'_>) -> Parsed<()> {
+    line.keyword("story")?;
+    let version = line.word("a story version")?;
+    if version.text.parse() != Ok(VERSION) {
+        return Err(ReadError::Version { found: version.text.to_owned() });
+    }
+    line.end("the end of the line")
+}
+
+fn under(line: &mut Line<'_>, document: &mut Document) -> Parsed<()> {
+    line.keyword("under")?;
+    let what = line.word("\"bug\" or \"design\"")?;
+    match what.text {
+        "bug" if document.under.bug.is_some() => return Err(line.error(what, "no second bug")),
+        "bug" => document.under.bug = Some(line.word("the name of a bug")?.text.to_owned()),
+        "design" => {
+            let expected = "a design point and its variant, like pte_clear=at-purge";
+            let word = line.word(expected)?;
+            match word.text.split_once('=') {
+                Some((point, variant)) if !point.is_empty() && !variant.is_empty() => {
+                    document.under.designs.push((point.to_owned(), variant.to_owned()));
+                }
+                _ => return Err(line.error(word, expected)),
+            }
+        }
+        _ => return Err(line.error(what, "\"bug\" or \"design\"")),
+    }
+    line.end("the end of the line")
+}
+
+/// `cpus N`, then clauses in any order, each at most once. What is left out is calm, tiny, and every backend.
+fn header(line: &mut Line<'_>) -> Parsed<Header> {
+    let mut header = Header::default();
+    let word = line.word(HEADER_LINE)?;
+    if word.text != "cpus" {
+        return Err(line.error(word, HEADER_LINE));
+    }
+    header.cpus = line.number_in("a number of CPUs", 1, MAX_CPUS)?;
+    let mut seen: Vec<&str> = Vec::new();
+    while line.comma() {
+        let clause = line.word(CLAUSE)?;
+        if seen.contains(&clause.text) {
+            return Err(line.error(clause, "each clause once"));
+        }
+        seen.push(clause.text);
+        match clause.text {
+            "hardware" => header.temperament = hardware(line)?,
+            "sizes" => {
+                let expected = "tiny, small or real";
+                let word = line.word(expected)?;
+                let sizes = Sizes::ALL.into_iter().find(|sizes| sizes.name() == word.text);
+                header.sizes = sizes.ok_or_else(|| line.error(word, expected))?;
+            }
+            "backends" => header.backends = backends(line)?,
+            _ => return Err(line.error(clause, CLAUSE)),
+        }
+    }
+    line.end("a comma or the end of the line")?;
+    Ok(header)
+}
+
+const CLAUSE: &str = "\"hardware\", \"sizes\" or \"backends\"";
+
+fn hardware(line: &mut Line<'_>) -> Parsed<Temperament> {
+    let expected = "calm, eager-walkers, lazy-stores, lifo-reuse or reordered-interrupts";
+    let mut temperament = Temperament::empty();
+    let first = line.word(expected)?;
+    if first.text == CALM {
+        return Ok(temperament);
+    }
+    let mut next = Some(first);
+    while let Some(word) = next {
+        let known = TEMPERAMENTS.iter().find(|(_, name)| *name == word.text);
+        temperament |= known.ok_or_else(|| line.error(word, expected))?.0;
+        next = line.clause_word();
+    }
+    Ok(temperament)
+}
+
+fn backends(line: &mut Line<'_>) -> Parsed<Backends> {
+    let expected = "native or xen";
+    let mut backends = Backends::empty();
+    let mut next = Some(line.word(expected)?);
+    while let Some(word) = next {
+        let known = BACKENDS.iter().find(|(_, name)| *name == word.text);
+        backends |= known.ok_or_else(|| line.error(word, expected))?.0;
+        next = line.clause_word();
+    }
+    Ok(backends)
+}
+
+fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
+    let first = line.word("an event")?;
+    let (cpu, word) = if first.text == Tag::GracePeriod.word() {
+        (0, first)
+    } else if first.text == "under" {
+        return Err(line.error(first, "\"under\" lines before the header, events after it"));
+    } else {
+        (cpu(line, first, cpus)?, line.word(OPERATION)?)
+    };
+    let tag = Tag::of_word(word.text).ok_or_else(|| line.error(word, OPERATION))?;
+    if tag == Tag::GracePeriod && word.column != first.column {
+        return Err(line.error(word, "grace-period without a CPU, or another operation"));
+    }
+    let mut action = action(line, tag, cpus)?;
+    if let Action::Call { verb, irqs_off } = &mut action
+        && verb.takes_irqs_off()
+    {
+        *irqs_off = line.optional("irqs-off");
+    }
+    let pause = if action.takes_pause() && line.optional("pause") { Some(pause(line)?) } else { None };
+    let irqs_off_may_follow =
+        matches!(action, Action::Call { verb, irqs_off: false } if verb.takes_irqs_off());
+    line.end(match (irqs_off_may_follow && pause.is_none(), action.takes_pause() && pause.is_none()) {
+        (true, _) => "irqs-off, a pause or the end of the line",
+        (false, true) => "a pause or the end of the line",
+        (false, false) => "the end of the line",
+    })?;
+    Ok(Event { cpu, action, pause })
+}
+
+const OPERATION: &str = "an operation like vmap, read or continue";
+
+fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
+    let call = |verb| Action::Call { verb, irqs_off: false };
+    Ok(match tag {
+        Tag::AllocPage => {
+            line.keyword("->")?;
+            call(Verb::AllocPage { page: page(line)? })
+        }
+        Tag::FreePage => call(Verb::FreePage { page: page(line)? }),
+        Tag::MakeTable => call(Verb::MakeTable { page: page(line)? }),
+        Tag::UnmakeTable => call(Verb::UnmakeTable { page: page(line)? }),
+        Tag::Vmap => {
+            let (first, count) = pages(line)?;
+            line.keyword("->")?;
+            call(Verb::Vmap { first, count, area: area(line)? })
+        }
+        Tag::MapRam => {
+            let (first, count) = pages(line)?;
+            line.keyword("->")?;
+            call(Verb::MapRam { first, count, ram: ram(line)? })
+        }
+        Tag::Vunmap => call(Verb::Vunmap { area: area(line)? }),
+        Tag::UnmapRam => call(Verb::UnmapRam { ram: ram(line)? }),
+        Tag::DrainAliases => call(Verb::DrainAliases),
+        Tag::Read => call(Verb::Read { place: place(line)? }),
+        Tag::Write => call(Verb::Write { place: place(line)? }),
+        Tag::Continue => Action::Continue,
+        Tag::Deliver => {
+            let from = if line.optional("from") {
+                let word = line.word("a CPU like c0")?;
+                Some(cpu(line, word, cpus)?)
+            } else {
+                None
+            };
+            Action::Deliver { from }
+        }
+        Tag::Fill => Action::Fill { place: place(line)? },
+        Tag::DrainStores => {
+            Action::DrainStores { count: line.number_in("a number of stores", 1, MAX_STORES)? }
+        }
+        Tag::GracePeriod => Action::GracePeriod,
+        Tag::RunWork => Action::RunWork,
+        Tag::PauseAt | Tag::PauseAtFar | Tag::PauseBefore => unreachable!("a pause begins no event"),
+    })
+}
+
+/// What follows `pause`: `at 17`, or `before store lazy_pages #2`, family and occurrence where they are needed.
+fn pause(line: &mut Line<'_>) -> Parsed<Pause> {
+    let expected = "\"at\" or \"before\"";
+    let how = line.word(expected)?;
+    match how.text {
+        "at" => {
+            let expected = "a number of points from 1 to 65535";
+            let word = line.word(expected)?;
+            match decimal(word.text) {
+                Some(number @ 1..) => Ok(Pause::At(number)),
+                _ => Err(line.error(word, expected)),
+            }
+        }
+        "before" => {
+            let expected = "a kind of point like store or invlpg";
+            let word = line.word(expected)?;
+            let kind = PointKind::ALL.into_iter().find(|kind| kind.name() == word.text);
+            let kind = kind.ok_or_else(|| line.error(word, expected))?;
+            let mut family = Family::NONE;
+            if let Some(word) = line.peek().filter(|word| !word.text.starts_with('#')) {
+                line.take();
+                let expected = "a family like pte or lazy_pages";
+                family = impls::family::by_name(word.text).ok_or_else(|| line.error(word, expected))?;
+            }
+            let mut occurrence = 1;
+            if let Some(word) = line.peek() {
+                line.take();
+                let number = word.text.strip_prefix('#').and_then(decimal::<u8>).filter(|number| *number > 0);
+                occurrence = number.ok_or_else(|| line.error(word, "an occurrence from #1 to #255"))?;
+            }
+            Ok(Pause::Before { point: Point { kind, family }, occurrence })
+        }
+        _ => Err(line.error(how, expected)),
+    }
+}
+
+fn cpu(line: &Line<'_>, word: Word<'_>, cpus: u8) -> Parsed<u8> {
+    match word.text.strip_prefix('c').and_then(decimal::<u8>) {
+        Some(cpu) if cpu < cpus => Ok(cpu),
+        Some(_) if cpus == 1 => Err(line.error(word, "c0, the only CPU of this story")),
+        Some(_) => Err(line.error(word, &format!("a CPU from c0 to c{}", cpus - 1))),
+        None => Err(line.error(word, "a CPU like c0")),
+    }
+}
+
+fn page(line: &mut Line<'_>) -> Parsed<PageSlot> {
+    let word = line.word("a page slot like p3")?;
+    Ok(PageSlot::new(slot(line, word, word.text, PageSlot::LETTER, "a page slot")?))
+}
+
+fn area(line: &mut Line<'_>) -> Parsed<AreaSlot> {
+    let word = line.word("an area slot like a3")?;
+    Ok(AreaSlot::new(slot(line, word, word.text, AreaSlot::LETTER, "an area slot")?))
+}
+
+fn ram(line: &mut Line<'_>) -> Parsed<RamSlot> {
+    let word = line.word("a map-ram slot like r3")?;
+    Ok(RamSlot::new(slot(line, word, word.text, RamSlot::LETTER, "a map-ram slot")?))
+}
+
+/// The number of a slot, which is the whole of `text`, a part of the word.
+fn slot(line: &Line<'_>, word: Word<'_>, text: &str, letter: char, what: &str) -> Parsed<u8> {
+    match text.strip_prefix(letter).and_then(decimal::<u8>) {
+        Some(number) if number < SLOTS => Ok(number),
+        Some(_) => Err(line.error(word, &format!("{what} from {letter}0 to {letter}{}", SLOTS - 1))),
+        None => Err(line.error(word, &format!("{what} like {letter}3"))),
+    }
+}
+
+/// Pages: `p0+2`.
+fn pages(line: &mut Line<'_>) -> Parsed<(PageSlot, u8)> {
+    let expected = "a first page and how many, like p0+2";
+    let word = line.word(expected)?;
+    let Some((first, count)) = word.text.split_once('+') else {
+        return Err(line.error(word, expected));
+    };
+    let first = PageSlot::new(slot(line, word, first, PageSlot::LETTER, "a page slot")?);
+    match decimal(count) {
+        Some(count) if (1..=MAX_PAGES).contains(&usize::from(count)) => Ok((first, count)),
+        _ => Err(line.error(word, &format!("1 to {MAX_PAGES} pages, like {first}+2"))),
+    }
+}
+
+/// A page of a mapping: `a0+1` or `r2+0`.
+fn place(line: &mut Line<'_>) -> Parsed<Place> {
+    let expected = "a page of a mapping, like a0+1 or r2+0";
+    let word = line.word(expected)?;
+    let Some((mapping, page)) = word.text.split_once('+') else {
+        return Err(line.error(word, expected));
+    };
+    let mapping = if mapping.starts_with(AreaSlot::LETTER) {
+        Mapping::Area(AreaSlot::new(slot(line, word, mapping, AreaSlot::LETTER, "an area slot")?))
+    } else if mapping.starts_with(RamSlot::LETTER) {
+        Mapping::Ram(RamSlot::new(slot(line, word, mapping, RamSlot::LETTER, "a map-ram slot")?))
+    } else {
+        return Err(line.error(word, expected));
+    };
+    match decimal(page) {
+        Some(page) if usize::from(page) < MAX_PAGES => Ok(Place { mapping, page }),
+        _ => Err(line.error(word, &format!("a page from {mapping}+0 to {mapping}+{}", MAX_PAGES - 1))),
+    }
+}

@@ -1,0 +1,152 @@
+//! Resolution: what the events of a story mean, bound to concrete handles before any backend runs.
+//!
+//! It goes in told order and is the same for every backend. A slot that is not live stands for the next live one of
+//! its sort, wrapping; a slot for a new handle stands for the next free one; where there is none the event is void,
+//! and so is an event by which the caller would break its contract.
+
+use machine::Pause;
+use oracle::vocabulary::{Call, Operation, PageList, PageSlot, Place};
+
+use super::{Action, Event, Header, State, Story, Verb};
+
+/// A story with its operands bound.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Resolved {
+    /// The header of the story.
+    pub header: Header,
+    /// One for each event of the story, void ones too.
+    pub events: Vec<Told>,
+    /// How many events are void.
+    pub void: usize,
+}
+
+/// An event with its operands bound.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Told {
+    /// Which event of the story, from 0.
+    pub index: u16,
+    /// The CPU; 0 where the action belongs to none.
+    pub cpu: u8,
+    /// What happens.
+    pub action: ResolvedAction,
+    /// Where it is to stop.
+    pub pause: Option<Pause>,
+    /// How many operations and handlers are paused on this CPU, as told, after this event: what is nested deeper
+    /// has to have ended by then.
+    pub nest: u8,
+}
+
+/// What happens in an event, its operands bound.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ResolvedAction {
+    /// Nothing, on every backend; not even what is paused on the CPU goes on.
+    Void,
+    /// A caller asks the kernel for something. What is paused on the CPU goes on first, to its end.
+    Call(Call),
+    /// What is paused on the CPU, the innermost of it, goes on.
+    Continue,
+    /// A pending interrupt is taken.
+    Deliver {
+        /// From this CPU; otherwise the one that the hardware would take first.
+        from: Option<u8>,
+    },
+    /// The hardware walks to where this lies or last lay; its slot was in use before, but need not be now.
+    Fill {
+        /// Where.
+        place: Place,
+    },
+    /// The oldest stores in the CPU's buffer become visible.
+    DrainStores {
+        /// How many.
+        count: u8,
+    },
+    /// A grace period passes.
+    GracePeriod,
+    /// Deferred work runs on this CPU. What is paused there goes on first, to its end.
+    RunWork,
+}
+
+impl Story {
+    /// Binds the operands.
+    pub fn resolve(&self) -> Resolved {
+        let mut resolved = Resolved::default();
+        resolve_into(self, &mut resolved);
+        resolved
+    }
+}
+
+/// Binds the operands of a story, into memory that is used again.
+pub fn resolve_into(story: &Story, resolved: &mut Resolved) {
+    resolved.header = story.header;
+    resolved.events.clear();
+    resolved.events.reserve(story.events.len());
+    resolved.void = 0;
+    let mut state = State::new(&story.header);
+    for (index, event) in story.events.iter().enumerate() {
+        let told = state.tell(index as u16, event);
+        resolved.void += usize::from(told.is_void());
+        resolved.events.push(told);
+    }
+}
+
+impl Resolved {
+    /// A story that means the same, told with the handles that this one was bound to and without its void events.
+    /// It resolves to the same calls; only the places of the events, and with them the tokens, count anew.
+    pub fn to_story(&self) -> Story {
+        let events = self.events.iter().filter_map(Told::to_event).collect();
+        Story { header: self.header, events }
+    }
+}
+
+impl Told {
+    /// Whether nothing happens.
+    pub const fn is_void(&self) -> bool {
+        matches!(self.action, ResolvedAction::Void)
+    }
+
+    /// The event that is bound to this; none if it is void.
+    pub fn to_event(&self) -> Option<Event> {
+        let action = match self.action {
+            ResolvedAction::Void => return None,
+            ResolvedAction::Call(call) => {
+                Action::Call { verb: Verb::of(&call.operation), irqs_off: call.irqs_off }
+            }
+            ResolvedAction::Continue => Action::Continue,
+            ResolvedAction::Deliver { from } => Action::Deliver { from },
+            ResolvedAction::Fill { place } => Action::Fill { place },
+            ResolvedAction::DrainStores { count } => Action::DrainStores { count },
+            ResolvedAction::GracePeriod => Action::GracePeriod,
+            ResolvedAction::RunWork => Action::RunWork,
+        };
+        Some(Event { cpu: self.cpu, action, pause: self.pause })
+    }
+}
+
+impl Verb {
+    /// The verb that is bound to this operation, told where the operation was bound.
+    pub fn of(operation: &Operation) -> Self {
+        // The list is what was live from its first page on, so its first page and its length find it again.
+        let list = |pages: &PageList| {
+            (pages.as_slice().first().copied().unwrap_or(PageSlot::new(0)), pages.len() as u8)
+        };
+        match *operation {
+            Operation::AllocPage { page } => Self::AllocPage { page },
+            Operation::FreePage { page } => Self::FreePage { page },
+            Operation::Vmap { ref pages, area } => {
+                let (first, count) = list(pages);
+                Self::Vmap { first, count, area }
+            }
+            Operation::Vunmap { area } => Self::Vunmap { area },
+            Operation::MapRam { ref pages, ram } => {
+                let (first, count) = list(pages);
+                Self::MapRam { first, count, ram }
+            }
+            Operation::UnmapRam { ram } => Self::UnmapRam { ram },
+            Operation::DrainAliases => Self::DrainAliases,
+            Operation::Read { place } => Self::Read { place },
+            Operation::Write { place, .. } => Self::Write { place },
+            Operation::MakeTable { page } => Self::MakeTable { page },
+            Operation::UnmakeTable { page } => Self::UnmakeTable { page },
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What callers hold, as told: which slots are live, which are busy, and what is paused on which CPU.
+//!
+//! Nothing here knows what a kernel really did. An operation ends as told at its own line, or, if it has a pause, at
+//! the `continue` of it or at the next event that begins something on its CPU. That is never earlier than the
+//! operation really ends, so a caller never breaks its contract.
+
+use oracle::vocabulary::{Call, Operation};
+
+use super::held::Held;
+use super::{Action, Event, Header, MAX_CPUS, ResolvedAction, Told};
+
+/// So many operations and handlers are paused on one CPU at most, one within the other.
+pub const MAX_NEST: usize = 6;
+
+/// A set of slots of one kind, one bit each.
+pub type SlotSet = u16;
+
+/// What callers hold at one moment of the telling.
+#[derive(Clone, Debug)]
+pub struct State {
+    cpus: u8,
+    held: Held,
+    paused: [Stack; MAX_CPUS as usize],
+}
+
+/// What is paused on a CPU, the outermost first. Handlers hold nothing.
+#[derive(Clone, Copy, Debug)]
+struct Stack {
+    frames: [Option<Operation>; MAX_NEST],
+    depth: usize,
+}
+
+impl State {
+    /// At the beginning of a story.
+    pub fn new(header: &Header) -> Self {
+        Self {
+            cpus: header.cpus.clamp(1, MAX_CPUS),
+            held: Held::new(),
+            paused: [Stack { frames: [None; MAX_NEST], depth: 0 }; MAX_CPUS as usize],
+        }
+    }
+
+    /// Tells the next event: binds its operands and takes over what it changes. A void event changes nothing, and
+    /// does not continue what is paused on its CPU either.
+    pub fn tell(&mut self, index: u16, event: &Event) -> Told {
+        let cpu = event.cpu % self.cpus;
+        let seat = usize::from(cpu);
+        let pause = event.pause.filter(|_| event.action.takes_pause());
+        let before = (event.action.begins() && self.paused[seat].depth > 0).then_some(self.held);
+        if before.is_some() {
+            self.end_all(seat);
+        }
+        let action = self.bind(index, cpu, pause.is_some(), event.action);
+        if action == ResolvedAction::Void {
+            if let Some(before) = before {
+                self.held = before;
+            }
+            return Told { index, cpu, action, pause: None, nest: self.paused[seat].depth as u8 };
+        }
+        let stack = &mut self.paused[seat];
+        match action {
+            ResolvedAction::Call(Call { operation, .. }) => {
+                stack.depth = 0;
+                self.held.begin(&operation);
+                if pause.is_some() {
+                    stack.push(Some(operation));
+                } else {
+                    self.held.end(&operation);
+                }
+            }
+            ResolvedAction::RunWork => {
+                stack.depth = 0;
+                if pause.is_some() {
+                    stack.push(None);
+                }
+            }
+            ResolvedAction::Deliver { .. } if pause.is_some() => stack.push(None),
+            ResolvedAction::Continue if pause.is_none() => {
+                stack.depth -= 1;
+                if let Some(operation) = stack.frames[stack.depth] {
+                    self.held.end(&operation);
+                }
+            }
+            _ => {}
+        }
+        Told { index, cpu, action, pause, nest: self.paused[seat].depth as u8 }
+    }
+
+    /// How many operations and handlers are paused on this CPU.
+    pub fn nest(&self, cpu: u8) -> usize {
+        self.paused[usize::from(cpu % self.cpus)].depth
+    }
+
+    /// What a caller may do something with now, and what it may not.
+    pub fn slots(&self) -> Slots {
+        self.held.slots()
+    }
+
+    fn end_all(&mut self, seat: usize) {
+        let stack = self.paused[seat];
+        for operation in stack.frames[..stack.depth].iter().rev().flatten() {
+            self.held.end(operation);
+        }
+    }
+
+    fn bind(&self, index: u16, cpu: u8, pauses: bool, action: Action) -> ResolvedAction {
+        let depth = self.paused[usize::from(cpu)].depth;
+        match action {
+            Action::Call { verb, irqs_off } => match self.held.bind(index, verb) {
+                Some(operation) => {
+                    ResolvedAction::Call(Call { operation, irqs_off: irqs_off && verb.takes_irqs_off() })
+                }
+                None => ResolvedAction::Void,
+            },
+            Action::Continue if depth == 0 => ResolvedAction::Void,
+            Action::Continue => ResolvedAction::Continue,
+            Action::Deliver { .. } if pauses && depth == MAX_NEST => ResolvedAction::Void,
+            Action::Deliver { from } => ResolvedAction::Deliver { from: from.map(|cpu| cpu % self.cpus) },
+            Action::Fill { place } => match self.held.last_lay(place) {
+                Some(place) => ResolvedAction::Fill { place },
+                None => ResolvedAction::Void,
+            },
+            Action::DrainStores { count } => ResolvedAction::DrainStores { count },
+            Action::GracePeriod => ResolvedAction::GracePeriod,
+            Action::RunWork => ResolvedAction::RunWork,
+        }
+    }
+}
+
+impl Stack {
+    fn push(&mut self, operation: Option<Operation>) {
+        self.frames[self.depth] = operation;
+        self.depth += 1;
+    }
+}
+
+/// Which slots are in which state, for whoever makes stories.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Slots {
+    /// Pages that are held, not tables and not busy.
+    pub pages: SlotSet,
+    /// Slots without a page.
+    pub free_pages: SlotSet,
+    /// Pages that are tables, not busy.
+    pub tables: SlotSet,
+    /// Pages that a mapping holds, finished or not.
+    pub mapped_pages: SlotSet,
+    /// The areas.
+    pub areas: MapSlots,
+    /// The mappings of map-ram.
+    pub rams: MapSlots,
+}
+
+/// Which slots of one kind of mapping are in which state.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct MapSlots {
+    /// Mapped, not busy.
+    pub live: SlotSet,
+    /// Slots without a mapping.
+    pub free: SlotSet,
+    /// A read or write is in progress.
+    pub used: SlotSet,
+    /// There is or was a mapping.
+    pub known: SlotSet,
+}

@@ -1,0 +1,160 @@
+//! The tags of records and the words of the text form, in one table.
+//!
+//! Tags are stored in files: a tag is never renumbered and never reused. A byte that is no tag stands for one of
+//! [`Tag::STAND_INS`], which may change at any time: what [`Story::encode`](super::Story::encode) writes holds
+//! proper tags only, so its meaning is not touched when a tag is added.
+
+use super::{Action, Verb};
+
+macro_rules! tags {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $word:literal;)*) => {
+        /// What a record is.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Tag {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Tag {
+            /// Every tag, in the order of the numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The word that begins it in the text form.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// The tag of this number.
+            pub const fn from_number(number: u8) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+tags! {
+    /// [`Verb::AllocPage`].
+    AllocPage = 1, "alloc-page";
+    /// [`Verb::FreePage`].
+    FreePage = 2, "free-page";
+    /// [`Verb::Vmap`].
+    Vmap = 3, "vmap";
+    /// [`Verb::Vunmap`].
+    Vunmap = 4, "vunmap";
+    /// [`Verb::MapRam`].
+    MapRam = 5, "map-ram";
+    /// [`Verb::UnmapRam`].
+    UnmapRam = 6, "unmap-ram";
+    /// [`Verb::DrainAliases`].
+    DrainAliases = 7, "drain-aliases";
+    /// [`Verb::Read`].
+    Read = 8, "read";
+    /// [`Verb::Write`].
+    Write = 9, "write";
+    /// [`Verb::MakeTable`].
+    MakeTable = 10, "make-table";
+    /// [`Verb::UnmakeTable`].
+    UnmakeTable = 11, "unmake-table";
+    /// [`Action::Continue`].
+    Continue = 128, "continue";
+    /// [`Action::Deliver`].
+    Deliver = 129, "deliver";
+    /// [`Action::Fill`].
+    Fill = 130, "fill";
+    /// [`Action::DrainStores`].
+    DrainStores = 131, "drain-stores";
+    /// [`Action::GracePeriod`].
+    GracePeriod = 132, "grace-period";
+    /// [`Action::RunWork`].
+    RunWork = 133, "run-work";
+    /// A pause by number, up to 255, of the event before.
+    PauseAt = 192, "pause";
+    /// A pause by any number, of the event before.
+    PauseAtFar = 193, "pause";
+    /// A pause by name, of the event before.
+    PauseBefore = 194, "pause";
+}
+
+impl Tag {
+    /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
+    pub const STAND_INS: [Self; 19] = [
+        Self::AllocPage,
+        Self::FreePage,
+        Self::Vmap,
+        Self::Vunmap,
+        Self::MapRam,
+        Self::UnmapRam,
+        Self::DrainAliases,
+        Self::Read,
+        Self::Write,
+        Self::MakeTable,
+        Self::UnmakeTable,
+        Self::Continue,
+        Self::Deliver,
+        Self::Fill,
+        Self::DrainStores,
+        Self::GracePeriod,
+        Self::RunWork,
+        Self::PauseAt,
+        Self::PauseBefore,
+    ];
+
+    /// The number that the bytes of a story hold.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// What a byte stands for.
+    pub fn of(byte: u8) -> Self {
+        Self::from_number(byte).unwrap_or_else(|| Self::STAND_INS[usize::from(byte) % Self::STAND_INS.len()])
+    }
+
+    /// The tag of the event that this word begins.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|tag| tag.word() == word && !tag.is_pause())
+    }
+
+    /// Whether the record modifies the event before it.
+    pub const fn is_pause(self) -> bool {
+        matches!(self, Self::PauseAt | Self::PauseAtFar | Self::PauseBefore)
+    }
+}
+
+impl Action {
+    /// The tag of its record.
+    pub const fn tag(&self) -> Tag {
+        match self {
+            Self::Call { verb, .. } => verb.tag(),
+            Self::Continue => Tag::Continue,
+            Self::Deliver { .. } => Tag::Deliver,
+            Self::Fill { .. } => Tag::Fill,
+            Self::DrainStores { .. } => Tag::DrainStores,
+            Self::GracePeriod => Tag::GracePeriod,
+            Self::RunWork => Tag::RunWork,
+        }
+    }
+}
+
+impl Verb {
+    /// The tag of its record.
+    pub const fn tag(&self) -> Tag {
+        match self {
+            Self::AllocPage { .. } => Tag::AllocPage,
+            Self::FreePage { .. } => Tag::FreePage,
+            Self::Vmap { .. } => Tag::Vmap,
+            Self::Vunmap { .. } => Tag::Vunmap,
+            Self::MapRam { .. } => Tag::MapRam,
+            Self::UnmapRam { .. } => Tag::UnmapRam,
+            Self::DrainAliases => Tag::DrainAliases,
+            Self::Read { .. } => Tag::Read,
+            Self::Write { .. } => Tag::Write,
+            Self::MakeTable { .. } => Tag::MakeTable,
+            Self::UnmakeTable { .. } => Tag::UnmakeTable,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The text of a story, as it is written. What is written here [`parse`](super::parse) reads back exactly.
+
+use core::fmt::{self, Write as _};
+
+use machine::{Family, Pause, Temperament};
+
+use super::{Action, Backends, Document, Event, Header, Story, VERSION, Verb};
+
+/// The words for the temperaments of the hardware.
+pub const TEMPERAMENTS: [(Temperament, &str); 4] = [
+    (Temperament::EAGER_WALKERS, "eager-walkers"),
+    (Temperament::LAZY_STORES, "lazy-stores"),
+    (Temperament::LIFO_REUSE, "lifo-reuse"),
+    (Temperament::REORDERED_INTERRUPTS, "reordered-interrupts"),
+];
+
+/// The word for hardware without any temperament.
+pub(super) const CALM: &str = "calm";
+
+/// The words for the backends.
+pub const BACKENDS: [(Backends, &str); 2] = [(Backends::NATIVE, "native"), (Backends::XEN, "xen")];
+
+/// Pauses stand in this column where the event before them leaves room, counted from 0.
+const PAUSE_COLUMN: usize = 28;
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "story {VERSION}")?;
+        write!(f, "{}", self.under)?;
+        write_body(&self.story, f)
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "story {VERSION}")?;
+        write_body(self, f)
+    }
+}
+
+impl fmt::Debug for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn write_body(story: &Story, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{}", story.header)?;
+    story.events.iter().try_for_each(|event| writeln!(f, "{event}"))
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cpus {}, hardware", self.cpus)?;
+        for (_, word) in TEMPERAMENTS.iter().filter(|(flag, _)| self.temperament.contains(*flag)) {
+            write!(f, " {word}")?;
+        }
+        if self.temperament.is_empty() {
+            write!(f, " {CALM}")?;
+        }
+        write!(f, ", sizes {}, backends", self.sizes.name())?;
+        for (_, word) in BACKENDS.iter().filter(|(flag, _)| self.backends.contains(*flag)) {
+            write!(f, " {word}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = Counted { inner: f, column: 0 };
+        if self.action.has_cpu() {
+            write!(f, "c{}  ", self.cpu)?;
+        }
+        write!(f, "{}", self.action)?;
+        if let Some(pause) = self.pause {
+            let gap = PAUSE_COLUMN.saturating_sub(f.column).max(2);
+            write!(f, "{:gap$}{}", "", PauseText(pause))?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts what was written on the line, so that pauses line up without a copy of the line. All of it is ASCII.
+struct Counted<'a, 'b> {
+    inner: &'a mut fmt::Formatter<'b>,
+    column: usize,
+}
+
+impl fmt::Write for Counted<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.column += text.len();
+        self.inner.write_str(text)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name())?;
+        match self {
+            Self::Call { verb, irqs_off } => {
+                write_operands(*verb, f)?;
+                if *irqs_off { write!(f, " irqs-off") } else { Ok(()) }
+            }
+            Self::Deliver { from: Some(cpu) } => write!(f, " from c{cpu}"),
+            Self::Fill { place } => write!(f, " {place}"),
+            Self::DrainStores { count } => write!(f, " {count}"),
+            Self::Deliver { from: None } | Self::Continue | Self::GracePeriod | Self::RunWork => Ok(()),
+        }
+    }
+}
+
+fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match verb {
+        Verb::AllocPage { page } => write!(f, " -> {page}"),
+        Verb::FreePage { page } | Verb::MakeTable { page } | Verb::UnmakeTable { page } => {
+            write!(f, " {page}")
+        }
+        Verb::Vmap { first, count, area } => write!(f, " {first}+{count} -> {area}"),
+        Verb::Vunmap { area } => write!(f, " {area}"),
+        Verb::MapRam { first, count, ram } => write!(f, " {first}+{count} -> {ram}"),
+        Verb::UnmapRam { ram } => write!(f, " {ram}"),
+        Verb::DrainAliases => Ok(()),
+        Verb::Read { place } | Verb::Write { place } => write!(f, " {place}"),
+    }
+}
+
+/// A pause as the text form has it.
+#[derive(Clone, Copy, Debug)]
+pub struct PauseText(pub Pause);
+
+impl fmt::Display for PauseText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Pause::At(number) => write!(f, "pause at {number}"),
+            Pause::Before { point, occurrence } => {
+                write!(f, "pause before {}", point.kind.name())?;
+                if point.family != Family::NONE {
+                    write!(f, " {}", impls::family::name(point.family).unwrap_or("?"))?;
+                }
+                if occurrence == 1 { Ok(()) } else { write!(f, " #{occurrence}") }
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The byte form: total below its cap, canonical, and with tags that never change.
+
+use arbitrary::{Arbitrary, Unstructured};
+use harness::story::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, Story, Tag, TooLarge};
+use machine::{Pause, PointKind};
+use proptest::prelude::*;
+
+use crate::strategy;
+
+proptest! {
+    #[test]
+    fn what_is_encoded_decodes_to_itself(story in strategy::story()) {
+        let bytes = story.encode();
+        prop_assert_eq!(bytes.len() % STRIDE, 0);
+        prop_assert_eq!(Story::decode(&bytes), Ok(story));
+    }
+
+    #[test]
+    fn typed_targets_see_the_story_that_the_bytes_hold(story in strategy::story()) {
+        let bytes = story.encode();
+        let rest = Story::arbitrary_take_rest(Unstructured::new(&bytes)).unwrap();
+        let part = Story::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
+        prop_assert_eq!(&rest, &story);
+        prop_assert_eq!(&part, &story);
+    }
+}
+
+/// `DECODE_STRINGS` sets how many strings are tried.
+#[test]
+fn random_bytes_decode_and_are_stable_once_encoded() {
+    let strings = std::env::var("DECODE_STRINGS").map_or(200_000, |count| count.parse().unwrap());
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let (mut bytes, mut story, mut again) = (Vec::new(), Story::default(), Story::default());
+    let mut events = 0;
+    for _ in 0..strings {
+        let length = (next() % 97) as usize;
+        bytes.clear();
+        bytes.extend((0..length).map(|_| (next() >> 32) as u8));
+        story.decode_from(&bytes).unwrap();
+        events += story.events.len();
+        assert!((1..=4).contains(&story.header.cpus) && !story.header.backends.is_empty());
+        assert!(story.events.iter().all(|event| event.cpu < story.header.cpus));
+        story.encode_to(&mut bytes);
+        again.decode_from(&bytes).unwrap();
+        assert_eq!(story, again);
+    }
+    assert!(events > strings * 8, "random bytes hold events");
+}
+
+#[test]
+fn nothing_at_all_is_a_story_without_events() {
+    assert!(Story::decode(&[]).unwrap().events.is_empty());
+    assert!(Story::decode(&[1, 2, 3]).unwrap().events.is_empty());
+    assert!(Story::decode(&[0; HEADER + STRIDE - 1]).unwrap().events.is_empty());
+}
+
+#[test]
+fn bytes_over_the_cap_are_refused_by_size() {
+    let bytes = vec![7; MAX_BYTES + 1];
+    assert_eq!(Story::decode(&bytes), Err(TooLarge { size: 4097 }));
+    assert_eq!(TooLarge { size: 4097 }.to_string(), "a story is at most 4096 bytes long, and this has 4097");
+    assert_eq!(Story::decode(&bytes[..MAX_BYTES]).unwrap().encode().len(), MAX_BYTES);
+    assert!(Story::arbitrary_take_rest(Unstructured::new(&bytes)).is_err());
+}
+
+#[test]
+fn a_story_with_too_many_events_is_encoded_up_to_the_cap() {
+    let mut story = Story::decode(&[7; MAX_BYTES]).unwrap();
+    let event = story.events[0];
+    story.events.resize(MAX_RECORDS + 5, event);
+    assert_eq!(Story::decode(&story.encode()).unwrap().events.len(), MAX_RECORDS);
+}
+
+#[test]
+fn a_pause_belongs_to_the_event_before_it_and_the_last_one_counts() {
+    let (read, pause, fill) = (Tag::Read.number(), Tag::PauseAt.number(), Tag::Fill.number());
+    let paused = |records: &[[u8; 4]]| {
+        let bytes = [&[1, 1, 0, 3], records.concat().as_slice()].concat();
+        Story::decode(&bytes).unwrap().events.iter().map(|event| event.pause).collect::<Vec<_>>()
+    };
+    assert_eq!(paused(&[[read, 0, 0, 0], [pause, 9, 0, 0]]), [Some(Pause::At(9))]);
+    assert_eq!(paused(&[[read, 0, 0, 0], [pause, 9, 0, 0], [pause, 0, 0, 0]]), [Some(Pause::At(1))]);
+    assert_eq!(paused(&[[pause, 9, 0, 0], [read, 0, 0, 0]]), [None]);
+    assert_eq!(paused(&[[fill, 0, 0, 0], [pause, 9, 0, 0]]), [None]);
+}
+
+/// Every byte of the stored form. A line that changes here breaks the files that people keep: add lines only.
+#[test]
+fn stored_numbers_never_change() {
+    let numbers: Vec<(u8, &str)> = Tag::ALL.iter().map(|tag| (tag.number(), tag.word())).collect();
+    assert_eq!(
+        numbers,
+        [
+            (1, "alloc-page"),
+            (2, "free-page"),
+            (3, "vmap"),
+            (4, "vunmap"),
+            (5, "map-ram"),
+            (6, "unmap-ram"),
+            (7, "drain-aliases"),
+            (8, "read"),
+            (9, "write"),
+            (10, "make-table"),
+            (11, "unmake-table"),
+            (128, "continue"),
+            (129, "deliver"),
+            (130, "fill"),
+            (131, "drain-stores"),
+            (132, "grace-period"),
+            (133, "run-work"),
+            (192, "pause"),
+            (193, "pause"),
+            (194, "pause"),
+        ]
+    );
+    for (tag, kind) in PointKind::ALL.into_iter().enumerate() {
+        assert_eq!((usize::from(kind.tag()), PointKind::from_tag(tag as u8)), (tag, Some(kind)));
+    }
+}
+
+#[test]
+fn the_layout_of_a_record_never_changes() {
+    let text = "story 1
+cpus 3, hardware lazy-stores reordered-interrupts, sizes small, backends xen
+c1  vmap p3+8 -> a5
+c2  drain-aliases irqs-off  pause at 17
+c0  write r9+6              pause at 300
+c1  map-ram p15+1 -> r2     pause before store pmd #2
+c2  deliver from c1         pause before fence
+c0  drain-stores 16
+c0  fill a7+1
+c1  free-page p11
+grace-period
+c2  run-work
+";
+    let bytes = [
+        [1, 0b110, 0b1010, 2],
+        [3, 1, 0x73, 5],
+        [7, 6, 0, 0],
+        [192, 17, 0, 0],
+        [9, 0, 0xd9, 0],
+        [193, 0, 44, 1],
+        [5, 1, 0x0f, 2],
+        [194, 1, 2, 2],
+        [129, 2, 2, 0],
+        [194, 3, 0, 1],
+        [131, 0, 15, 0],
+        [130, 0, 0x27, 0],
+        [2, 1, 11, 0],
+        [132, 0, 0, 0],
+        [133, 2, 0, 0],
+    ];
+    let story: Story = text.parse().unwrap();
+    assert_eq!(story.encode(), bytes.concat());
+}

@@ -1,0 +1,6 @@
+//! Stories: bytes, text, resolution, mutation and generation.
+
+mod bytes;
+mod resolution;
+mod strategy;
+mod text;

@@ -1,0 +1,253 @@
+//! Resolution: which handles an event means, and which events are void.
+
+use harness::story::{Resolved, ResolvedAction, Story, Told, resolve};
+use oracle::vocabulary::{Call, Operation, Token};
+use proptest::prelude::*;
+
+use crate::strategy;
+
+proptest! {
+    #[test]
+    fn a_resolved_story_told_again_resolves_to_the_same(story in strategy::story()) {
+        let resolved = story.resolve();
+        let told = resolved.to_story();
+        let again = told.resolve();
+        prop_assert_eq!(again.void, 0);
+        prop_assert_eq!(&again.to_story(), &told);
+        let kept: Vec<Told> = resolved.events.iter().filter(|told| !told.is_void()).copied().collect();
+        prop_assert_eq!(kept.len(), again.events.len());
+        for (index, (before, after)) in kept.iter().zip(&again.events).enumerate() {
+            prop_assert_eq!(renumbered(before, index as u16), *after);
+        }
+        prop_assert_eq!(Story::decode(&told.encode()), Ok(told));
+    }
+
+    #[test]
+    fn used_memory_changes_nothing(first in strategy::story(), second in strategy::story()) {
+        let mut resolved = Resolved::default();
+        resolve::resolve_into(&first, &mut resolved);
+        resolve::resolve_into(&second, &mut resolved);
+        prop_assert_eq!(resolved, second.resolve());
+    }
+}
+
+fn renumbered(told: &Told, index: u16) -> Told {
+    let mut told = Told { index, ..*told };
+    if let ResolvedAction::Call(Call { operation: Operation::Write { token, .. }, .. }) = &mut told.action {
+        *token = Token(u32::from(index) + 1);
+    }
+    told
+}
+
+/// What each line means: the line with its operands bound, or `void`.
+fn meaning(lines: &str) -> Vec<String> {
+    let story: Story = format!("story 1\ncpus 3\n{lines}").parse().unwrap();
+    let resolved = story.resolve();
+    assert_eq!(resolved.void, resolved.events.iter().filter(|told| told.is_void()).count());
+    let line = |told: &Told| told.to_event().map_or("void".to_owned(), |event| event.to_string());
+    resolved.events.iter().map(line).collect()
+}
+
+fn means(expected: &[(&str, &str)]) {
+    let lines: Vec<&str> = expected.iter().map(|(line, _)| *line).collect();
+    for ((line, expected), meaning) in expected.iter().zip(meaning(&lines.join("\n"))) {
+        let expected = if expected.is_empty() { line } else { expected };
+        let squeezed = meaning.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(&squeezed, expected, "{line}");
+    }
+}
+
+#[test]
+fn a_slot_that_is_not_live_stands_for_the_next_one() {
+    means(&[
+        ("c0 vmap p9+2 -> a3", "c0 vmap p0+2 -> a3"),
+        ("c0 vmap p3+2 -> a3", "c0 vmap p3+2 -> a4"),
+        ("c1 read a5+3", "c1 read a3+1"),
+        ("c1 vunmap a4", ""),
+        ("c1 vunmap a4", "c1 vunmap a3"),
+        ("c0 alloc-page -> p2", "c0 alloc-page -> p4"),
+        ("c0 make-table p4", ""),
+        ("c0 free-page p4", "c0 free-page p0"),
+        ("c0 unmake-table p5", "c0 unmake-table p4"),
+        ("c0 map-ram p0+8 -> r15", "c0 map-ram p1+4 -> r15"),
+        ("c0 map-ram p1+1 -> r15", "c0 map-ram p1+1 -> r0"),
+    ]);
+}
+
+#[test]
+fn where_nothing_is_live_an_event_is_void() {
+    means(&[
+        ("c0 vunmap a0", "void"),
+        ("c0 unmap-ram r0", "void"),
+        ("c0 read r0+0", "void"),
+        ("c0 write a0+0", "void"),
+        ("c0 fill a0+0", "void"),
+        ("c0 unmake-table p0", "void"),
+        ("c0 continue", "void"),
+        ("c0 free-page p0", ""),
+        ("c0 free-page p0", "c0 free-page p1"),
+        ("c0 free-page p0", "c0 free-page p2"),
+        ("c0 free-page p0", "c0 free-page p3"),
+        ("c0 free-page p0", "void"),
+        ("c0 vmap p0+1 -> a0", "void"),
+        ("c0 make-table p0", "void"),
+    ]);
+}
+
+#[test]
+fn where_no_slot_is_free_a_new_handle_is_void() {
+    let mut lines = vec![("c0 map-ram p0+1 -> r7", "")];
+    let slots: Vec<String> = (8..16).chain(0..7).map(|slot| format!("c0 map-ram p0+1 -> r{slot}")).collect();
+    lines.extend(slots.iter().map(|slot| ("c0 map-ram p0+1 -> r7", slot.as_str())));
+    lines.push(("c0 map-ram p0+1 -> r7", "void"));
+    means(&lines);
+}
+
+#[test]
+fn a_mapped_page_is_not_given_away() {
+    means(&[
+        ("c0 vmap p0+1 -> a0", ""),
+        ("c0 map-ram p0+1 -> r0", ""),
+        ("c0 free-page p0", "void"),
+        ("c0 make-table p0", "void"),
+        ("c0 vunmap a0", ""),
+        ("c0 free-page p0", "void"),
+        ("c0 unmap-ram r0 pause at 3", ""),
+        ("c1 free-page p0", "void"),
+        ("c1 make-table p0", "void"),
+        ("c0 continue", ""),
+        ("c1 make-table p0", ""),
+        ("c1 free-page p0", "c1 free-page p1"),
+    ]);
+}
+
+#[test]
+fn a_mapping_is_not_unmapped_under_a_read() {
+    means(&[
+        ("c0 vmap p0+2 -> a0", ""),
+        ("c0 read a0+1 pause at 1", ""),
+        ("c1 write a0+1 pause at 1", ""),
+        ("c2 vunmap a0", "void"),
+        ("c0 continue", ""),
+        ("c2 vunmap a0", "void"),
+        ("c1 continue", ""),
+        ("c2 vunmap a0 pause at 5", ""),
+        ("c0 read a0+1", "void"),
+        ("c1 vunmap a0", "void"),
+        ("c1 fill a0+1", ""),
+        ("c2 continue", ""),
+        ("c1 fill a0+3", "c1 fill a0+1"),
+        ("c1 read a0+0", "void"),
+    ]);
+}
+
+#[test]
+fn a_new_handle_is_live_at_its_told_end() {
+    means(&[
+        ("c0 vmap p0+1 -> a0 pause at 4", ""),
+        ("c1 read a0+0", "void"),
+        ("c1 vunmap a0", "void"),
+        ("c1 fill a0+0", "void"),
+        ("c1 free-page p0", "void"),
+        ("c1 vmap p1+1 -> a0", "c1 vmap p1+1 -> a1"),
+        ("c0 read a0+0", ""),
+        ("c0 alloc-page -> p4 pause at 4", ""),
+        ("c1 free-page p4", "void"),
+        ("c1 alloc-page -> p4", "c1 alloc-page -> p5"),
+        ("c0 run-work", ""),
+        ("c1 free-page p4", ""),
+        ("c0 make-table p2 pause at 1", ""),
+        ("c1 free-page p2", "void"),
+        ("c1 unmake-table p2", "void"),
+        ("c1 vmap p2+1 -> a3", "void"),
+        ("c1 vmap p1+2 -> a3", "c1 vmap p1+2 -> a3"),
+    ]);
+}
+
+#[test]
+fn a_page_that_is_given_away_is_left_out_of_a_list() {
+    means(&[
+        ("c0 free-page p1 pause at 1", ""),
+        ("c1 vmap p0+2 -> a0", ""),
+        ("c0 continue", ""),
+        ("c1 free-page p2", "void"),
+        ("c1 free-page p0", "void"),
+        ("c1 free-page p3", ""),
+    ]);
+}
+
+#[test]
+fn handlers_nest_on_a_paused_operation() {
+    means(&[
+        ("c0 vmap p0+1 -> a0", ""),
+        ("c0 read a0+0 pause at 1", ""),
+        ("c0 deliver from c1 pause at 2", ""),
+        ("c0 continue", ""),
+        ("c1 vunmap a0", "void"),
+        ("c0 continue pause at 9", ""),
+        ("c1 vunmap a0", "void"),
+        ("c0 deliver", ""),
+        ("c0 drain-stores 1", ""),
+        ("c0 fill a0+0", ""),
+        ("grace-period", ""),
+        ("c1 vunmap a0", "void"),
+        ("c0 continue", ""),
+        ("c1 vunmap a0", ""),
+    ]);
+}
+
+#[test]
+fn handlers_nest_only_so_deep() {
+    let mut lines = vec![("c0 deliver pause at 1", ""); 6];
+    lines.push(("c0 deliver pause at 1", "void"));
+    lines.push(("c0 deliver", ""));
+    lines.extend([("c0 continue", ""); 6]);
+    lines.push(("c0 continue", "void"));
+    means(&lines);
+}
+
+#[test]
+fn an_event_that_begins_something_ends_what_is_paused_on_its_cpu() {
+    means(&[
+        ("c0 vmap p0+1 -> a0 pause at 1", ""),
+        ("c0 deliver pause at 1", ""),
+        ("c0 vunmap a0", ""),
+        ("c0 continue", "void"),
+        ("c0 free-page p0", ""),
+    ]);
+}
+
+#[test]
+fn a_void_event_does_not_continue_what_is_paused() {
+    means(&[
+        ("c0 vmap p0+1 -> a0 pause at 1", ""),
+        ("c0 free-page p0", "void"),
+        ("c1 read a0+0", "void"),
+        ("c0 continue", ""),
+        ("c1 read a0+0", ""),
+    ]);
+}
+
+#[test]
+fn nest_says_how_much_is_paused_after_the_event() {
+    let lines = "story 1\ncpus 2\nc0 read a0+0\nc0 vmap p0+1 -> a0 pause at 1\nc0 deliver pause at 1\nc1 deliver\n\
+                 c0 free-page p0\nc0 continue pause at 1\nc0 continue\nc0 continue\n";
+    let story: Story = lines.parse().unwrap();
+    let nest: Vec<u8> = story.resolve().events.iter().map(|told| told.nest).collect();
+    assert_eq!(nest, [0, 1, 2, 0, 2, 2, 1, 0]);
+}
+
+#[test]
+fn tokens_are_named_after_their_event() {
+    let story: Story = "story 1\ncpus 1\nc0 vmap p0+1 -> a0\nc0 write a0+0\nc0 write a0+0\n".parse().unwrap();
+    let tokens: Vec<Token> = story
+        .resolve()
+        .events
+        .iter()
+        .filter_map(|told| match told.action {
+            ResolvedAction::Call(Call { operation: Operation::Write { token, .. }, .. }) => Some(token),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tokens, [Token(2), Token(3)]);
+}

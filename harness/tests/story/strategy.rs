@@ -1,0 +1,89 @@
+//! Every story that the text form can express, for proptest.
+
+use harness::story::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Story, Verb};
+use impls::Sizes;
+use machine::{Family, Pause, Point, PointKind, Temperament};
+use oracle::vocabulary::{AreaSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+pub(crate) fn story() -> impl Strategy<Value = Story> {
+    header().prop_flat_map(|header| {
+        vec(event(header.cpus), 0..60).prop_map(move |events| Story { header, events })
+    })
+}
+
+fn header() -> impl Strategy<Value = Header> {
+    (1..=MAX_CPUS, 0..=15u8, select(Sizes::ALL.to_vec()), 1..=3u8).prop_map(
+        |(cpus, wild, sizes, backends)| Header {
+            cpus,
+            temperament: Temperament::from_bits_truncate(wild),
+            sizes,
+            backends: Backends::from_bits_truncate(backends),
+        },
+    )
+}
+
+fn event(cpus: u8) -> impl Strategy<Value = Event> {
+    (0..cpus, action(cpus), option::of(pause())).prop_map(|(cpu, action, pause)| Event {
+        cpu: if action.has_cpu() { cpu } else { 0 },
+        action,
+        pause: pause.filter(|_| action.takes_pause()),
+    })
+}
+
+fn action(cpus: u8) -> impl Strategy<Value = Action> {
+    prop_oneof![
+        12 => (verb(), any::<bool>()).prop_map(|(verb, off)| {
+            Action::Call { verb, irqs_off: off && verb.takes_irqs_off() }
+        }),
+        3 => Just(Action::Continue),
+        1 => option::of(0..cpus).prop_map(|from| Action::Deliver { from }),
+        1 => place().prop_map(|place| Action::Fill { place }),
+        1 => (1..=MAX_STORES).prop_map(|count| Action::DrainStores { count }),
+        1 => Just(Action::GracePeriod),
+        1 => Just(Action::RunWork),
+    ]
+}
+
+fn verb() -> impl Strategy<Value = Verb> {
+    let page = || (0..SLOTS).prop_map(PageSlot::new);
+    let area = || (0..SLOTS).prop_map(AreaSlot::new);
+    let ram = || (0..SLOTS).prop_map(RamSlot::new);
+    let count = || 1..=MAX_PAGES as u8;
+    prop_oneof![
+        page().prop_map(|page| Verb::AllocPage { page }),
+        page().prop_map(|page| Verb::FreePage { page }),
+        (page(), count(), area()).prop_map(|(first, count, area)| Verb::Vmap { first, count, area }),
+        area().prop_map(|area| Verb::Vunmap { area }),
+        (page(), count(), ram()).prop_map(|(first, count, ram)| Verb::MapRam { first, count, ram }),
+        ram().prop_map(|ram| Verb::UnmapRam { ram }),
+        Just(Verb::DrainAliases),
+        place().prop_map(|place| Verb::Read { place }),
+        place().prop_map(|place| Verb::Write { place }),
+        page().prop_map(|page| Verb::MakeTable { page }),
+        page().prop_map(|page| Verb::UnmakeTable { page }),
+    ]
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    let mapping = prop_oneof![
+        (0..SLOTS).prop_map(|slot| Mapping::Area(AreaSlot::new(slot))),
+        (0..SLOTS).prop_map(|slot| Mapping::Ram(RamSlot::new(slot))),
+    ];
+    (mapping, 0..MAX_PAGES as u8).prop_map(|(mapping, page)| Place { mapping, page })
+}
+
+fn pause() -> impl Strategy<Value = Pause> {
+    let own = Family::OWN.iter().chain(impls::family::ALL).map(|(family, _)| *family);
+    let families: Vec<Family> = own.chain([Family::NONE]).collect();
+    prop_oneof![
+        (1..=40u16).prop_map(Pause::At),
+        (1..=u16::MAX).prop_map(Pause::At),
+        (select(PointKind::ALL.to_vec()), select(families), 1..=u8::MAX).prop_map(
+            |(kind, family, occurrence)| { Pause::Before { point: Point { kind, family }, occurrence } }
+        ),
+    ]
+}
