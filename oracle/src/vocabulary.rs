@@ -107,6 +107,15 @@ impl PageList {
     }
 }
 
+impl fmt::Display for PageList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, page) in self.as_slice().iter().enumerate() {
+            write!(f, "{}{page}", if n == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for PageList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.as_slice()).finish()
@@ -154,6 +163,12 @@ pub struct Token(pub u32);
 impl Token {
     /// The content of a page that nobody wrote since it was allocated.
     pub const ZERO: Self = Self(0);
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
 }
 
 /// One thing asked of a kernel by a caller, on one CPU.
@@ -219,6 +234,64 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// The words by which stories and headlines name the operations, in the order of their declaration.
+    pub const NAMES: [&str; 11] = [
+        "alloc-page",
+        "free-page",
+        "vmap",
+        "vunmap",
+        "map-ram",
+        "unmap-ram",
+        "drain-aliases",
+        "read",
+        "write",
+        "make-table",
+        "unmake-table",
+    ];
+
+    /// Where the operation is in [`Self::NAMES`].
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::AllocPage { .. } => 0,
+            Self::FreePage { .. } => 1,
+            Self::Vmap { .. } => 2,
+            Self::Vunmap { .. } => 3,
+            Self::MapRam { .. } => 4,
+            Self::UnmapRam { .. } => 5,
+            Self::DrainAliases => 6,
+            Self::Read { .. } => 7,
+            Self::Write { .. } => 8,
+            Self::MakeTable { .. } => 9,
+            Self::UnmakeTable { .. } => 10,
+        }
+    }
+
+    /// The word by which stories and headlines name it.
+    pub const fn name(&self) -> &'static str {
+        Self::NAMES[self.index()]
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::AllocPage { page }
+            | Self::FreePage { page }
+            | Self::MakeTable { page }
+            | Self::UnmakeTable { page } => write!(f, " {page}"),
+            Self::Vmap { pages, area } => write!(f, " {pages} -> {area}"),
+            Self::Vunmap { area } => write!(f, " {area}"),
+            Self::MapRam { pages, ram } => write!(f, " {pages} -> {ram}"),
+            Self::UnmapRam { ram } => write!(f, " {ram}"),
+            Self::DrainAliases => Ok(()),
+            Self::Read { place } => write!(f, " {place}"),
+            Self::Write { place, token } => write!(f, " {place} = {token}"),
+        }
+    }
+}
+
 /// An operation and the context in which its caller stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Call {
@@ -226,6 +299,12 @@ pub struct Call {
     pub operation: Operation,
     /// The caller has disabled interrupts on its CPU for the whole call.
     pub irqs_off: bool,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.operation, if self.irqs_off { " irqs-off" } else { "" })
+    }
 }
 
 /// Where a kernel put a mapping. Only checks that read the machine look at it; it is never compared between
@@ -236,6 +315,12 @@ pub struct Range {
     pub start: u64,
     /// Length in pages, guard page not counted.
     pub pages: u8,
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}+{}", self.start, self.pages)
+    }
 }
 
 /// How an operation ended.
@@ -257,4 +342,19 @@ pub enum Outcome {
     Refused,
     /// Not attempted: the handle that it needs was never obtained on this backend, for a legitimate reason.
     Void,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Mapped(range) => write!(f, "mapped at {range}"),
+            Self::Value(token) => write!(f, "{token}"),
+            Self::Fault => f.write_str("fault"),
+            Self::NoMemory => f.write_str("no-memory"),
+            Self::WouldSleep => f.write_str("would-sleep"),
+            Self::Refused => f.write_str("refused"),
+            Self::Void => f.write_str("void"),
+        }
+    }
 }

@@ -1,0 +1,203 @@
+//! What a page may hold: the tokens that its word can have at this moment, and what accesses in flight may see.
+//!
+//! Contents belong to the page and not to the mapping that it is seen through. This file must never drop a token
+//! that the word may still hold; why it does not is argued at [`crate::reference`].
+
+use core::fmt;
+
+use crate::vocabulary::{PageSlot, SLOTS, Token};
+
+/// CPUs that the reference keeps apart.
+pub(crate) const CPUS: usize = 8;
+
+/// A small set of tokens in ascending order. Its memory is kept when it is cleared.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TokenSet(Vec<Token>);
+
+impl TokenSet {
+    fn insert(&mut self, token: Token) {
+        if let Err(at) = self.0.binary_search(&token) {
+            self.0.insert(at, token);
+        }
+    }
+
+    pub(crate) fn contains(&self, token: Token) -> bool {
+        self.0.binary_search(&token).is_ok()
+    }
+
+    fn become_only(&mut self, token: Token) {
+        self.0.clear();
+        self.0.push(token);
+    }
+
+    fn become_copy_of(&mut self, other: &Self) {
+        self.0.clone_from(&other.0);
+    }
+}
+
+impl fmt::Display for TokenSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, token) in self.0.iter().enumerate() {
+            write!(f, "{}{token}", if n == 0 { "" } else { " or " })?;
+        }
+        Ok(())
+    }
+}
+
+/// The word of one page.
+#[derive(Debug, Default)]
+struct Word {
+    /// Every token that it may hold now. A write in flight is always among them; empty for a page that holds no
+    /// word (not allocated, or a table).
+    possible: TokenSet,
+    /// Writes in flight.
+    writers: u8,
+    /// The story's order alone leaves one token: no observation of this backend went into it.
+    forced: bool,
+    /// A write that the story told later than every write begun here was void here.
+    skipped: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Read,
+    Write(Token),
+}
+
+/// An access in flight on one CPU.
+#[derive(Debug, Default)]
+struct Access {
+    what: Option<(PageSlot, Kind)>,
+    /// Of a read: every token that was possible at some moment since it began. Of a write: the tokens of all other
+    /// writes that were in flight at some moment since it began.
+    met: TokenSet,
+    /// A write was in flight at some moment since it began (of reads).
+    disturbed: bool,
+}
+
+/// The words of all pages and the accesses in flight.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    words: [Word; SLOTS as usize],
+    accesses: [Access; CPUS],
+}
+
+impl Contents {
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        for word in &mut self.words {
+            word.possible.0.clear();
+            (word.writers, word.forced, word.skipped) = (0, false, false);
+        }
+        for access in &mut self.accesses {
+            access.what = None;
+        }
+    }
+
+    /// The page was zeroed; nobody accesses it.
+    pub(crate) fn zero(&mut self, page: PageSlot) {
+        let word = &mut self.words[page.index()];
+        word.possible.become_only(Token::ZERO);
+        (word.forced, word.skipped) = (true, false);
+    }
+
+    /// The page may have been zeroed, or not; nobody accesses it.
+    pub(crate) fn perhaps_zero(&mut self, page: PageSlot) {
+        let word = &mut self.words[page.index()];
+        word.possible.insert(Token::ZERO);
+        word.forced = false;
+    }
+
+    /// The page holds no word any more.
+    pub(crate) fn vanish(&mut self, page: PageSlot) {
+        let word = &mut self.words[page.index()];
+        word.possible.0.clear();
+        word.forced = false;
+    }
+
+    /// A change of the page that other backends may have made was void on this one.
+    pub(crate) fn skip(&mut self, page: PageSlot) {
+        let word = &mut self.words[page.index()];
+        (word.forced, word.skipped) = (false, true);
+    }
+
+    /// A read begins.
+    pub(crate) fn begin_read(&mut self, cpu: usize, page: PageSlot) {
+        let word = &self.words[page.index()];
+        let access = &mut self.accesses[cpu];
+        access.what = Some((page, Kind::Read));
+        access.met.become_copy_of(&word.possible);
+        access.disturbed = word.writers > 0;
+    }
+
+    /// A write begins: from now on its token may be found.
+    pub(crate) fn begin_write(&mut self, cpu: usize, page: PageSlot, token: Token) {
+        self.accesses[cpu].met.0.clear();
+        for other in 0..CPUS {
+            match self.accesses[other].what {
+                Some((there, kind)) if there == page => {
+                    self.accesses[other].met.insert(token);
+                    self.accesses[other].disturbed = true;
+                    if let Kind::Write(theirs) = kind {
+                        self.accesses[cpu].met.insert(theirs);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.accesses[cpu].what = Some((page, Kind::Write(token)));
+        let word = &mut self.words[page.index()];
+        word.possible.insert(token);
+        word.writers += 1;
+        (word.forced, word.skipped) = (false, false);
+    }
+
+    /// What the read in flight on this CPU may return if it ends now, and whether the story's order alone leaves
+    /// no other value.
+    pub(crate) fn readable(&self, cpu: usize) -> (&TokenSet, bool) {
+        let access = &self.accesses[cpu];
+        let (page, _) = access.what.expect("a read that ends has begun");
+        let word = &self.words[page.index()];
+        // Undisturbed, the word was the same all the time, so that what another reader learned binds this one too.
+        if access.disturbed { (&access.met, false) } else { (&word.possible, word.forced) }
+    }
+
+    /// The read in flight on this CPU found this, legally, and is about to end.
+    pub(crate) fn learn(&mut self, cpu: usize, found: Token) {
+        let access = &self.accesses[cpu];
+        if let Some((page, Kind::Read)) = access.what
+            && !access.disturbed
+        {
+            self.words[page.index()].possible.become_only(found);
+        }
+    }
+
+    /// Ends the read in flight on this CPU.
+    pub(crate) fn end_read(&mut self, cpu: usize) {
+        self.accesses[cpu].what = None;
+    }
+
+    /// Ends the write in flight on this CPU: its token is there, unless a write that overlapped it came later.
+    pub(crate) fn end_write(&mut self, cpu: usize) {
+        let access = &mut self.accesses[cpu];
+        let Some((page, Kind::Write(token))) = access.what.take() else {
+            panic!("a write that ends has begun");
+        };
+        let word = &mut self.words[page.index()];
+        word.writers -= 1;
+        word.possible.0.retain(|&other| other == token || access.met.contains(other));
+        word.forced = word.possible.0.len() == 1 && !word.skipped;
+    }
+
+    /// Every token that the page may hold now, in ascending order.
+    pub(crate) fn possible(&self, page: PageSlot) -> &[Token] {
+        &self.words[page.index()].possible.0
+    }
+
+    /// The one token that the story's order forces the page to hold on every backend that does everything it is
+    /// told.
+    pub(crate) fn forced(&self, page: PageSlot) -> Option<Token> {
+        let word = &self.words[page.index()];
+        if word.forced { word.possible.0.first().copied() } else { None }
+    }
+}

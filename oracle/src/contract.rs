@@ -1,0 +1,126 @@
+//! The contract: what counts as a crash, and what does not. Every verdict names one of its rules.
+//!
+//! # Words
+//!
+//! A translation is *usable* on a CPU that executes now, if its tag matches or it is global, and: for a user leaf,
+//! the CPU is in user mode or in a user copy; for a kernel leaf, its alias is not vunmapped; for an entry of a walk
+//! cache, always, on lazy CPUs too. A stale entry that is not usable is no crash: it is remembered and judged where it
+//! would become usable, which is at switch-in, return to user, vCPU entry, reuse of the range and reuse of the frame.
+//!
+//! # Rules
+//!
+//! The numbered [`Rule`]s, each with its sentence and its sources. Seeds are the mails that the project grew from:
+//! 000 on inhibiting the flush of `vm_unmap_aliases`, 001 on freeing page tables under Xen, 002 on lazier lazy TLB
+//! mode, 003 on the core of MMU notifiers, 004 on the rewrite of vmap.
+//!
+//! # What is legal, and must never be reported
+//!
+//! - *Either side of a race.* An access that overlaps the operation which revokes its translation may still succeed
+//!   or already fail; two writes that overlap may land in either order; a read that overlaps a write may find the
+//!   old token or the new one.
+//! - *Pages one by one.* An operation over a range need not be atomic over its pages.
+//! - *A late store.* Another CPU may read the older value until a store has left its buffer. The end of a kernel
+//!   operation empties the buffer of its CPU; the end of a user access does not.
+//! - *Running out.* An allocation may fail when there is no memory, and a mapping when there is no hole or while a
+//!   purge overlaps. Its handle then stands for nothing on that backend, and what needs it is void there: the
+//!   backends are not compared on it. The reference cannot see holes and takes every such failure for true; a backend
+//!   that always fails shows in the counts of operations that took effect.
+//! - *What failed may have begun.* A page that was to become a table and did not may hold its old word or zero.
+//! - *Lazy aliases.* After vunmap a stale kernel translation may linger, also to a frame that was freed and reused,
+//!   until its range is reused, a drain returns, or the frame takes a role that allows no alias. To touch the range
+//!   meanwhile is the caller's own fault, and stories do not; a walker cannot make a *new* entry, once the old one
+//!   is cleared in the tables.
+//! - *Early reuse.* A range may be handed out again as soon as its unmap took effect, before that has returned.
+//! - *Speculation.* A walk may cache what a live and correct table holds at any time, global entries too.
+//! - *Entries out of use.* A stale leaf under a tag that is not current, behind a flush on next use, on a lazy CPU, in
+//!   a vCPU that does not run and will flush before it does, or to a freed frame that a hypervisor will flush before
+//!   it gives it away.
+//! - *One spurious fault* for each CPU, page and widening of permissions, if a second walk succeeds.
+//! - *Fewer pins.* A fast pin may return fewer pages than were asked for, and a pinned page outlives its mapping.
+//! - *The second of two unmaps*, which found nothing to do, promises nothing for the first.
+//! - *A drain asked for with interrupts off* changes nothing and answers that it would sleep.
+
+use core::fmt;
+
+macro_rules! rules {
+    ($($(#[doc = $line:literal])* $name:ident = $number:literal, $title:literal, $source:literal;)*) => {
+        /// A rule of the contract, by its number.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Rule {
+            $($(#[doc = $line])* #[doc = concat!("\n\nSource: ", $source, ".")] $name = $number,)*
+        }
+
+        impl Rule {
+            /// Every rule, by number.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// A few words that stand for the rule in headlines.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// What must hold. The lines of a comment each begin with a space, which keeps their words apart.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => concat!($($line),*).trim_ascii(),)* }
+            }
+
+            /// Where it comes from.
+            pub const fn source(self) -> &'static str {
+                match self { $(Self::$name => $source,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    /// Every operation returns what the reference allows, given what overlaps it.
+    Outcome = 1, "outcome", "the reference of this crate; seed 004 for the operations of vmap";
+    /// Backends agree, by handle and never by address, wherever on each of them the story alone leaves one outcome,
+    /// and in what is visible at the end.
+    Agreement = 2, "backends agree", "seed 000: an alias that Xen refuses is one that native never notices";
+    /// Once the operation that removed or narrowed a mapping returned, no usable translation grants more than, or
+    /// another frame than, every state that the reference holds possible.
+    UserRevocation = 3, "user revocation",
+        "seed 002; Intel SDM volume 3A, Paging, \"Caching Translation Information\"";
+    /// Once vmap returned a range, no CPU has a usable translation of it to anything else.
+    RangeReuse = 4, "kernel range reuse", "seeds 000 and 004: a range is reused only after a flush";
+    /// Once `vm_unmap_aliases` returned, no alias whose vunmap had returned before the call is left in tables, nor in a
+    /// TLB unless the design says tables only, and then its range stays reserved until a flush.
+    Drain = 5, "drain", "seeds 000 and 004";
+    /// A frame given to a new use is reached by no usable old translation; a table is never walked after it was
+    /// freed; a reference is never taken on a frame whose count is zero; a pinned page is not freed; a pin names a
+    /// page that was mapped there at some moment of the call.
+    Frames = 6, "frames", "seed 001; Intel SDM volume 3A, Paging, \"Caching Translation Information\"";
+    /// The hypervisor refuses nothing that the guest leaves unhandled; an acknowledged update changes the entry that
+    /// the guest's current tables reach; it never lets a guest write a page table, nor keep a usable translation to
+    /// a page given to another owner.
+    Hypervisor = 7, "hypervisor", "seeds 000 and 004: no stray alias of a page table under Xen";
+    /// After the primary revocation or protection returned, no secondary translation grants more; every range start
+    /// that a subscriber saw is closed by one end.
+    SecondaryMmus = 8, "secondary MMUs", "seed 003";
+    /// Everything ends; nobody with interrupts off at its own level of privilege waits for an acknowledgement, a
+    /// grace period or a sleeping lock. The potential cycle is reported, not only the actual one.
+    Progress = 9, "progress", "seed 000: a drain asked for with interrupts off";
+    /// When all is torn down nothing is left: frames, ranges, references, queued callbacks.
+    Rest = 10, "rest", "seed 004: what is put off is still done";
+    /// While a pin is held and its address not remapped, pin and owner see each other's writes, and no other address
+    /// space's private write is seen through it.
+    Pins = 11, "pins are coherent", "seeds 001 and 003";
+    /// No page is writable and executable through any two usable translations where the kernel promised not, and no
+    /// page has two memory types at once.
+    Permissions = 12, "permissions and memory types", "seed 004: aliases and page attributes";
+}
+
+impl Rule {
+    /// The number by which verdicts name it.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule {} ({})", self.number(), self.title())
+    }
+}

@@ -1,0 +1,121 @@
+//! The mappings that a backend holds, and what their ranges must be.
+//!
+//! Ranges are compared within one backend and never predicted: which hole a kernel picks is its own affair.
+
+use crate::handle::Handle;
+use crate::vocabulary::{AreaSlot, Mapping, PageList, RamSlot, Range, SLOTS};
+
+/// Bytes in a page.
+const PAGE_SIZE: u64 = 4096;
+
+/// One mapping.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) handle: Handle,
+    pub(crate) pages: PageList,
+    /// Where it lies; meaningful once obtained.
+    pub(crate) range: Range,
+    /// Reads and writes in flight through it.
+    pub(crate) accesses: u8,
+}
+
+/// Why a range cannot be that of a new mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Misfit {
+    /// It has not one page for each that was to be mapped.
+    Length,
+    /// It does not start at a page, or is not canonical from its first byte to its last.
+    Place,
+    /// It shares an address with this live mapping.
+    Overlaps(Mapping, Range),
+}
+
+/// All mappings of a backend.
+#[derive(Debug)]
+pub(crate) struct Mappings {
+    areas: [Entry; SLOTS as usize],
+    rams: [Entry; SLOTS as usize],
+}
+
+impl Mappings {
+    /// None at all.
+    pub(crate) fn new() -> Self {
+        let none = Entry {
+            handle: Handle::default(),
+            pages: PageList::new([]),
+            range: Range { start: 0, pages: 0 },
+            accesses: 0,
+        };
+        Self { areas: [none; SLOTS as usize], rams: [none; SLOTS as usize] }
+    }
+
+    pub(crate) fn get(&self, mapping: Mapping) -> &Entry {
+        match mapping {
+            Mapping::Area(slot) => &self.areas[slot.index()],
+            Mapping::Ram(slot) => &self.rams[slot.index()],
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, mapping: Mapping) -> &mut Entry {
+        match mapping {
+            Mapping::Area(slot) => &mut self.areas[slot.index()],
+            Mapping::Ram(slot) => &mut self.rams[slot.index()],
+        }
+    }
+
+    /// The mappings that stand and that nobody began to unmap: areas first, in the order of their slots.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (Mapping, &Entry)> {
+        let areas = (0..SLOTS).map(|n| Mapping::Area(AreaSlot::new(n)));
+        let rams = (0..SLOTS).map(|n| Mapping::Ram(RamSlot::new(n)));
+        areas.zip(&self.areas).chain(rams.zip(&self.rams)).filter(|(_, entry)| entry.handle.is_live())
+    }
+
+    /// Whether a mapping of so many pages whose maker returned just now may lie here.
+    ///
+    /// A mapping owns its range at least from its maker's return to the begin of its unmap, so that two which both
+    /// stand at this moment must be apart. One whose unmap began is passed over, although it has not returned yet:
+    ///
+    /// ```text
+    ///     c0 vunmap a0                     c1 vmap -> a1
+    ///     clear the entries, flush all
+    ///     give the range back
+    ///                                      takes that range: legal
+    ///                                      returns
+    ///     returns
+    /// ```
+    pub(crate) fn fit(&self, range: Range, pages: usize) -> Result<(), Misfit> {
+        if usize::from(range.pages) != pages {
+            return Err(Misfit::Length);
+        }
+        let last = last_byte(range).ok_or(Misfit::Place)?;
+        if !range.start.is_multiple_of(PAGE_SIZE)
+            || half(range.start).is_none()
+            || half(range.start) != half(last)
+        {
+            return Err(Misfit::Place);
+        }
+        for (mapping, entry) in self.live() {
+            if let Some(its_last) = last_byte(entry.range)
+                && range.start <= its_last
+                && entry.range.start <= last
+            {
+                return Err(Misfit::Overlaps(mapping, entry.range));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The last byte of a range; none if it is empty or leaves the space.
+fn last_byte(range: Range) -> Option<u64> {
+    range.start.checked_add((u64::from(range.pages) * PAGE_SIZE).checked_sub(1)?)
+}
+
+/// Which canonical half of a 48-bit space an address is in: bits 47 to 63 are all equal.
+fn half(address: u64) -> Option<bool> {
+    match address >> 47 {
+        0 => Some(false),
+        0x1_ffff => Some(true),
+        _ => None,
+    }
+}

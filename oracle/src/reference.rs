@@ -1,0 +1,459 @@
+//! The reference: told what begins and what ends on one backend, it says whether the outcome is legal.
+//!
+//! It checks and never predicts: it holds no page tables, no TLB, no locks and no frames, and does not know which
+//! hole a kernel picks.
+//!
+//! # Why it never raises a false alarm
+//!
+//! Suppose that every operation of a correct kernel takes effect at one moment between its begin and its end (a
+//! write when its store becomes visible, at the latest at its return), and that a read finds what the word holds at
+//! such a moment. The reference keeps, for each word, a set that always contains what the word really holds:
+//!
+//! - *A write begins*: its token may be there from now on, and joins the set.
+//! - *A write ends*: it took effect at some moment since it began. The word holds its token, or that of a write
+//!   that took effect later. Such a write had not ended before this one began, and has begun: it overlapped this
+//!   one. So only this token and those of overlapping writes can remain; the set is cut down to them.
+//! - *A read ends, and no write was in flight at any moment of it*: the word did not change since it began, so it
+//!   still holds what was found; the set becomes that.
+//! - *Allocation and `unmake-table`* leave zero, and nobody accesses the page meanwhile. A `make-table` that failed
+//!   may have zeroed it already: zero joins the set.
+//!
+//! A read may return whatever was in the set at its begin or joined it before its end, which contains what the word
+//! held at any moment in between. A read that met no write finds a word that did not change, and what the set has
+//! become by its end holds for it too.
+//!
+//! ```text
+//!     c0 write a0+0 = 1            c1 write a1+0 = 2 (the same page)         the set
+//!     begins                                                                 0 1
+//!                                  begins                                    0 1 2
+//!                                  ends                                      1 2
+//!                                  read a1+0: 1 or 2, and narrows nothing
+//!     ends                                                                   1 2
+//!                                  read a1+0: finds 1                        1
+//! ```
+//!
+//! Begins told too early and ends told too late only make intervals longer and sets larger. The opposite is not
+//! safe: a begin must be told before the operation's first effect, an end after its last.
+//!
+//! # Why backends can be compared
+//!
+//! What one backend was observed to hold after a race is its own affair. A word is *forced* when the write that the
+//! story told last to its page was done here and overlapped no other write: then every backend on which that is so
+//! too holds the same token, because operations begin in told order on all of them. A race, a write that was
+//! void here, and what a read taught about either never force anything.
+
+use crate::contents::{CPUS, Contents};
+use crate::handle::Handle;
+use crate::mappings::{Mappings, Misfit};
+use crate::verdict::{Illegal, Kind, Verdict};
+use crate::vocabulary::{Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range, SLOTS, Token};
+
+/// One page.
+#[derive(Clone, Copy, Debug, Default)]
+struct Page {
+    handle: Handle,
+    /// The role of a page table, while it has it.
+    table: Handle,
+    /// Mappings of it that are being made, stand, or are being unmapped.
+    users: u8,
+}
+
+/// What runs on a CPU.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flight {
+    call: Option<Call>,
+    /// A handle that it needs was never obtained on this backend.
+    void: bool,
+    /// Another operation was in flight at some moment since it began.
+    overlapped: bool,
+    serial: u32,
+}
+
+/// An operation that began and has to be ended.
+#[must_use = "an operation that is never ended overlaps everything that follows"]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    cpu: u8,
+    serial: u32,
+}
+
+impl Ticket {
+    /// The CPU that runs it.
+    pub const fn cpu(self) -> u8 {
+        self.cpu
+    }
+}
+
+/// A mapping that stands, and that nobody began to unmap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LiveMapping {
+    /// Its handle.
+    pub mapping: Mapping,
+    /// Where the backend put it.
+    pub range: Range,
+    /// What it maps.
+    pub pages: PageList,
+}
+
+/// The reference of one backend.
+#[derive(Debug)]
+pub struct Reference {
+    pages: [Page; SLOTS as usize],
+    mappings: Mappings,
+    contents: Contents,
+    flights: [Flight; CPUS],
+    in_flight: u8,
+    serial: u32,
+}
+
+/// An outcome judged: whether it was the only legal one, or what is wrong and what was expected.
+type Judgement = Result<bool, (Kind, String)>;
+
+impl Reference {
+    /// CPUs that it keeps apart.
+    pub const CPUS: usize = CPUS;
+
+    /// The state when a story begins: the callers hold this many zeroed pages, from slot 0 on, and nothing else.
+    pub fn new(initial_pages: u8) -> Self {
+        let mut reference = Self {
+            pages: [Page::default(); SLOTS as usize],
+            mappings: Mappings::new(),
+            contents: Contents::default(),
+            flights: [Flight::default(); CPUS],
+            in_flight: 0,
+            serial: 0,
+        };
+        reference.reset(initial_pages);
+        reference
+    }
+
+    /// Back to the state that [`Self::new`] makes, without giving memory back. Tickets of before are worthless.
+    pub fn reset(&mut self, initial_pages: u8) {
+        assert!(initial_pages <= SLOTS, "there are {SLOTS} page slots, and not {initial_pages}");
+        self.pages = [Page::default(); SLOTS as usize];
+        self.mappings = Mappings::new();
+        self.contents.clear();
+        self.flights = [Flight::default(); CPUS];
+        self.in_flight = 0;
+        for number in 0..initial_pages {
+            let page = PageSlot::new(number);
+            self.pages[page.index()].handle = Handle::held();
+            self.contents.zero(page);
+        }
+    }
+
+    /// Whether a handle that the operation needs was never obtained on this backend, so that the only legal outcome
+    /// is [`Outcome::Void`] and the kernel need not be asked.
+    pub fn is_void(&self, operation: &Operation) -> bool {
+        match *operation {
+            Operation::AllocPage { .. } | Operation::DrainAliases => false,
+            Operation::FreePage { page } | Operation::MakeTable { page } => {
+                !self.pages[page.index()].handle.is_obtained()
+            }
+            Operation::UnmakeTable { page } => !self.pages[page.index()].table.is_obtained(),
+            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
+                pages.as_slice().iter().any(|page| !self.pages[page.index()].handle.is_obtained())
+            }
+            Operation::Vunmap { area } => !self.is_mapped(Mapping::Area(area)),
+            Operation::UnmapRam { ram } => !self.is_mapped(Mapping::Ram(ram)),
+            Operation::Read { place } | Operation::Write { place, .. } => !self.is_mapped(place.mapping),
+        }
+    }
+
+    fn is_mapped(&self, mapping: Mapping) -> bool {
+        self.mappings.get(mapping).handle.is_obtained()
+    }
+
+    /// An operation begins on a CPU, before its first effect.
+    ///
+    /// # Panics
+    /// If the call breaks the caller's side of the contract: a CPU that still runs an operation, a handle that is
+    /// absent or busy. Stories are resolved so that this never happens; it is a defect of the harness.
+    pub fn begin(&mut self, cpu: u8, call: &Call) -> Ticket {
+        let seat = usize::from(cpu);
+        assert!(seat < CPUS, "there are {CPUS} CPUs, and no c{cpu}");
+        assert!(self.flights[seat].call.is_none(), "c{cpu} begins `{call}` within another operation");
+        let void = self.is_void(&call.operation);
+        self.take_operands(seat, &call.operation, void);
+        let overlapped = self.in_flight > 0;
+        if overlapped {
+            self.flights
+                .iter_mut()
+                .filter(|other| other.call.is_some())
+                .for_each(|other| other.overlapped = true);
+        }
+        self.in_flight += 1;
+        self.serial = self.serial.wrapping_add(1);
+        self.flights[seat] = Flight { call: Some(*call), void, overlapped, serial: self.serial };
+        Ticket { cpu, serial: self.serial }
+    }
+
+    /// What the begin of an operation does to its operands.
+    fn take_operands(&mut self, cpu: usize, operation: &Operation, void: bool) {
+        match *operation {
+            Operation::AllocPage { page } => self.pages[page.index()].handle.come(page),
+            Operation::FreePage { page } => {
+                self.must_be_idle(page);
+                self.pages[page.index()].handle.go(page);
+            }
+            Operation::Vmap { pages, area } => self.begin_map(Mapping::Area(area), pages),
+            Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
+            Operation::Vunmap { area } => self.begin_unmap(Mapping::Area(area)),
+            Operation::UnmapRam { ram } => self.begin_unmap(Mapping::Ram(ram)),
+            Operation::DrainAliases => {}
+            Operation::Read { place } => {
+                let page = self.begin_access(place);
+                if !void {
+                    self.contents.begin_read(cpu, page);
+                }
+            }
+            Operation::Write { place, token } => {
+                let page = self.begin_access(place);
+                if void {
+                    self.contents.skip(page);
+                } else {
+                    self.contents.begin_write(cpu, page, token);
+                }
+            }
+            Operation::MakeTable { page } => {
+                self.must_be_idle(page);
+                let state = &mut self.pages[page.index()];
+                state.handle.must_be_present(page);
+                state.table.come(format_args!("{page} as a table"));
+            }
+            Operation::UnmakeTable { page } => {
+                self.pages[page.index()].table.go(format_args!("{page} as a table"));
+                if void {
+                    self.contents.skip(page);
+                }
+            }
+        }
+    }
+
+    fn must_be_idle(&self, page: PageSlot) {
+        let state = &self.pages[page.index()];
+        assert!(state.users == 0, "the story takes {page} away, which is mapped");
+        assert!(!state.table.is_held(), "the story takes {page} away, which is a table");
+    }
+
+    fn begin_map(&mut self, mapping: Mapping, pages: PageList) {
+        assert!(!pages.is_empty(), "the story maps no pages into {mapping}");
+        for &page in pages.as_slice() {
+            let state = &mut self.pages[page.index()];
+            state.handle.must_be_present(page);
+            assert!(!state.table.is_held(), "the story maps {page}, which is a table");
+            state.users += 1;
+        }
+        let entry = self.mappings.get_mut(mapping);
+        entry.handle.come(mapping);
+        entry.pages = pages;
+    }
+
+    fn begin_unmap(&mut self, mapping: Mapping) {
+        let entry = self.mappings.get_mut(mapping);
+        assert!(entry.accesses == 0, "the story unmaps {mapping} during an access to it");
+        entry.handle.go(mapping);
+    }
+
+    /// The page that is accessed.
+    fn begin_access(&mut self, place: Place) -> PageSlot {
+        let entry = self.mappings.get_mut(place.mapping);
+        entry.handle.must_be_present(place);
+        entry.accesses += 1;
+        let page = entry.pages.as_slice().get(usize::from(place.page));
+        *page.unwrap_or_else(|| panic!("the story accesses {place}, behind the end of the mapping"))
+    }
+
+    /// An operation returned this, after its last effect. What it says after the first illegal outcome of a story
+    /// is worth nothing.
+    ///
+    /// # Panics
+    /// If the ticket is not that of the operation in flight on its CPU.
+    pub fn end(&mut self, ticket: Ticket, outcome: &Outcome) -> Result<Verdict, Illegal> {
+        let seat = usize::from(ticket.cpu);
+        let flight = self.flights[seat];
+        let call = match flight.call {
+            Some(call) if flight.serial == ticket.serial => call,
+            _ => panic!("c{} ends an operation that is not in flight", ticket.cpu),
+        };
+        let judgement = self.judge(seat, &flight, &call, *outcome);
+        self.release_operands(seat, &flight, &call.operation, *outcome);
+        self.flights[seat].call = None;
+        self.in_flight -= 1;
+        match judgement {
+            Ok(only) => Ok(Verdict { outcome: *outcome, sole: only && !flight.overlapped }),
+            Err((kind, expected)) => {
+                Err(Illegal { cpu: ticket.cpu, call, answered: *outcome, kind, expected })
+            }
+        }
+    }
+
+    fn judge(&mut self, cpu: usize, flight: &Flight, call: &Call, outcome: Outcome) -> Judgement {
+        let no = |kind, expected: &str| Err((kind, expected.to_owned()));
+        let must_sleep = call.irqs_off && call.operation == Operation::DrainAliases;
+        match (call.operation, outcome) {
+            (_, Outcome::Refused) => no(Kind::Refused, "that nothing is refused"),
+            (_, Outcome::Void) if flight.void => Ok(false),
+            (_, _) if flight.void => no(Kind::Phantom, "void: what it needs was never obtained"),
+            (_, Outcome::Void) => no(Kind::NotAttempted, "an attempt: it has all that it needs"),
+            (_, Outcome::WouldSleep) if must_sleep => Ok(true),
+            (_, _) if must_sleep => no(Kind::WaitedWithIrqsOff, "would-sleep"),
+            (_, Outcome::WouldSleep) => no(Kind::WouldSleep, "that it sleeps if it must"),
+            (Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. }, Outcome::Mapped(range)) => {
+                self.judge_range(range, &pages)
+            }
+            (Operation::Read { .. }, Outcome::Value(token)) => self.judge_read(cpu, token),
+            (Operation::Read { .. } | Operation::Write { .. }, Outcome::Fault) => {
+                no(Kind::Faulted, "that the mapping is there")
+            }
+            (
+                Operation::FreePage { .. }
+                | Operation::Vunmap { .. }
+                | Operation::UnmapRam { .. }
+                | Operation::DrainAliases
+                | Operation::Write { .. }
+                | Operation::UnmakeTable { .. },
+                Outcome::Done,
+            ) => Ok(true),
+            (Operation::AllocPage { .. } | Operation::MakeTable { .. }, Outcome::Done)
+            | (
+                Operation::AllocPage { .. }
+                | Operation::MakeTable { .. }
+                | Operation::Vmap { .. }
+                | Operation::MapRam { .. },
+                Outcome::NoMemory,
+            ) => Ok(false),
+            (_, Outcome::NoMemory) => no(Kind::NoMemory, "that it needs no memory"),
+            (_, Outcome::Done | Outcome::Mapped(_) | Outcome::Value(_) | Outcome::Fault) => {
+                no(Kind::WrongForm, "an answer to what was asked")
+            }
+        }
+    }
+
+    fn judge_range(&self, range: Range, pages: &PageList) -> Judgement {
+        match self.mappings.fit(range, pages.len()) {
+            Ok(()) => Ok(false),
+            Err(Misfit::Length) => Err((Kind::WrongLength, format!("{} pages", pages.len()))),
+            Err(Misfit::Place) => Err((Kind::Misplaced, "an aligned and canonical range".to_owned())),
+            Err(Misfit::Overlaps(other, its)) => {
+                Err((Kind::Overlap, format!("a range apart from {other}, which lies at {its}")))
+            }
+        }
+    }
+
+    fn judge_read(&mut self, cpu: usize, found: Token) -> Judgement {
+        let (readable, forced) = self.contents.readable(cpu);
+        if !readable.contains(found) {
+            return Err((Kind::NeverPossible, format!("{readable}")));
+        }
+        self.contents.learn(cpu, found);
+        Ok(forced)
+    }
+
+    /// What the end of an operation does to its operands.
+    fn release_operands(&mut self, cpu: usize, flight: &Flight, operation: &Operation, outcome: Outcome) {
+        match *operation {
+            Operation::AllocPage { page } => {
+                let obtained = outcome == Outcome::Done;
+                self.pages[page.index()].handle.arrive(obtained);
+                if obtained {
+                    self.contents.zero(page);
+                }
+            }
+            Operation::FreePage { page } => {
+                self.pages[page.index()] = Page::default();
+                self.contents.vanish(page);
+            }
+            Operation::Vmap { area, .. } => self.end_map(Mapping::Area(area), outcome),
+            Operation::MapRam { ram, .. } => self.end_map(Mapping::Ram(ram), outcome),
+            Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
+            Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
+            Operation::DrainAliases => {}
+            Operation::Read { place } => {
+                self.mappings.get_mut(place.mapping).accesses -= 1;
+                if !flight.void {
+                    self.contents.end_read(cpu);
+                }
+            }
+            Operation::Write { place, .. } => {
+                self.mappings.get_mut(place.mapping).accesses -= 1;
+                if !flight.void {
+                    self.contents.end_write(cpu);
+                }
+            }
+            Operation::MakeTable { page } => {
+                let obtained = outcome == Outcome::Done;
+                self.pages[page.index()].table.arrive(obtained);
+                if obtained {
+                    self.contents.vanish(page);
+                } else if !flight.void {
+                    self.contents.perhaps_zero(page);
+                }
+            }
+            Operation::UnmakeTable { page } => {
+                self.pages[page.index()].table = Handle::default();
+                if !flight.void {
+                    self.contents.zero(page);
+                }
+            }
+        }
+    }
+
+    fn end_map(&mut self, mapping: Mapping, outcome: Outcome) {
+        let entry = self.mappings.get_mut(mapping);
+        if let Outcome::Mapped(range) = outcome {
+            entry.handle.arrive(true);
+            entry.range = range;
+        } else {
+            entry.handle.arrive(false);
+            let pages = entry.pages;
+            self.unuse(&pages);
+        }
+    }
+
+    fn end_unmap(&mut self, mapping: Mapping) {
+        let entry = self.mappings.get_mut(mapping);
+        let (held, pages) = (entry.handle.is_obtained(), entry.pages);
+        entry.handle = Handle::default();
+        if held {
+            self.unuse(&pages);
+        }
+    }
+
+    fn unuse(&mut self, pages: &PageList) {
+        for page in pages.as_slice() {
+            self.pages[page.index()].users -= 1;
+        }
+    }
+
+    /// Every token that the page may hold now, in ascending order; none if it is not there or is a table.
+    pub fn possible(&self, page: PageSlot) -> &[Token] {
+        self.contents.possible(page)
+    }
+
+    /// The token that the page must hold on every backend which names one for it (rule 2); see the head of the
+    /// file. That [`Self::possible`] has one element is not enough: after a race two backends may each be known to
+    /// hold one token, and not the same.
+    pub fn forced(&self, page: PageSlot) -> Option<Token> {
+        self.contents.forced(page)
+    }
+
+    /// The mappings that stand on this backend and that nobody began to unmap: areas first, by their slots.
+    pub fn live_mappings(&self) -> impl Iterator<Item = LiveMapping> {
+        self.mappings.live().map(|(mapping, entry)| LiveMapping {
+            mapping,
+            range: entry.range,
+            pages: entry.pages,
+        })
+    }
+
+    /// The pages that callers hold on this backend, tables among them, by their slots.
+    pub fn live_pages(&self) -> impl Iterator<Item = PageSlot> {
+        (0..SLOTS).map(PageSlot::new).filter(|page| self.pages[page.index()].handle.is_live())
+    }
+
+    /// The pages that have the role of a table on this backend, by their slots.
+    pub fn live_tables(&self) -> impl Iterator<Item = PageSlot> {
+        (0..SLOTS).map(PageSlot::new).filter(|page| self.pages[page.index()].table.is_live())
+    }
+}

@@ -1,0 +1,145 @@
+//! What the reference says about an outcome: legal, and whether other backends must say the same; or illegal, and
+//! why.
+//!
+//! A headline must be the same for the same bug, so that it never holds a token, a handle or an address; those are
+//! in the message.
+
+use core::fmt;
+
+use crate::contract::Rule;
+use crate::vocabulary::{Call, Outcome};
+
+/// A legal outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// What was answered.
+    pub outcome: Outcome,
+    /// The story alone left no other answer: nothing overlapped the operation, and no choice that this backend
+    /// was free to make (a race, an allocation that failed) went into what it answered.
+    pub sole: bool,
+}
+
+impl Verdict {
+    /// Whether two backends agree about the same call (rule 2). They may differ wherever one of them had a choice;
+    /// addresses never count.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        !self.sole || !other.sole || self.outcome == other.outcome
+    }
+}
+
+/// An outcome that the reference does not allow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Illegal {
+    /// The CPU that asked.
+    pub cpu: u8,
+    /// What was asked.
+    pub call: Call,
+    /// What was answered.
+    pub answered: Outcome,
+    /// What is wrong with it.
+    pub kind: Kind,
+    /// What would have been legal, in words.
+    pub expected: String,
+}
+
+impl Illegal {
+    /// The rule of the contract that is broken.
+    pub const fn rule(&self) -> Rule {
+        self.kind.rule()
+    }
+
+    /// What went wrong, the same words for the same bug.
+    pub const fn headline(&self) -> &'static str {
+        self.kind.headline()
+    }
+}
+
+impl fmt::Display for Illegal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: `{}` on c{} answered {}, expected {} ({})",
+            self.rule(),
+            self.call,
+            self.cpu,
+            self.answered,
+            self.expected,
+            self.headline()
+        )
+    }
+}
+
+impl std::error::Error for Illegal {}
+
+/// What is wrong with an outcome.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// A read found a token that the page never held while it ran.
+    NeverPossible,
+    /// A read or a write of a live mapping raised a fault.
+    Faulted,
+    /// Two live mappings share an address.
+    Overlap,
+    /// A range has not as many pages as were to be mapped.
+    WrongLength,
+    /// A range is not aligned to pages, or not canonical.
+    Misplaced,
+    /// An operation that needs no memory had none.
+    NoMemory,
+    /// An operation that would have to wait went ahead with interrupts off.
+    WaitedWithIrqsOff,
+    /// An operation that may wait, or never has to, would not.
+    WouldSleep,
+    /// The hypervisor refused something.
+    Refused,
+    /// An operation was not attempted although its handle stands for something.
+    NotAttempted,
+    /// An operation went ahead on a handle that stands for nothing.
+    Phantom,
+    /// The answer is one to another kind of operation.
+    WrongForm,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::NeverPossible,
+        Self::Faulted,
+        Self::Overlap,
+        Self::WrongLength,
+        Self::Misplaced,
+        Self::NoMemory,
+        Self::WaitedWithIrqsOff,
+        Self::WouldSleep,
+        Self::Refused,
+        Self::NotAttempted,
+        Self::Phantom,
+        Self::WrongForm,
+    ];
+
+    /// The rule of the contract that is broken.
+    pub const fn rule(self) -> Rule {
+        match self {
+            Self::Refused => Rule::Hypervisor,
+            _ => Rule::Outcome,
+        }
+    }
+
+    /// The words of the headline.
+    pub const fn headline(self) -> &'static str {
+        match self {
+            Self::NeverPossible => "read a value that was never possible",
+            Self::Faulted => "access to a live mapping faulted",
+            Self::Overlap => "two live mappings overlap",
+            Self::WrongLength => "mapped a range of the wrong length",
+            Self::Misplaced => "mapped a range at no legal place",
+            Self::NoMemory => "out of memory where none is needed",
+            Self::WaitedWithIrqsOff => "waited with interrupts off",
+            Self::WouldSleep => "refused to sleep where it may",
+            Self::Refused => "the hypervisor refused",
+            Self::NotAttempted => "did not attempt what was asked",
+            Self::Phantom => "went ahead on a handle never obtained",
+            Self::WrongForm => "answered something else than was asked",
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! Each verdict of the reference, firing and not firing.
+#![cfg(feature = "reference")]
+
+use oracle::vocabulary::{
+    AreaSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range, Token,
+};
+use oracle::{Illegal, Kind, Reference, Rule, Ticket, Verdict};
+
+const START: u64 = 0xffff_c900_0000_0000;
+const PAGE: u64 = 4096;
+
+fn page(number: u8) -> PageSlot {
+    PageSlot::new(number)
+}
+
+fn pages(numbers: &[u8]) -> PageList {
+    PageList::new(numbers.iter().map(|&number| page(number)))
+}
+
+fn area(number: u8) -> AreaSlot {
+    AreaSlot::new(number)
+}
+
+fn at(area_number: u8, offset: u8) -> Place {
+    Place { mapping: Mapping::Area(area(area_number)), page: offset }
+}
+
+fn vmap(numbers: &[u8], number: u8) -> Operation {
+    Operation::Vmap { pages: pages(numbers), area: area(number) }
+}
+
+fn vunmap(number: u8) -> Operation {
+    Operation::Vunmap { area: area(number) }
+}
+
+fn read(number: u8) -> Operation {
+    Operation::Read { place: at(number, 0) }
+}
+
+fn write(number: u8, token: u32) -> Operation {
+    Operation::Write { place: at(number, 0), token: Token(token) }
+}
+
+fn mapped(offset: u64, pages: u8) -> Outcome {
+    Outcome::Mapped(Range { start: START + offset * PAGE, pages })
+}
+
+fn value(token: u32) -> Outcome {
+    Outcome::Value(Token(token))
+}
+
+/// What the tests say to a reference.
+trait Told {
+    fn start(&mut self, cpu: u8, operation: Operation) -> Ticket;
+    fn play(&mut self, operation: Operation, outcome: Outcome) -> Result<Verdict, Illegal>;
+    fn legal(&mut self, operation: Operation, outcome: Outcome) -> Verdict;
+    fn kind(&mut self, operation: Operation, outcome: Outcome) -> Kind;
+}
+
+impl Told for Reference {
+    fn start(&mut self, cpu: u8, operation: Operation) -> Ticket {
+        self.begin(cpu, &Call { operation, irqs_off: false })
+    }
+
+    fn play(&mut self, operation: Operation, outcome: Outcome) -> Result<Verdict, Illegal> {
+        let ticket = self.start(0, operation);
+        self.end(ticket, &outcome)
+    }
+
+    fn legal(&mut self, operation: Operation, outcome: Outcome) -> Verdict {
+        self.play(operation, outcome).unwrap_or_else(|illegal| panic!("{illegal}"))
+    }
+
+    fn kind(&mut self, operation: Operation, outcome: Outcome) -> Kind {
+        self.play(operation, outcome).expect_err("an illegal outcome").kind
+    }
+}
+
+/// A reference with two mappings of page 0 (`a0`, `a1`) and one of page 1 (`a2`).
+fn with_aliases() -> Reference {
+    let mut reference = Reference::new(4);
+    reference.legal(vmap(&[0], 0), mapped(0, 1));
+    reference.legal(vmap(&[0], 1), mapped(2, 1));
+    reference.legal(vmap(&[1], 2), mapped(4, 1));
+    reference
+}
+
+#[test]
+fn a_fresh_page_reads_zero_and_nothing_else() {
+    assert!(with_aliases().legal(read(0), value(0)).sole);
+    assert_eq!(with_aliases().kind(read(0), value(1)), Kind::NeverPossible);
+}
+
+#[test]
+fn a_write_is_seen_through_every_alias_and_through_no_other_page() {
+    let mut reference = with_aliases();
+    reference.legal(write(0, 7), Outcome::Done);
+    reference.legal(read(1), value(7));
+    reference.legal(read(2), value(0));
+    assert_eq!(reference.kind(read(1), value(0)), Kind::NeverPossible);
+}
+
+#[test]
+fn a_read_may_see_either_side_of_a_write_that_it_overlaps() {
+    for seen in [0, 7] {
+        let mut reference = with_aliases();
+        let writing = reference.start(1, write(1, 7));
+        assert!(!reference.legal(read(0), value(seen)).sole);
+        reference.end(writing, &Outcome::Done).unwrap();
+        reference.legal(read(0), value(7));
+    }
+}
+
+#[test]
+fn a_read_may_see_a_write_that_begins_and_ends_within_it() {
+    for (seen, legal) in [(0, true), (7, true), (8, true), (9, false)] {
+        let mut reference = with_aliases();
+        let reading = reference.start(1, read(1));
+        reference.legal(write(0, 7), Outcome::Done);
+        reference.legal(write(0, 8), Outcome::Done);
+        assert_eq!(reference.end(reading, &value(seen)).is_ok(), legal, "{seen}");
+    }
+}
+
+#[test]
+fn a_read_may_not_see_what_was_overwritten_before_it() {
+    let mut reference = with_aliases();
+    reference.legal(write(0, 7), Outcome::Done);
+    reference.legal(write(1, 8), Outcome::Done);
+    let reading = reference.start(1, read(1));
+    reference.legal(write(0, 9), Outcome::Done);
+    let illegal = reference.end(reading, &value(7)).unwrap_err();
+    assert_eq!(illegal.kind, Kind::NeverPossible);
+    assert_eq!(illegal.expected, "8 or 9");
+}
+
+#[test]
+fn overlapping_writes_land_in_either_order() {
+    for last in [7, 8] {
+        let mut reference = with_aliases();
+        let first = reference.start(1, write(0, 7));
+        let second = reference.start(2, write(1, 8));
+        reference.end(first, &Outcome::Done).unwrap();
+        assert_eq!(reference.possible(page(0)), [Token(7), Token(8)]);
+        reference.end(second, &Outcome::Done).unwrap();
+        assert_eq!(reference.possible(page(0)), [Token(7), Token(8)]);
+        assert!(!reference.legal(read(0), value(last)).sole);
+        assert_eq!(reference.possible(page(0)), [Token(last)]);
+        assert_eq!(reference.kind(read(0), value(15 - last)), Kind::NeverPossible);
+    }
+}
+
+#[test]
+fn a_write_that_ends_within_another_may_still_be_the_last() {
+    let mut reference = with_aliases();
+    let outer = reference.start(1, write(0, 7));
+    reference.legal(write(1, 8), Outcome::Done);
+    reference.legal(write(1, 9), Outcome::Done);
+    reference.end(outer, &Outcome::Done).unwrap();
+    assert_eq!(reference.possible(page(0)), [Token(7), Token(9)]);
+}
+
+#[test]
+fn what_one_undisturbed_read_found_binds_another_in_flight() {
+    let mut reference = with_aliases();
+    let (first, second) = (reference.start(1, write(0, 7)), reference.start(2, write(0, 8)));
+    reference.end(first, &Outcome::Done).unwrap();
+    reference.end(second, &Outcome::Done).unwrap();
+    let reading = reference.start(1, read(0));
+    reference.legal(read(1), value(7));
+    assert_eq!(reference.end(reading, &value(8)).unwrap_err().kind, Kind::NeverPossible);
+}
+
+#[test]
+fn a_disturbed_read_narrows_nothing() {
+    let mut reference = with_aliases();
+    let writing = reference.start(1, write(0, 7));
+    let reading = reference.start(2, read(1));
+    reference.end(writing, &Outcome::Done).unwrap();
+    let writing = reference.start(1, write(0, 8));
+    reference.end(reading, &value(7)).unwrap();
+    assert_eq!(reference.possible(page(0)), [Token(7), Token(8)]);
+    reference.end(writing, &Outcome::Done).unwrap();
+    assert_eq!(reference.possible(page(0)), [Token(8)]);
+}
+
+#[test]
+fn a_fault_on_a_live_mapping_is_illegal() {
+    assert_eq!(with_aliases().kind(read(0), Outcome::Fault), Kind::Faulted);
+    assert_eq!(with_aliases().kind(write(0, 1), Outcome::Fault), Kind::Faulted);
+}
+
+#[test]
+fn live_mappings_may_touch_but_never_overlap() {
+    let mut reference = Reference::new(4);
+    reference.legal(vmap(&[0, 1], 0), mapped(2, 2));
+    reference.legal(vmap(&[0, 1], 1), mapped(0, 2));
+    reference.legal(vmap(&[0, 1], 2), mapped(4, 2));
+    for offset in [1, 2, 3] {
+        let mut reference = Reference::new(4);
+        reference.legal(vmap(&[0, 1], 0), mapped(2, 2));
+        assert_eq!(reference.kind(vmap(&[2, 3], 1), mapped(offset, 2)), Kind::Overlap, "{offset}");
+    }
+}
+
+#[test]
+fn a_small_mapping_may_not_overlap_an_area() {
+    let mut reference = Reference::new(2);
+    reference.legal(vmap(&[0, 1], 0), mapped(0, 2));
+    let map_ram = Operation::MapRam { pages: pages(&[1]), ram: RamSlot::new(0) };
+    assert_eq!(reference.kind(map_ram, mapped(1, 1)), Kind::Overlap);
+}
+
+#[test]
+fn a_range_is_free_as_soon_as_its_unmap_began() {
+    let mut reference = Reference::new(2);
+    reference.legal(vmap(&[0], 0), mapped(0, 1));
+    let mapping = reference.start(1, vmap(&[1], 1));
+    let unmapping = reference.start(2, vunmap(0));
+    reference.end(mapping, &mapped(0, 1)).unwrap();
+    reference.end(unmapping, &Outcome::Done).unwrap();
+    assert_eq!(
+        reference.live_mappings().map(|live| live.mapping).collect::<Vec<_>>(),
+        [Mapping::Area(area(1))]
+    );
+}
+
+#[test]
+fn a_range_has_the_length_that_was_asked_for() {
+    assert_eq!(Reference::new(2).kind(vmap(&[0, 1], 0), mapped(0, 1)), Kind::WrongLength);
+    assert_eq!(Reference::new(2).kind(vmap(&[0, 1], 0), mapped(0, 3)), Kind::WrongLength);
+}
+
+#[test]
+fn a_range_is_aligned_and_canonical_to_its_last_byte() {
+    let place = |start| Reference::new(2).play(vmap(&[0, 1], 0), Outcome::Mapped(Range { start, pages: 2 }));
+    for legal in [0, START, 0x7fff_ffff_e000, 0xffff_8000_0000_0000, u64::MAX - 2 * PAGE + 1] {
+        assert!(place(legal).is_ok(), "{legal:#x}");
+    }
+    for illegal in
+        [1, START + 8, 0x7fff_ffff_f000, 0x8000_0000_0000, 0xffff_7fff_ffff_f000, u64::MAX - PAGE + 1]
+    {
+        assert_eq!(place(illegal).unwrap_err().kind, Kind::Misplaced, "{illegal:#x}");
+    }
+}
+
+#[test]
+fn no_memory_is_legal_where_memory_is_needed_and_nowhere_else() {
+    let alloc = Operation::AllocPage { page: page(9) };
+    let map_ram = Operation::MapRam { pages: pages(&[2]), ram: RamSlot::new(0) };
+    for needy in [alloc, vmap(&[2], 5), map_ram, Operation::MakeTable { page: page(2) }] {
+        assert!(!with_aliases().legal(needy, Outcome::NoMemory).sole, "{needy}");
+    }
+    let free = Operation::FreePage { page: page(2) };
+    for other in [free, vunmap(0), Operation::DrainAliases, read(0), write(0, 1)] {
+        assert_eq!(with_aliases().kind(other, Outcome::NoMemory), Kind::NoMemory, "{other}");
+    }
+}
+
+#[test]
+fn a_refusal_breaks_the_rule_of_the_hypervisor() {
+    let illegal =
+        Reference::new(1).play(Operation::MakeTable { page: page(0) }, Outcome::Refused).unwrap_err();
+    assert_eq!((illegal.kind, illegal.rule()), (Kind::Refused, Rule::Hypervisor));
+    assert_eq!(illegal.headline(), "the hypervisor refused");
+}
+
+#[test]
+fn a_drain_would_sleep_exactly_with_interrupts_off() {
+    let drain = |irqs_off, outcome| {
+        let mut reference = Reference::new(1);
+        let ticket = reference.begin(0, &Call { operation: Operation::DrainAliases, irqs_off });
+        reference.end(ticket, &outcome).map_err(|illegal| illegal.kind).map(|verdict| verdict.sole)
+    };
+    assert_eq!(drain(false, Outcome::Done), Ok(true));
+    assert_eq!(drain(true, Outcome::WouldSleep), Ok(true));
+    assert_eq!(drain(true, Outcome::Done), Err(Kind::WaitedWithIrqsOff));
+    assert_eq!(drain(false, Outcome::WouldSleep), Err(Kind::WouldSleep));
+}
+
+#[test]
+fn only_a_drain_would_sleep() {
+    let mut reference = Reference::new(1);
+    let call = Call { operation: Operation::AllocPage { page: page(3) }, irqs_off: true };
+    let ticket = reference.begin(0, &call);
+    assert_eq!(reference.end(ticket, &Outcome::WouldSleep).unwrap_err().kind, Kind::WouldSleep);
+}
+
+#[test]
+fn whatever_needs_a_handle_that_was_never_obtained_is_void() {
+    let mut reference = Reference::new(0);
+    reference.legal(Operation::AllocPage { page: page(0) }, Outcome::NoMemory);
+    let needy = [
+        Operation::MakeTable { page: page(0) },
+        Operation::UnmakeTable { page: page(0) },
+        vmap(&[0], 0),
+        read(0),
+        write(0, 3),
+        vunmap(0),
+        Operation::FreePage { page: page(0) },
+    ];
+    for operation in needy {
+        assert!(reference.is_void(&operation), "{operation}");
+        assert!(!reference.legal(operation, Outcome::Void).sole, "{operation}");
+    }
+    assert_eq!(reference.live_pages().count(), 0);
+    assert_eq!(reference.possible(page(0)), []);
+    let again = Operation::AllocPage { page: page(0) };
+    assert!(!reference.is_void(&again));
+    reference.legal(again, Outcome::Done);
+    assert_eq!(reference.live_pages().collect::<Vec<_>>(), [page(0)]);
+}
+
+#[test]
+fn void_is_illegal_where_everything_was_obtained_and_the_only_answer_where_not() {
+    assert_eq!(with_aliases().kind(read(0), Outcome::Void), Kind::NotAttempted);
+    assert_eq!(with_aliases().kind(Operation::DrainAliases, Outcome::Void), Kind::NotAttempted);
+    let mut reference = Reference::new(1);
+    reference.legal(vmap(&[0], 0), Outcome::NoMemory);
+    assert_eq!(reference.kind(read(0), value(0)), Kind::Phantom);
+}
+
+#[test]
+fn a_mapping_that_failed_does_not_hold_its_pages() {
+    let mut reference = Reference::new(1);
+    reference.legal(vmap(&[0], 0), Outcome::NoMemory);
+    assert_eq!(reference.live_mappings().count(), 0);
+    reference.legal(Operation::FreePage { page: page(0) }, Outcome::Done);
+    assert_eq!(reference.live_pages().count(), 0);
+}
+
+#[test]
+fn the_answer_to_another_operation_is_illegal() {
+    assert_eq!(with_aliases().kind(read(0), Outcome::Done), Kind::WrongForm);
+    assert_eq!(with_aliases().kind(write(0, 1), value(1)), Kind::WrongForm);
+    assert_eq!(with_aliases().kind(vmap(&[2], 5), Outcome::Done), Kind::WrongForm);
+    assert_eq!(with_aliases().kind(vunmap(0), mapped(0, 1)), Kind::WrongForm);
+    assert_eq!(with_aliases().kind(Operation::DrainAliases, Outcome::Fault), Kind::WrongForm);
+}
+
+#[test]
+fn a_table_comes_back_zeroed() {
+    let mut reference = with_aliases();
+    reference.legal(write(0, 7), Outcome::Done);
+    reference.legal(vunmap(0), Outcome::Done);
+    reference.legal(vunmap(1), Outcome::Done);
+    reference.legal(Operation::MakeTable { page: page(0) }, Outcome::Done);
+    assert_eq!(reference.live_tables().collect::<Vec<_>>(), [page(0)]);
+    assert_eq!((reference.possible(page(0)), reference.forced(page(0))), (&[][..], None));
+    assert!(reference.legal(Operation::UnmakeTable { page: page(0) }, Outcome::Done).sole);
+    assert_eq!(reference.live_tables().count(), 0);
+    assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
+    reference.legal(vmap(&[0], 0), mapped(0, 1));
+    assert_eq!(reference.kind(read(0), value(7)), Kind::NeverPossible);
+}
+
+#[test]
+fn a_table_that_was_not_made_leaves_the_old_word_or_zero_and_is_not_compared() {
+    let mut reference = with_aliases();
+    reference.legal(write(2, 7), Outcome::Done);
+    reference.legal(vunmap(2), Outcome::Done);
+    reference.legal(Operation::MakeTable { page: page(1) }, Outcome::NoMemory);
+    assert_eq!(reference.possible(page(1)), [Token::ZERO, Token(7)]);
+    reference.legal(Operation::UnmakeTable { page: page(1) }, Outcome::Void);
+    reference.legal(vmap(&[1], 2), mapped(4, 1));
+    reference.legal(read(2), value(7));
+    assert_eq!(reference.forced(page(1)), None);
+    reference.legal(write(2, 8), Outcome::Done);
+    assert_eq!(reference.forced(page(1)), Some(Token(8)));
+}
+
+#[test]
+fn a_page_that_comes_back_is_zeroed() {
+    let mut reference = with_aliases();
+    reference.legal(write(2, 7), Outcome::Done);
+    reference.legal(vunmap(2), Outcome::Done);
+    reference.legal(Operation::FreePage { page: page(1) }, Outcome::Done);
+    assert_eq!(reference.possible(page(1)), []);
+    reference.legal(Operation::AllocPage { page: page(1) }, Outcome::Done);
+    reference.legal(vmap(&[1], 2), mapped(4, 1));
+    assert_eq!(reference.kind(read(2), value(7)), Kind::NeverPossible);
+}
+
+#[test]
+fn what_overlaps_anything_is_not_compared() {
+    let mut reference = with_aliases();
+    assert!(reference.legal(read(0), value(0)).sole);
+    let draining = reference.start(1, Operation::DrainAliases);
+    assert!(!reference.legal(read(0), value(0)).sole);
+    assert!(!reference.end(draining, &Outcome::Done).unwrap().sole);
+    assert!(reference.legal(Operation::DrainAliases, Outcome::Done).sole);
+}
+
+#[test]
+fn what_a_read_learned_after_a_race_is_not_compared() {
+    let mut reference = with_aliases();
+    let (first, second) = (reference.start(1, write(0, 7)), reference.start(2, write(0, 8)));
+    reference.end(first, &Outcome::Done).unwrap();
+    reference.end(second, &Outcome::Done).unwrap();
+    reference.legal(read(0), value(7));
+    assert!(!reference.legal(read(0), value(7)).sole);
+    assert_eq!(reference.possible(page(0)), [Token(7)]);
+    assert_eq!(reference.forced(page(0)), None);
+    reference.legal(write(0, 9), Outcome::Done);
+    assert_eq!(reference.forced(page(0)), Some(Token(9)));
+    assert!(reference.legal(read(0), value(9)).sole);
+}
+
+#[test]
+fn a_write_that_was_void_here_leaves_the_page_out_of_the_comparison() {
+    let mut reference = with_aliases();
+    reference.legal(vmap(&[0], 5), Outcome::NoMemory);
+    assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
+    let writing = reference.start(1, write(0, 7));
+    reference.legal(write(5, 8), Outcome::Void);
+    reference.end(writing, &Outcome::Done).unwrap();
+    assert_eq!((reference.possible(page(0)), reference.forced(page(0))), (&[Token(7)][..], None));
+    assert!(!reference.legal(read(0), value(7)).sole);
+    reference.legal(write(0, 9), Outcome::Done);
+    assert_eq!(reference.forced(page(0)), Some(Token(9)));
+}
+
+#[test]
+fn backends_disagree_only_where_neither_had_a_choice() {
+    let verdict = |outcome, sole| Verdict { outcome, sole };
+    assert!(!verdict(value(1), true).agrees_with(&verdict(value(2), true)));
+    assert!(verdict(value(1), true).agrees_with(&verdict(value(1), true)));
+    assert!(verdict(value(1), false).agrees_with(&verdict(value(2), true)));
+    assert!(verdict(value(1), true).agrees_with(&verdict(value(2), false)));
+}
+
+#[test]
+fn reset_forgets_everything() {
+    let mut reference = with_aliases();
+    reference.legal(write(0, 7), Outcome::Done);
+    reference.legal(vunmap(2), Outcome::Done);
+    reference.legal(Operation::MakeTable { page: page(1) }, Outcome::Done);
+    let _abandoned = reference.start(1, write(0, 8));
+    reference.reset(1);
+    assert_eq!(format!("{:?}", reference.live_pages().collect::<Vec<_>>()), "[p0]");
+    assert_eq!((reference.live_mappings().count(), reference.live_tables().count()), (0, 0));
+    assert_eq!((reference.possible(page(0)), reference.possible(page(1))), (&[Token::ZERO][..], &[][..]));
+    reference.legal(vmap(&[0], 0), mapped(0, 1));
+    assert!(reference.legal(read(0), value(0)).sole);
+}
+
+#[test]
+fn a_message_says_who_asked_what_and_what_was_expected() {
+    let mut reference = with_aliases();
+    let illegal = reference.play(read(0), value(9)).unwrap_err();
+    assert_eq!(
+        illegal.to_string(),
+        "rule 1 (outcome): `read a0+0` on c0 answered 9, expected 0 (read a value that was never possible)"
+    );
+    let illegal = with_aliases().play(vmap(&[2, 3], 5), mapped(3, 2)).unwrap_err();
+    assert_eq!(
+        illegal.to_string(),
+        "rule 1 (outcome): `vmap p2,p3 -> a5` on c0 answered mapped at 0xffffc90000003000+2, expected a range \
+         apart from a2, which lies at 0xffffc90000004000+1 (two live mappings overlap)"
+    );
+}
+
+#[test]
+fn headlines_tell_kinds_apart_and_hold_no_numbers() {
+    for (n, kind) in Kind::ALL.iter().enumerate() {
+        assert!(!kind.headline().chars().any(|c| c.is_ascii_digit()), "{kind:?}");
+        assert!(Kind::ALL[..n].iter().all(|other| other.headline() != kind.headline()), "{kind:?}");
+    }
+}
+
+#[test]
+fn rules_are_numbered_from_one_to_twelve_and_say_something() {
+    assert!(Rule::ALL.iter().map(|rule| rule.number()).eq(1..=12));
+    for rule in Rule::ALL {
+        assert!(rule.sentence().ends_with('.') && !rule.sentence().contains("  "), "{rule}");
+        assert!(!rule.source().is_empty() && !rule.title().is_empty());
+    }
+}
+
+#[test]
+#[should_panic(expected = "the story takes p0 away, which is mapped")]
+fn freeing_a_mapped_page_is_a_defect_of_the_harness() {
+    let _freeing = with_aliases().start(0, Operation::FreePage { page: page(0) });
+}
+
+#[test]
+#[should_panic(expected = "the story unmaps a0 during an access to it")]
+fn unmapping_under_a_read_is_a_defect_of_the_harness() {
+    let mut reference = with_aliases();
+    let _reading = reference.start(1, read(0));
+    let _unmapping = reference.start(0, vunmap(0));
+}
+
+#[test]
+#[should_panic(expected = "within another operation")]
+fn two_operations_on_a_cpu_are_a_defect_of_the_harness() {
+    let mut reference = with_aliases();
+    let _reading = reference.start(1, read(0));
+    let _other = reference.start(1, read(1));
+}
+
+#[test]
+#[should_panic(expected = "not in flight")]
+fn ending_twice_is_a_defect_of_the_harness() {
+    let mut reference = with_aliases();
+    let ticket = reference.start(1, read(0));
+    reference.end(ticket, &value(0)).unwrap();
+    let _again = reference.end(ticket, &value(0));
+}
