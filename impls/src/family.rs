@@ -1,6 +1,7 @@
 //! Families of kernel variables: the names by which stories pause before an access to them.
 //!
-//! Tags are written in stories: never renumbered, never reused.
+//! Tags are written in stories: never renumbered, never reused. Those of the kernels count from 16, those of the
+//! hypervisors from 128.
 
 use machine::Family;
 
@@ -16,6 +17,46 @@ macro_rules! families {
 families! {
     /// Pages unmapped lazily and not yet flushed (`vmap_lazy_nr`).
     LAZY_PAGES = 16, "lazy_pages";
+    /// The lock of the page allocator.
+    ZONE_LOCK = 17, "zone_lock";
+    /// The lock of the free address space (`free_vmap_area_lock`).
+    FREE_AREA_LOCK = 18, "free_area_lock";
+    /// The lock of the index of areas in use (`vmap_area_lock`).
+    AREA_LOCK = 19, "area_lock";
+    /// The lock of the list of lazily freed areas.
+    LAZY_LOCK = 20, "lazy_lock";
+    /// The mutex of purging (`vmap_purge_lock`).
+    PURGE_LOCK = 21, "purge_lock";
+    /// The lock of one vmap block.
+    BLOCK_LOCK = 22, "block_lock";
+    /// The lock of one CPU's queue of vmap blocks.
+    BLOCK_QUEUE_LOCK = 23, "block_queue_lock";
+    /// Free slots of a vmap block, read without its lock first.
+    BLOCK_FREE = 24, "block_free";
+    /// Vmap blocks with unmapped and unflushed slots.
+    DIRTY_BLOCKS = 25, "dirty_blocks";
+    /// The mutex over the kernel's own tables.
+    KERNEL_TABLES = 26, "kernel_tables";
+    /// The range of a flush request, written by its sender.
+    FLUSH_INFO = 27, "flush_info";
+    /// How many requests of one CPU another has answered.
+    CALL_ACK = 28, "call_ack";
+    /// How many grace periods have passed.
+    GRACE_PERIODS = 29, "grace_periods";
+    /// Whether a work item is queued.
+    WORK_PENDING = 30, "work_pending";
+    /// The lock of the hypervisor's domain (`page_alloc_lock` and `p2m` lock in one).
+    DOMAIN_LOCK = 128, "domain_lock";
+    /// References to a frame, as the hypervisor counts them (`count_info`).
+    COUNT_INFO = 129, "count_info";
+    /// The type of a frame and how many hold it (`type_info`).
+    TYPE_INFO = 130, "type_info";
+    /// The lock of one page table of the guest (`PGT_locked`).
+    TABLE_LOCK = 131, "table_lock";
+    /// How many flush requests of one physical CPU another has answered.
+    HYPERVISOR_ACK = 132, "hypervisor_ack";
+    /// The range of a flush request of the hypervisor.
+    HYPERVISOR_FLUSH = 133, "hypervisor_flush";
 }
 
 /// The name of a family, the machine's own included.
@@ -26,4 +67,31 @@ pub fn name(family: Family) -> Option<&'static str> {
 /// The family of this name, the machine's own included.
 pub fn by_name(name: &str) -> Option<Family> {
     Family::OWN.iter().chain(ALL).find(|(_, known)| *known == name).map(|(family, _)| *family)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use machine::Family;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_tag_and_no_name_is_used_twice() {
+        let known: Vec<_> = Family::OWN.iter().chain(ALL).collect();
+        let tags: BTreeSet<_> = known.iter().map(|(family, _)| family.0).collect();
+        let names: BTreeSet<_> = known.iter().map(|(_, name)| *name).collect();
+        assert_eq!((tags.len(), names.len()), (known.len(), known.len()));
+        assert!(ALL.iter().all(|(family, _)| family.0 >= 16), "0 to 15 are the machine's own");
+    }
+
+    /// What is written in stories must go on meaning the same.
+    #[test]
+    fn tags_keep_their_meaning() {
+        let pinned =
+            [(1, "pte"), (5, "data"), (16, "lazy_pages"), (30, "work_pending"), (133, "hypervisor_flush")];
+        for (tag, name) in pinned {
+            assert_eq!(super::name(Family(tag)), Some(name));
+            assert_eq!(super::by_name(name), Some(Family(tag)));
+        }
+    }
 }

@@ -1,7 +1,17 @@
-//! The kernels under test.
+//! The kernels under test: the vmap layer as a kernel has it, written once over a paravirt layer with native hardware
+//! and Xen behind it, and the hypervisor beneath the latter.
+//!
+//! The code reads like a kernel. Designs and defects are data in [`protocol`]; what a caller holds is named by slots,
+//! in `callers`; everything that two CPUs can see goes through [`machine::Cpu`].
+
 pub mod family;
+pub mod paravirt;
+pub mod protocol;
 pub mod rbtree;
 pub mod sizes;
+pub mod sync;
 pub mod vmalloc;
 
+pub use paravirt::{PageRange, Pfn, PvMmu, Refused};
+pub use protocol::{Designs, Protocol, Step};
 pub use sizes::Sizes;

@@ -1,0 +1,125 @@
+//! The paravirt layer: what the kernel leaves to the platform beneath it (`pv_mmu_ops`).
+//!
+//! The kernel is generic over [`PvMmu`], so native pays nothing for the others. Page tables hold machine frames; the
+//! kernel thinks in pseudo-physical frames ([`Pfn`]), and only the platform knows which is which.
+
+use crate::protocol::Protocol;
+use crate::sizes::Sizes;
+use crate::sync::Lockdep;
+use machine::{Bus, Cpu, Entry, Flags, Frame, Interrupt, Word};
+use std::fmt;
+use std::rc::Rc;
+
+/// A frame as the kernel numbers them: pseudo-physical under a hypervisor, the machine's own number on bare metal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pfn(pub u32);
+
+impl Pfn {
+    /// The number as an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Debug for Pfn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pfn{}", self.0)
+    }
+}
+
+/// The platform refused: the hypervisor's check failed and the call had no effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused;
+
+/// A run of kernel addresses to be flushed, in pages (never in bytes: the last page of the space has no end address).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageRange {
+    /// Number of the first page: its address shifted right by 12.
+    pub first: u64,
+    /// How many.
+    pub pages: u64,
+}
+
+impl PageRange {
+    /// The address of the page at an index.
+    pub const fn address(&self, index: u64) -> u64 {
+        (self.first + index) << 12
+    }
+}
+
+/// What the kernel asks of the platform beneath it.
+pub trait PvMmu: Sized + fmt::Debug + 'static {
+    /// The name for people and stories.
+    const NAME: &'static str;
+
+    /// Whether a page table may have no alias that could write to it, live or lazy.
+    const TABLES_ALLOW_NO_ALIAS: bool;
+
+    /// Machine frames needed for a kernel of this size, and for what lies beneath it.
+    fn machine_frames(sizes: Sizes) -> u32;
+
+    /// Machine variables that the platform needs for itself at this size.
+    fn machine_vars(sizes: Sizes) -> u32;
+
+    /// The platform at boot, before any CPU runs. Changes memory directly.
+    fn boot(bus: &Rc<Bus>, sizes: Sizes, protocol: &Rc<Protocol>, lockdep: &Rc<Lockdep>) -> Self;
+
+    /// The kernel's first tables are built (with this root, and these tables by level): takes them as they are, before
+    /// any CPU runs.
+    fn adopt_boot_tables(&self, bus: &Bus, root: Pfn, tables: &[(Pfn, u8)]);
+
+    /// The machine frame behind a frame of the kernel's (`pfn_to_mfn`).
+    fn frame_of(&self, pfn: Pfn) -> Frame;
+
+    /// The kernel's frame that a machine frame stands for (`mfn_to_pfn`).
+    fn pfn_of(&self, frame: Frame) -> Pfn;
+
+    /// An entry that leads to a frame of the kernel's (`mk_pte`).
+    fn make_entry(&self, pfn: Pfn, flags: Flags) -> Entry {
+        Entry::new(self.frame_of(pfn), flags)
+    }
+
+    /// A frame of the kernel's, zeroed, takes the role of a table of this level (`paravirt_alloc_pte` and upwards).
+    fn alloc_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8) -> Result<(), Refused>;
+
+    /// A table that nothing leads to any more becomes an ordinary page of data (`paravirt_release_pte` and upwards).
+    fn release_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8);
+
+    /// A page becomes a lowest-level table in its own right, as for a process under construction: pinned under Xen.
+    fn pin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Result<(), Refused>;
+
+    /// The reverse of [`PvMmu::pin_table`].
+    fn unpin_table(&self, cpu: &Cpu<'_>, pfn: Pfn);
+
+    /// Sets an entry of a kernel table. While in lazy MMU mode the platform may put it off until the mode is left, or
+    /// until it must flush.
+    fn set_entry(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry) -> Result<(), Refused>;
+
+    /// Sets the lowest-level entry of a kernel address, which stands at `word` (`set_pte_at`).
+    fn set_pte_at(&self, cpu: &Cpu<'_>, va: u64, word: Word, entry: Entry) -> Result<(), Refused>;
+
+    /// Enters lazy MMU mode (`arch_enter_lazy_mmu_mode`).
+    fn enter_lazy_mmu(&self, cpu: &Cpu<'_>);
+
+    /// Leaves lazy MMU mode: everything put off is done, or refused.
+    fn leave_lazy_mmu(&self, cpu: &Cpu<'_>) -> Result<(), Refused>;
+
+    /// Flushes everything on this CPU, global entries too (`flush_tlb_kernel`).
+    fn flush_local(&self, cpu: &Cpu<'_>);
+
+    /// Flushes one kernel page on this CPU (`flush_tlb_one_kernel`).
+    fn flush_one(&self, cpu: &Cpu<'_>, va: u64);
+
+    /// Flushes kernel addresses on all CPUs without help of the kernel's, if the platform can and is to do so.
+    /// Returns whether it did.
+    fn flush_everywhere(&self, cpu: &Cpu<'_>, range: PageRange, full: bool) -> bool;
+
+    /// Sends an interrupt to another CPU.
+    fn send_ipi(&self, cpu: &Cpu<'_>, to: u8, vector: u8);
+
+    /// An interrupt for the platform itself.
+    fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt);
+
+    /// What is left over that should not be, when everything was torn down; the words name it. Empty if nothing.
+    fn leftovers(&self, bus: &Bus) -> Vec<String>;
+}

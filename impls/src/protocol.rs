@@ -1,0 +1,264 @@
+//! Designs and defects as data.
+//!
+//! A *design point* is a place where the seeds argue over how it should be done: an enum, every proposal a variant,
+//! the default the best known correct choice. A *safety step* is something that is done only for safety, marked where
+//! it stands, so that it can be left out by name: `if protocol.does(Step::FenceBeforeIpi) { .. }`. A known bug is
+//! then a row of data, and every step can be proved needed by a story that fails without it.
+
+use std::cell::Cell;
+
+/// A design point and its variants, for `shootdown designs`.
+#[derive(Clone, Copy, Debug)]
+pub struct DesignPoint {
+    /// The name of the point.
+    pub name: &'static str,
+    /// What is decided.
+    pub about: &'static str,
+    /// The seed that argues over it.
+    pub seed: &'static str,
+    /// The names of the variants and what each means; the first is the default.
+    pub variants: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! designs {
+    ($(
+        $(#[doc = $about:literal])+
+        $field:ident: $type:ident from $seed:literal {
+            $($(#[doc = $meaning:literal])+ $variant:ident = $text:literal,)+
+        }
+    )+) => {
+        $(
+            $(#[doc = $about])+
+            #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+            pub enum $type {
+                $($(#[doc = $meaning])+ $variant,)+
+            }
+
+            impl $type {
+                /// Every variant, the default first.
+                pub const ALL: &[Self] = &[$(Self::$variant),+];
+            }
+
+            impl Default for $type {
+                fn default() -> Self {
+                    Self::ALL[0]
+                }
+            }
+        )+
+
+        /// The design chosen at every point.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+        pub struct Designs {
+            $($(#[doc = $about])+ pub $field: $type,)+
+        }
+
+        impl Designs {
+            /// Every point and variant.
+            pub const POINTS: &[DesignPoint] = &[$(DesignPoint {
+                name: stringify!($field),
+                about: concat!($($about),+),
+                seed: $seed,
+                variants: &[$(($text, concat!($($meaning),+))),+],
+            }),+];
+
+            /// Chooses a variant by name. The error names what is known instead.
+            pub fn choose(&mut self, point: &str, variant: &str) -> Result<(), UnknownDesign> {
+                match point {
+                    $(stringify!($field) => match variant {
+                        $($text => self.$field = $type::$variant,)+
+                        _ => return Err(UnknownDesign::variant(point, variant)),
+                    },)+
+                    _ => return Err(UnknownDesign::point(point)),
+                }
+                Ok(())
+            }
+
+            /// The choices that differ from the default, by name.
+            pub fn changed(&self) -> Vec<(&'static str, &'static str)> {
+                let mut changed = Vec::new();
+                $(if self.$field != $type::default() {
+                    let text = match self.$field { $($type::$variant => $text,)+ };
+                    changed.push((stringify!($field), text));
+                })+
+                changed
+            }
+        }
+    };
+}
+
+designs! {
+    /// When the entries of an unmapped area are cleared.
+    pte_clear: PteClear from "000, 004" {
+        /// At once, in vunmap; only the flush is put off.
+        AtVunmap = "at-vunmap",
+        /// When the area is purged, as in the first version of the rewrite.
+        AtPurge = "at-purge",
+    }
+    /// What a drain of aliases does about the TLB, and when a range may be used again.
+    drain: Drain from "000" {
+        /// Flush everywhere, then give the ranges back.
+        Flush = "flush",
+        /// Clear the entries only; the ranges stay reserved until a later flush.
+        TablesOnly = "tables-only",
+        /// Clear the entries and give the ranges back with no flush: the caller asked for none.
+        Inhibit = "inhibit",
+        /// No flush when a range is freed; the CPU that maps it again flushes it, on itself.
+        OnMapLocal = "on-map-local",
+        /// No flush when a range is freed; whoever maps it again flushes it everywhere.
+        OnMapEverywhere = "on-map-everywhere",
+    }
+    /// What a drain does when its caller has interrupts off.
+    irqs_off_drain: IrqsOffDrain from "000" {
+        /// It answers that it would have to sleep.
+        WouldSleep = "would-sleep",
+        /// It shoots down as ever, and waits for the answers.
+        Shootdown = "shootdown",
+        /// It flushes the CPU that it runs on.
+        FlushLocal = "flush-local",
+    }
+    /// When aliases are drained before a page becomes a page table (under Xen).
+    table_drain: TableDrain from "004" {
+        /// Always.
+        Always = "always",
+        /// Only for a page that the kernel maps on demand (above the direct map).
+        HighOnly = "high-only",
+        /// Never.
+        Never = "never",
+    }
+    /// How a flush of kernel addresses reaches the other CPUs under Xen.
+    kernel_flush: KernelFlush from "000" {
+        /// By interrupts from the guest, each CPU flushing itself by hypercall.
+        Interrupts = "interrupts",
+        /// By one hypercall; the hypervisor interrupts the CPUs.
+        Hypercall = "hypercall",
+    }
+}
+
+/// A design or variant that does not exist.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownDesign {
+    text: String,
+}
+
+impl UnknownDesign {
+    fn point(point: &str) -> Self {
+        let known: Vec<_> = Designs::POINTS.iter().map(|known| known.name).collect();
+        Self { text: format!("no design point \"{point}\"; expected one of {}", known.join(", ")) }
+    }
+
+    fn variant(point: &str, variant: &str) -> Self {
+        let known = Designs::POINTS.iter().find(|known| known.name == point).map(|known| known.variants);
+        let known: Vec<_> = known.unwrap_or_default().iter().map(|(name, _)| *name).collect();
+        Self {
+            text: format!(
+                "design {point} has no variant \"{variant}\"; expected one of {}",
+                known.join(", ")
+            ),
+        }
+    }
+}
+
+impl std::fmt::Display for UnknownDesign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for UnknownDesign {}
+
+macro_rules! steps {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
+        /// Something done only for safety, which can be left out by name.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Step {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Step {
+            /// Every step.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The name for people.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// What it does.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+steps! {
+    /// A full fence before an interrupt is sent: the request and the entries it is about are visible first.
+    FenceBeforeIpi = "fence-before-ipi",
+    /// A drain waits for a purge in progress, including its flush.
+    DrainWaitsForPurge = "drain-waits-for-purge",
+    /// What is outstanding is counted off only after the flush.
+    CountAfterFlush = "count-after-flush",
+    /// A drain looks at every live block, and not only at those on the free and purge lists.
+    DrainWalksAllBlocks = "drain-walks-all-blocks",
+    /// The entries of a block's slots are cleared before the slots count as dirty.
+    ClearBeforeDirty = "clear-before-dirty",
+}
+
+/// How many steps there are.
+pub const STEPS: usize = Step::ALL.len();
+
+/// What a kernel does, for the length of a story.
+#[derive(Debug, Default)]
+pub struct Protocol {
+    /// The design chosen at every point.
+    pub designs: Designs,
+    omitted: u64,
+    met: [Cell<u32>; STEPS],
+}
+
+impl Protocol {
+    /// These designs, with these steps left out.
+    pub fn new(designs: Designs, omitted: &[Step]) -> Self {
+        let omitted = omitted.iter().fold(0, |all, step| all | 1 << *step as u32);
+        Self { designs, omitted, met: Default::default() }
+    }
+
+    /// Whether a safety step is taken. Asked exactly where the step stands.
+    #[inline]
+    pub fn does(&self, step: Step) -> bool {
+        let met = &self.met[step as usize];
+        met.set(met.get() + 1);
+        self.omitted & 1 << step as u32 == 0
+    }
+
+    /// How often a step was met, taken or not, since the last time this was asked.
+    pub fn take_met(&self, step: Step) -> u32 {
+        self.met[step as usize].take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Designs, Drain, Protocol, Step};
+
+    #[test]
+    fn a_step_left_out_is_not_done_and_the_others_are() {
+        let protocol = Protocol::new(Designs::default(), &[Step::FenceBeforeIpi]);
+        assert!(!protocol.does(Step::FenceBeforeIpi));
+        assert!(protocol.does(Step::ClearBeforeDirty));
+        assert_eq!(protocol.take_met(Step::FenceBeforeIpi), 1);
+        assert_eq!(protocol.take_met(Step::FenceBeforeIpi), 0);
+    }
+
+    #[test]
+    fn designs_are_chosen_by_name_and_unknown_ones_say_what_is_known() {
+        let mut designs = Designs::default();
+        designs.choose("drain", "inhibit").expect("a known variant");
+        assert_eq!(designs.drain, Drain::Inhibit);
+        assert_eq!(designs.changed(), [("drain", "inhibit")]);
+        let wrong = designs.choose("drain", "maybe").expect_err("no such variant").to_string();
+        assert!(wrong.contains("expected one of flush, tables-only"), "{wrong}");
+        let wrong = designs.choose("drian", "flush").expect_err("no such point").to_string();
+        assert!(wrong.contains("expected one of pte_clear, drain"), "{wrong}");
+    }
+}

@@ -1,0 +1,50 @@
+//! Data that belongs to one CPU each.
+
+use machine::{Bus, Cpu, Family, Var, VarArray};
+
+/// One value for each CPU.
+#[derive(Debug)]
+pub struct PerCpu<T>(Vec<T>);
+
+impl<T> PerCpu<T> {
+    /// One value for each CPU of a machine.
+    pub fn new(bus: &Bus, mut make: impl FnMut(u8) -> T) -> Self {
+        Self((0..bus.cpus()).map(&mut make).collect())
+    }
+
+    /// The one of the CPU that asks.
+    pub fn this(&self, cpu: &Cpu<'_>) -> &T {
+        &self.0[usize::from(cpu.id())]
+    }
+
+    /// The one of any CPU.
+    pub fn of(&self, cpu: u8) -> &T {
+        &self.0[usize::from(cpu)]
+    }
+
+    /// All, lowest CPU first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
+}
+
+/// One variable for each CPU, which others may read too.
+#[derive(Clone, Copy, Debug)]
+pub struct PerCpuVar(VarArray);
+
+impl PerCpuVar {
+    /// One variable for each CPU of a machine.
+    pub fn new(bus: &Bus, family: Family) -> Self {
+        Self(bus.memory.vars(family, usize::from(bus.cpus())))
+    }
+
+    /// The one of the CPU that asks.
+    pub fn this(&self, cpu: &Cpu<'_>) -> Var {
+        self.0.at(usize::from(cpu.id()))
+    }
+
+    /// The one of any CPU.
+    pub fn of(&self, cpu: u8) -> Var {
+        self.0.at(usize::from(cpu))
+    }
+}

@@ -1,0 +1,118 @@
+//! Spinlocks, with and without saving the interrupt flag.
+
+use super::lockdep::{Acquire, LockClass, Lockdep};
+use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
+use std::cell::{RefCell, RefMut};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+
+/// A lock that is spun on. Its word holds the holder's number plus one.
+#[derive(Debug)]
+pub struct SpinLock<T> {
+    word: Var,
+    class: u8,
+    lockdep: Rc<Lockdep>,
+    data: RefCell<T>,
+}
+
+/// The lock is held as long as this lives.
+#[derive(Debug)]
+pub struct SpinGuard<'a, T> {
+    /// Gone before the lock word is stored: the next holder borrows in its turn.
+    data: Option<RefMut<'a, T>>,
+    lock: &'a SpinLock<T>,
+    cpu: &'a Cpu<'a>,
+    /// What the interrupt flag is set back to.
+    interrupts: Option<bool>,
+}
+
+impl<T> SpinLock<T> {
+    /// A free lock around `data`.
+    pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass, data: T) -> Self {
+        let lockdep = Rc::clone(lockdep);
+        Self {
+            word: bus.memory.var(class.family),
+            class: lockdep.register(class),
+            lockdep,
+            data: RefCell::new(data),
+        }
+    }
+
+    /// Takes the lock (`spin_lock`).
+    #[track_caller]
+    pub fn lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> SpinGuard<'a, T> {
+        self.acquire(cpu, None)
+    }
+
+    /// Disables interrupts and takes the lock (`spin_lock_irqsave`).
+    #[track_caller]
+    pub fn lock_irqsave<'a>(&'a self, cpu: &'a Cpu<'_>) -> SpinGuard<'a, T> {
+        let interrupts = cpu.irq_save();
+        self.acquire(cpu, Some(interrupts))
+    }
+
+    /// Takes the lock if it is free (`spin_trylock`).
+    #[track_caller]
+    pub fn try_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<SpinGuard<'a, T>> {
+        self.lockdep.before(cpu, self.class, Acquire::Try { sleeping: false });
+        self.take(cpu).ok()?;
+        Some(self.guard(cpu, None))
+    }
+
+    fn take(&self, cpu: &Cpu<'_>) -> Result<(), u64> {
+        cpu.compare_exchange(self.word, 0, u64::from(cpu.id()) + 1)
+    }
+
+    #[track_caller]
+    fn acquire<'a>(&'a self, cpu: &'a Cpu<'_>, interrupts: Option<bool>) -> SpinGuard<'a, T> {
+        self.lockdep.before(cpu, self.class, Acquire::Spin);
+        while let Err(holder) = self.take(cpu) {
+            let holder = Holder::Cpu(holder as u8 - 1);
+            cpu.wait(Wait { var: self.word, until: Until::Is(0), holder, kind: WaitKind::Spin });
+        }
+        self.guard(cpu, interrupts)
+    }
+
+    fn guard<'a>(&'a self, cpu: &'a Cpu<'_>, interrupts: Option<bool>) -> SpinGuard<'a, T> {
+        self.lockdep.taken(cpu, self.class, Acquire::Spin);
+        SpinGuard { data: Some(self.data.borrow_mut()), lock: self, cpu, interrupts }
+    }
+
+    /// What it protects, while booting or tearing down: no CPU runs.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+
+    /// Looks at what it protects while no CPU runs.
+    pub fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.data.borrow())
+    }
+}
+
+impl<T> Deref for SpinGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.data.as_ref().expect("there until the guard is dropped")
+    }
+}
+
+impl<T> DerefMut for SpinGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.data.as_mut().expect("there until the guard is dropped")
+    }
+}
+
+impl<T> Drop for SpinGuard<'_, T> {
+    fn drop(&mut self) {
+        self.data = None;
+        if self.cpu.abandoned() {
+            return;
+        }
+        self.lock.lockdep.released(self.cpu, self.lock.class);
+        // A plain store, as on x86: TSO orders it after everything the holder did.
+        self.cpu.store(self.lock.word, 0);
+        if let Some(on) = self.interrupts {
+            self.cpu.irq_restore(on);
+        }
+    }
+}
