@@ -1,0 +1,155 @@
+//! Random executions of a trivially correct kernel: the reference never objects to the truth, and always to a lie.
+#![cfg(feature = "reference")]
+
+mod script;
+mod toy;
+
+use oracle::vocabulary::{Call, Operation, Outcome, PageSlot, Range, SLOTS, Token};
+use oracle::{Kind, Reference};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use script::{Step, resolve};
+use toy::{Choices, Toy};
+
+fn records() -> impl Strategy<Value = Vec<(u8, u8, u8, u8)>> {
+    vec(any::<(u8, u8, u8, u8)>(), 1..80)
+}
+
+fn truth(_: &Reference, _: usize, _: &Call, outcome: Outcome) -> Outcome {
+    outcome
+}
+
+/// An answer that cannot be right, and what is wrong with it.
+fn lie(reference: &Reference, call: &Call, truth: Outcome, which: u8) -> (Outcome, Kind) {
+    let must_sleep = truth == Outcome::WouldSleep;
+    match (which % 5, call.operation) {
+        (0, _) => (Outcome::Refused, Kind::Refused),
+        _ if truth == Outcome::Void => (Outcome::Done, Kind::Phantom),
+        (1, _) => (Outcome::Void, Kind::NotAttempted),
+        _ if must_sleep => (Outcome::Done, Kind::WaitedWithIrqsOff),
+        (2, _) => (Outcome::WouldSleep, Kind::WouldSleep),
+        (3, Operation::Read { .. } | Operation::Write { .. }) => (Outcome::Fault, Kind::Faulted),
+        (_, Operation::Read { .. }) => (Outcome::Value(Token(9_999)), Kind::NeverPossible),
+        (3, Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. }) => {
+            (Outcome::Mapped(Range { start: 4096, pages: pages.len() as u8 + 1 }), Kind::WrongLength)
+        }
+        (_, Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. }) => {
+            let pages = pages.len() as u8;
+            match reference.live_mappings().next() {
+                Some(live) => (Outcome::Mapped(Range { start: live.range.start, pages }), Kind::Overlap),
+                None => (Outcome::Mapped(Range { start: 4097, pages }), Kind::Misplaced),
+            }
+        }
+        _ => (Outcome::Value(Token::ZERO), Kind::WrongForm),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_reference_never_objects_to_a_correct_kernel(records in records(), seed in any::<u64>()) {
+        let toy = Toy::play(&resolve(&records), seed, &mut truth);
+        for said in &toy.said {
+            prop_assert!(said.verdict.is_ok(), "{:?}", said);
+        }
+        let live = toy.reference.live_mappings().map(|live| script::index(live.mapping));
+        prop_assert_eq!(live.collect::<Vec<_>>(), toy.mapped());
+    }
+
+    #[test]
+    fn the_reference_always_objects_to_a_lie(
+        records in records(), seed in any::<u64>(), at in any::<prop::sample::Index>(), which in any::<u8>()
+    ) {
+        let script = resolve(&records);
+        let count = Toy::play(&script, seed, &mut truth).said.len();
+        prop_assume!(count > 0);
+        let (at, mut expected) = (at.index(count), None);
+        let toy = Toy::play(&script, seed, &mut |reference: &Reference, n, call: &Call, outcome| {
+            if n != at {
+                return outcome;
+            }
+            let (answer, kind) = lie(reference, call, outcome, which);
+            expected = Some(kind);
+            answer
+        });
+        for said in &toy.said[..at] {
+            prop_assert!(said.verdict.is_ok(), "{:?}", said);
+        }
+        prop_assert_eq!(toy.said[at].verdict.as_ref().map_err(|illegal| illegal.kind), Err(expected.unwrap()));
+    }
+
+    #[test]
+    fn correct_backends_agree_whatever_their_races_and_failures(
+        records in records(), seeds in any::<(u64, u64)>()
+    ) {
+        let script = resolve(&records);
+        let (one, other) = (Toy::play(&script, seeds.0, &mut truth), Toy::play(&script, seeds.1, &mut truth));
+        for mine in &one.said {
+            let yours = other.said.iter().find(|yours| yours.step == mine.step).unwrap();
+            let (mine, yours) = (mine.verdict.as_ref().unwrap(), yours.verdict.as_ref().unwrap());
+            prop_assert!(mine.agrees_with(yours), "{:?} {:?}", mine, yours);
+        }
+        for page in (0..SLOTS).map(PageSlot::new) {
+            if let (Some(mine), Some(yours)) = (one.reference.forced(page), other.reference.forced(page)) {
+                prop_assert_eq!(mine, yours, "{}", page);
+                prop_assert_eq!(one.word(page), other.word(page), "{}", page);
+            }
+        }
+    }
+
+    #[test]
+    fn without_overlap_only_the_truth_is_legal(records in records(), seed in any::<u64>(), wrong in 0_u32..40) {
+        let mut script = resolve(&records);
+        let mut failed_table = false;
+        for step in &mut script {
+            if let Step::Begin { paused, .. } = step {
+                *paused = false;
+            }
+        }
+        let mut lied = false;
+        let toy = Toy::play(&script, seed, &mut |_: &Reference, _, call: &Call, outcome| {
+            failed_table |= matches!(call.operation, Operation::MakeTable { .. }) && outcome != Outcome::Done;
+            match outcome {
+                // What a table that was not made left behind is either of two words.
+                Outcome::Value(found) if !lied && !failed_table && found != Token(wrong) => {
+                    lied = true;
+                    Outcome::Value(Token(wrong))
+                }
+                _ => outcome,
+            }
+        });
+        let kind = toy.said.last().and_then(|said| said.verdict.as_ref().err()).map(|illegal| illegal.kind);
+        prop_assert_eq!(kind, if lied { Some(Kind::NeverPossible) } else { None });
+    }
+}
+
+#[test]
+fn random_executions_are_not_vacuous() {
+    let mut choices = Choices(1);
+    let (mut took_effect, mut void, mut overlapped, mut compared, mut wide) = ([0; 11], 0, 0, 0, 0);
+    for seed in 0..400 {
+        let mut byte = || choices.below(256) as u8;
+        let records: Vec<_> = (0..60).map(|_| (byte(), byte(), byte(), byte())).collect();
+        let script = resolve(&records);
+        let one = Toy::play(&script, 2 * seed + 1, &mut truth);
+        let other = Toy::play(&script, 2 * seed + 9_001, &mut truth);
+        for said in &one.said {
+            let verdict = said.verdict.as_ref().unwrap();
+            match verdict.outcome {
+                Outcome::Void => void += 1,
+                _ => took_effect[said.call.operation.index()] += 1,
+            }
+            let yours = other.said.iter().find(|yours| yours.step == said.step).unwrap();
+            let is_read = matches!(said.call.operation, Operation::Read { .. });
+            compared += usize::from(is_read && verdict.sole && yours.verdict.as_ref().unwrap().sole);
+            overlapped += usize::from(is_read && !verdict.sole);
+        }
+        wide += one.wide;
+    }
+    assert!(took_effect.iter().all(|&count| count > 100), "{took_effect:?}");
+    let told = took_effect.iter().sum::<usize>() + void;
+    assert!(void > 100 && void < told / 3, "{void} of {told}");
+    assert!(overlapped > 500 && compared > 100 && wide > 2_000, "{overlapped} {compared} {wide}");
+}

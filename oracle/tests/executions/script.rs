@@ -1,0 +1,201 @@
+//! Random scripts: what a story tells, with every handle idle when it is used.
+
+use oracle::vocabulary::{
+    AreaSlot, Call, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
+};
+
+/// CPUs of a script.
+pub(crate) const CPUS: usize = 4;
+/// Pages that are there when it begins.
+pub(crate) const INITIAL_PAGES: u8 = 3;
+
+/// One line of a script.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// An operation begins. Paused, it may last until its CPU is told to continue.
+    Begin { cpu: usize, call: Call, paused: bool },
+    /// What is paused on this CPU runs to its end.
+    Continue { cpu: usize },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Page {
+    #[default]
+    Absent,
+    Busy,
+    Ordinary,
+    Table,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Map {
+    Absent,
+    Busy,
+    Live,
+}
+
+/// What the script believes, as if every operation succeeded.
+struct Belief {
+    pages: [Page; SLOTS as usize],
+    users: [u8; SLOTS as usize],
+    maps: [(Map, PageList, u8); 2 * SLOTS as usize],
+    running: [Option<Operation>; CPUS],
+}
+
+/// The place of a mapping among all of them.
+pub(crate) fn index(mapping: Mapping) -> usize {
+    match mapping {
+        Mapping::Area(slot) => slot.index(),
+        Mapping::Ram(slot) => usize::from(SLOTS) + slot.index(),
+    }
+}
+
+fn page_slots() -> impl Iterator<Item = PageSlot> {
+    (0..SLOTS).map(PageSlot::new)
+}
+
+/// The mappings that scripts use: few, so that they are reused.
+fn mappings() -> impl Iterator<Item = Mapping> {
+    let areas = (0..4).map(|n| Mapping::Area(AreaSlot::new(n)));
+    areas.chain((0..4).map(|n| Mapping::Ram(RamSlot::new(n))))
+}
+
+fn pick<T>(candidates: impl Iterator<Item = T>, operand: u8) -> Option<T> {
+    let mut all: Vec<T> = candidates.collect();
+    if all.is_empty() { None } else { Some(all.swap_remove(usize::from(operand) % all.len())) }
+}
+
+impl Belief {
+    fn idle_page(&self, operand: u8) -> Option<PageSlot> {
+        let idle =
+            |page: &PageSlot| self.pages[page.index()] == Page::Ordinary && self.users[page.index()] == 0;
+        pick(page_slots().filter(idle), operand)
+    }
+
+    fn place(&self, operand: u8) -> Option<Place> {
+        let live = mappings().filter(|mapping| self.maps[index(*mapping)].0 == Map::Live);
+        let places = live.flat_map(|mapping| {
+            (0..self.maps[index(mapping)].1.len()).map(move |page| Place { mapping, page: page as u8 })
+        });
+        pick(places, operand)
+    }
+
+    fn choose(&self, kind: u8, operand: u8, token: u32) -> Option<Operation> {
+        Some(match kind % 16 {
+            0 => {
+                // Few pages, so that they are reused and shared.
+                let absent = page_slots().take(6).filter(|page| self.pages[page.index()] == Page::Absent);
+                Operation::AllocPage { page: pick(absent, operand)? }
+            }
+            1 => Operation::FreePage { page: self.idle_page(operand)? },
+            2 => Operation::MakeTable { page: self.idle_page(operand)? },
+            3 => {
+                let tables = page_slots().filter(|page| self.pages[page.index()] == Page::Table);
+                Operation::UnmakeTable { page: pick(tables, operand)? }
+            }
+            4..=6 => {
+                let ordinary = page_slots().filter(|page| self.pages[page.index()] == Page::Ordinary);
+                let pages =
+                    PageList::new(ordinary.skip(usize::from(operand >> 6)).take(1 + kind as usize / 128));
+                if pages.is_empty() {
+                    return None;
+                }
+                let absent = mappings().filter(|mapping| self.maps[index(*mapping)].0 == Map::Absent);
+                match pick(absent, operand)? {
+                    Mapping::Area(area) => Operation::Vmap { pages, area },
+                    Mapping::Ram(ram) => Operation::MapRam { pages, ram },
+                }
+            }
+            7 => {
+                let idle = |mapping: &Mapping| {
+                    let (life, _, accesses) = self.maps[index(*mapping)];
+                    life == Map::Live && accesses == 0
+                };
+                match pick(mappings().filter(idle), operand)? {
+                    Mapping::Area(area) => Operation::Vunmap { area },
+                    Mapping::Ram(ram) => Operation::UnmapRam { ram },
+                }
+            }
+            8 => Operation::DrainAliases,
+            9..=11 => Operation::Write { place: self.place(operand)?, token: Token(token) },
+            _ => Operation::Read { place: self.place(operand)? },
+        })
+    }
+
+    fn begin(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::AllocPage { page }
+            | Operation::FreePage { page }
+            | Operation::MakeTable { page }
+            | Operation::UnmakeTable { page } => self.pages[page.index()] = Page::Busy,
+            Operation::Vmap { pages, area } => self.begin_map(Mapping::Area(area), pages),
+            Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
+            Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))].0 = Map::Busy,
+            Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))].0 = Map::Busy,
+            Operation::DrainAliases => {}
+            Operation::Read { place } | Operation::Write { place, .. } => {
+                self.maps[index(place.mapping)].2 += 1;
+            }
+        }
+    }
+
+    fn begin_map(&mut self, mapping: Mapping, pages: PageList) {
+        self.maps[index(mapping)] = (Map::Busy, pages, 0);
+        pages.as_slice().iter().for_each(|page| self.users[page.index()] += 1);
+    }
+
+    fn end(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::AllocPage { page } | Operation::UnmakeTable { page } => {
+                self.pages[page.index()] = Page::Ordinary;
+            }
+            Operation::FreePage { page } => self.pages[page.index()] = Page::Absent,
+            Operation::MakeTable { page } => self.pages[page.index()] = Page::Table,
+            Operation::Vmap { area, .. } => self.maps[index(Mapping::Area(area))].0 = Map::Live,
+            Operation::MapRam { ram, .. } => self.maps[index(Mapping::Ram(ram))].0 = Map::Live,
+            Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
+            Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
+            Operation::DrainAliases => {}
+            Operation::Read { place } | Operation::Write { place, .. } => {
+                self.maps[index(place.mapping)].2 -= 1;
+            }
+        }
+    }
+
+    fn end_unmap(&mut self, mapping: Mapping) {
+        let (life, pages, _) = &mut self.maps[index(mapping)];
+        *life = Map::Absent;
+        pages.as_slice().iter().for_each(|page| self.users[page.index()] -= 1);
+    }
+}
+
+/// A script from random records (CPU, operation, operand, flags); what cannot be told is left out.
+pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
+    let mut belief = Belief {
+        pages: [Page::Absent; SLOTS as usize],
+        users: [0; SLOTS as usize],
+        maps: [(Map::Absent, PageList::new([]), 0); 2 * SLOTS as usize],
+        running: [None; CPUS],
+    };
+    belief.pages[..usize::from(INITIAL_PAGES)].fill(Page::Ordinary);
+    let mut script = Vec::new();
+    for (token, &(cpu, kind, operand, flags)) in (1..).zip(records) {
+        let cpu = usize::from(cpu) % CPUS;
+        if let Some(operation) = belief.running[cpu].take() {
+            belief.end(&operation);
+            script.push(Step::Continue { cpu });
+        }
+        let Some(operation) = belief.choose(kind, operand, token) else { continue };
+        let paused = flags & 1 == 1;
+        belief.begin(&operation);
+        if paused {
+            belief.running[cpu] = Some(operation);
+        } else {
+            belief.end(&operation);
+        }
+        let irqs_off = flags & 0b110 == 0b110 && operation == Operation::DrainAliases;
+        script.push(Step::Begin { cpu, call: Call { operation, irqs_off }, paused });
+    }
+    script.extend((0..CPUS).filter(|&cpu| belief.running[cpu].is_some()).map(|cpu| Step::Continue { cpu }));
+    script
+}

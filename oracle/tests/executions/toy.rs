@@ -1,0 +1,244 @@
+//! A trivially correct kernel: every operation takes effect at one moment between its begin and its end, and a
+//! random choice says at which.
+
+use oracle::vocabulary::{Call, Mapping, Operation, Outcome, PageList, PageSlot, Range, SLOTS, Token};
+use oracle::{Illegal, Reference, Ticket, Verdict};
+
+use crate::script::{CPUS, INITIAL_PAGES, Step, index};
+
+/// Pages of address space, so few that ranges are reused and run out.
+const SPACE: u64 = 8;
+const START: u64 = 0xffff_c900_0000_0000;
+
+/// A small generator (xorshift); the same seed makes the same choices.
+pub(crate) struct Choices(pub(crate) u64);
+
+impl Choices {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % n
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+struct Running {
+    step: usize,
+    call: Call,
+    ticket: Ticket,
+    outcome: Option<Outcome>,
+}
+
+/// What was said of one operation.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) step: usize,
+    pub(crate) call: Call,
+    pub(crate) verdict: Result<Verdict, Illegal>,
+}
+
+/// The kernel beside its reference.
+pub(crate) struct Toy {
+    pub(crate) reference: Reference,
+    pub(crate) said: Vec<Said>,
+    /// How often a page was seen for which the reference held more than one word possible.
+    pub(crate) wide: usize,
+    words: [Option<Token>; SLOTS as usize],
+    tables: [bool; SLOTS as usize],
+    maps: [Option<(PageList, u64)>; 2 * SLOTS as usize],
+    running: [Option<Running>; CPUS],
+    choices: Choices,
+}
+
+/// Changes an answer on its way to the reference: given the number of the answer, the call and the truth.
+pub(crate) type Tamper<'t> = &'t mut dyn FnMut(&Reference, usize, &Call, Outcome) -> Outcome;
+
+impl Toy {
+    /// Plays a script with the choices of this seed.
+    pub(crate) fn play(script: &[Step], seed: u64, tamper: Tamper<'_>) -> Self {
+        let mut words = [None; SLOTS as usize];
+        words[..usize::from(INITIAL_PAGES)].fill(Some(Token::ZERO));
+        let mut toy = Self {
+            reference: Reference::new(INITIAL_PAGES),
+            said: Vec::new(),
+            wide: 0,
+            words,
+            tables: [false; SLOTS as usize],
+            maps: [None; 2 * SLOTS as usize],
+            running: [const { None }; CPUS],
+            choices: Choices(seed | 1),
+        };
+        for (number, step) in script.iter().enumerate() {
+            toy.drift(tamper);
+            match *step {
+                Step::Begin { cpu, call, paused } => toy.begin(number, cpu, call, paused, tamper),
+                Step::Continue { cpu } => toy.finish(cpu, tamper),
+            }
+            if toy.said.last().is_some_and(|said| said.verdict.is_err()) {
+                break;
+            }
+            toy.compare_words();
+        }
+        toy
+    }
+
+    /// The word that the page holds, if it holds one.
+    pub(crate) fn word(&self, page: PageSlot) -> Option<Token> {
+        self.words[page.index()]
+    }
+
+    /// The mappings that stand, by their place among all.
+    pub(crate) fn mapped(&self) -> Vec<usize> {
+        (0..self.maps.len()).filter(|&n| self.maps[n].is_some()).collect()
+    }
+
+    /// What is in flight takes effect or returns, as chance will have it.
+    fn drift(&mut self, tamper: Tamper<'_>) {
+        for cpu in 0..CPUS {
+            if self.running[cpu].is_some() && self.choices.one_in(4) {
+                self.take_effect(cpu);
+            }
+            if self.running[cpu].as_ref().is_some_and(|running| running.outcome.is_some())
+                && self.choices.one_in(6)
+            {
+                self.finish(cpu, tamper);
+            }
+        }
+    }
+
+    fn begin(&mut self, step: usize, cpu: usize, call: Call, paused: bool, tamper: Tamper<'_>) {
+        let outcome = if self.lacks(&call.operation) { Some(Outcome::Void) } else { None };
+        let ticket = self.reference.begin(cpu as u8, &call);
+        self.running[cpu] = Some(Running { step, call, ticket, outcome });
+        // A pause may lie behind the last point of an operation, and is then not reached.
+        if !paused || outcome.is_some() || self.choices.one_in(5) {
+            self.finish(cpu, tamper);
+        }
+    }
+
+    fn finish(&mut self, cpu: usize, tamper: Tamper<'_>) {
+        self.take_effect(cpu);
+        if let Some(Running { step, call, ticket, outcome: Some(truth) }) = self.running[cpu].take() {
+            let told = tamper(&self.reference, self.said.len(), &call, truth);
+            let verdict = self.reference.end(ticket, &told);
+            self.said.push(Said { step, call, verdict });
+        }
+    }
+
+    fn lacks(&self, operation: &Operation) -> bool {
+        let missing = |page: &PageSlot| self.words[page.index()].is_none();
+        match operation {
+            Operation::AllocPage { .. } | Operation::DrainAliases => false,
+            Operation::FreePage { page } | Operation::MakeTable { page } => missing(page),
+            Operation::UnmakeTable { page } => !self.tables[page.index()],
+            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
+                pages.as_slice().iter().any(missing)
+            }
+            Operation::Vunmap { area } => self.maps[index(Mapping::Area(*area))].is_none(),
+            Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(*ram))].is_none(),
+            Operation::Read { place } | Operation::Write { place, .. } => {
+                self.maps[index(place.mapping)].is_none()
+            }
+        }
+    }
+
+    fn take_effect(&mut self, cpu: usize) {
+        let Some(Running { call, outcome: None, .. }) = &self.running[cpu] else { return };
+        let outcome = match *call {
+            Call { operation: Operation::DrainAliases, irqs_off: true } => Outcome::WouldSleep,
+            Call { operation, .. } => self.effect(operation),
+        };
+        if let Some(running) = &mut self.running[cpu] {
+            running.outcome = Some(outcome);
+        }
+    }
+
+    fn effect(&mut self, operation: Operation) -> Outcome {
+        match operation {
+            Operation::AllocPage { .. } if self.choices.one_in(6) => return Outcome::NoMemory,
+            Operation::AllocPage { page } => self.words[page.index()] = Some(Token::ZERO),
+            Operation::FreePage { page } => self.words[page.index()] = None,
+            Operation::Vmap { pages, area } => return self.map(Mapping::Area(area), pages),
+            Operation::MapRam { pages, ram } => return self.map(Mapping::Ram(ram), pages),
+            Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))] = None,
+            Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))] = None,
+            Operation::DrainAliases => {}
+            Operation::Read { place } => {
+                let page = self.page_at(place.mapping, place.page);
+                return Outcome::Value(self.words[page.index()].expect("a mapped page holds a word"));
+            }
+            Operation::Write { place, token } => {
+                let page = self.page_at(place.mapping, place.page);
+                self.words[page.index()] = Some(token);
+            }
+            Operation::MakeTable { page } if self.choices.one_in(6) => {
+                if self.choices.one_in(4) {
+                    self.words[page.index()] = Some(Token::ZERO);
+                }
+                return Outcome::NoMemory;
+            }
+            Operation::MakeTable { page } => {
+                self.words[page.index()] = None;
+                self.tables[page.index()] = true;
+            }
+            Operation::UnmakeTable { page } => {
+                self.words[page.index()] = Some(Token::ZERO);
+                self.tables[page.index()] = false;
+            }
+        }
+        Outcome::Done
+    }
+
+    fn page_at(&self, mapping: Mapping, page: u8) -> PageSlot {
+        let (pages, _) = self.maps[index(mapping)].expect("an access is to a mapping that stands");
+        pages.as_slice()[usize::from(page)]
+    }
+
+    /// First fit; the end of an unmap is not waited for.
+    fn map(&mut self, mapping: Mapping, pages: PageList) -> Outcome {
+        let len = pages.len() as u64;
+        let free = |start: u64| {
+            self.maps
+                .iter()
+                .flatten()
+                .all(|(theirs, at)| start + len <= *at || at + theirs.len() as u64 <= start)
+        };
+        match (0..=SPACE - len).find(|&start| free(start)) {
+            Some(at) if !self.choices.one_in(8) => {
+                self.maps[index(mapping)] = Some((pages, at));
+                Outcome::Mapped(Range { start: START + at * 4096, pages: pages.len() as u8 })
+            }
+            _ => Outcome::NoMemory,
+        }
+    }
+
+    /// What a page really holds is always among what the reference holds possible.
+    fn compare_words(&mut self) {
+        for page in (0..SLOTS).map(PageSlot::new) {
+            if let Some(word) = self.words[page.index()]
+                && self.reference.live_pages().any(|live| live == page)
+                && !self.reference.live_tables().any(|table| table == page)
+                && !self.running.iter().flatten().any(|running| takes_away(&running.call.operation, page))
+            {
+                let possible = self.reference.possible(page);
+                assert!(possible.contains(&word), "{page} holds {word}, possible {possible:?}");
+                self.wide += usize::from(possible.len() > 1);
+            }
+        }
+    }
+}
+
+/// Whether the operation, in flight, leaves open whether the page has its word.
+fn takes_away(operation: &Operation, taken: PageSlot) -> bool {
+    match operation {
+        Operation::AllocPage { page }
+        | Operation::FreePage { page }
+        | Operation::MakeTable { page }
+        | Operation::UnmakeTable { page } => *page == taken,
+        _ => false,
+    }
+}
