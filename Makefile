@@ -18,6 +18,7 @@ FILE    ?=
 FILES   ?= corpus
 CORPUS  ?= fuzz/corpus/$(TARGET)
 OUT     ?= fuzz/afl/out/$(or $(BUG),none)
+ASAN    ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -26,10 +27,12 @@ SHELL := /bin/bash
 # What is said to us is not said to the makefiles that tools are built with, nor to build scripts, which have a
 # TARGET of their own; bash counts in SECONDS.
 MAKEOVERRIDES :=
-unexport BUG DESIGN SECONDS SEED JOBS TARGET FILE FILES CORPUS OUT
+unexport BUG DESIGN SECONDS SEED JOBS TARGET FILE FILES CORPUS OUT ASAN
 
 shootdown := cargo run --release --package shootdown --
 planted   := $(if $(BUG),--bug $(BUG)) $(foreach design,$(DESIGN),--design $(design))
+# Stacks that are abandoned after a finding make AddressSanitizer's fake stacks grow without end.
+libfuzzer := $(if $(ASAN),ASAN_OPTIONS=detect_stack_use_after_return=0 cargo +nightly fuzz run --features asan,cargo fuzz-run)
 under     := SHOOTDOWN_BUG='$(BUG)' SHOOTDOWN_DESIGN='$(DESIGN)'
 
 # $(call installed,cargo verb,package,version)
@@ -50,6 +53,7 @@ help: ## this page
 	@echo '  SECONDS=N   end after so long; without it they run until a finding or Ctrl-C'
 	@echo '  SEED=N      seed of the engine, for a run that can be repeated'
 	@echo '  JOBS=N      so many processes'
+	@echo '  ASAN=1      under AddressSanitizer, which needs a nightly Rust (fuzz only)'
 	@echo '  CORPUS=DIR  where libFuzzer keeps its corpus (fuzz/corpus/differential)'
 	@echo '  OUT=DIR     where AFL++ keeps its findings (fuzz/afl/out/BUG)'
 	@echo 'For example:'
@@ -60,7 +64,7 @@ help: ## this page
 
 .PHONY: fuzz
 fuzz: compiler cargo-fuzz seeds ## fuzz with libFuzzer until it finds something
-	$(under) cargo fuzz-run $(TARGET) $(CORPUS) -- -print_final_stats=1 \
+	$(under) $(libfuzzer) $(TARGET) $(CORPUS) -- -print_final_stats=1 \
 	    $(if $(SECONDS),-max_total_time=$(SECONDS)) $(if $(SEED),-seed=$(SEED)) \
 	    $(if $(filter-out 1,$(JOBS)),-fork=$(JOBS))
 
@@ -123,7 +127,7 @@ bench: compiler ## how fast it is, beside shuttle and loom
 
 .PHONY: mutants
 mutants: cargo-mutants ## break the oracle and the checks, one line at a time: do the tests notice? (hours)
-	cargo mutants --file 'oracle/src/**' --file 'harness/src/check*/**' --test-workspace=true \
+	cargo mutants --file 'oracle/src/**' --file 'harness/src/checks/**' --test-workspace=true \
 	    --timeout 120 --jobs $(JOBS)
 
 .PHONY: targets
