@@ -7,10 +7,14 @@
 
 mod arbitrary;
 mod bytes;
+mod dice;
 mod document;
+mod draw;
 mod error;
+pub mod generate;
 mod held;
 mod line;
+pub mod mutate;
 mod parse;
 pub mod resolve;
 pub mod state;
@@ -24,6 +28,7 @@ use oracle::vocabulary::{AreaSlot, PageSlot, Place, RamSlot};
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
 pub use document::{Document, Under};
 pub use error::ReadError;
+pub use generate::Generator;
 pub use resolve::{Resolved, ResolvedAction, Told};
 pub use state::State;
 pub use tag::Tag;

@@ -1,0 +1,70 @@
+//! Chance for the generator and the mutator: a named algorithm, seeded explicitly, so that a seed means the same
+//! stories everywhere and for ever.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+/// A source of chance.
+#[derive(Clone, Debug)]
+pub(super) struct Dice(Xoshiro256PlusPlus);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
+    }
+
+    /// A number below this, which must not be 0.
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        // By multiplication: the bias is below 2^-32 for the small limits used here.
+        let high = self.0.next_u64() >> 32;
+        ((high * limit as u64) >> 32) as usize
+    }
+
+    /// A number from this range.
+    pub(super) fn between(&mut self, low: usize, high: usize) -> usize {
+        low + self.below(high - low + 1)
+    }
+
+    /// Whether a thing of this many percent happens.
+    pub(super) fn percent(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of these, which must not be empty.
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// The index of one of these weights, as often as its weight says; their sum must not be 0.
+    pub(super) fn weighted(&mut self, weights: &[usize]) -> usize {
+        let mut rest = self.below(weights.iter().sum());
+        for (index, weight) in weights.iter().enumerate() {
+            if rest < *weight {
+                return index;
+            }
+            rest -= weight;
+        }
+        unreachable!("a number below the sum lies within one of the weights")
+    }
+
+    /// The number of a slot in this set, if there is one.
+    pub(super) fn slot(&mut self, set: u16) -> Option<u8> {
+        if set == 0 {
+            return None;
+        }
+        let mut set = set;
+        for _ in 0..self.below(set.count_ones() as usize) {
+            set &= set - 1;
+        }
+        Some(set.trailing_zeros() as u8)
+    }
+
+    /// 1, 2, 3 and so on, each less likely than the one before, `mean` on average.
+    pub(super) fn geometric(&mut self, mean: usize, most: usize) -> usize {
+        let mut number = 1;
+        while number < most && self.below(mean) != 0 {
+            number += 1;
+        }
+        number
+    }
+}

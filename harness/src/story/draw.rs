@@ -1,0 +1,191 @@
+//! Draws single events that mean something at one moment of a story: for the generator and for the mutator.
+//!
+//! It knows which slots are live, so that few events are void; it must not know any bug.
+
+use machine::{Family, Pause, Point, PointKind};
+use oracle::vocabulary::{AreaSlot, Mapping, PageSlot, Place, RamSlot};
+
+use super::dice::Dice;
+use super::state::{MapSlots, Slots};
+use super::{Action, Event, Tag, Verb};
+
+/// The events and how often each is drawn where nothing else is said.
+pub(super) const USUAL: [(Tag, usize); 17] = [
+    (Tag::AllocPage, 3),
+    (Tag::FreePage, 4),
+    (Tag::Vmap, 8),
+    (Tag::Vunmap, 8),
+    (Tag::MapRam, 9),
+    (Tag::UnmapRam, 8),
+    (Tag::DrainAliases, 8),
+    (Tag::Read, 6),
+    (Tag::Write, 5),
+    (Tag::MakeTable, 4),
+    (Tag::UnmakeTable, 2),
+    (Tag::Continue, 6),
+    (Tag::Deliver, 4),
+    (Tag::Fill, 5),
+    (Tag::DrainStores, 2),
+    (Tag::GracePeriod, 1),
+    (Tag::RunWork, 3),
+];
+
+/// The weights of [`USUAL`].
+pub(super) const USUAL_WEIGHTS: [usize; USUAL.len()] = {
+    let mut weights = [0; USUAL.len()];
+    let mut at = 0;
+    while at < weights.len() {
+        weights[at] = USUAL[at].1;
+        at += 1;
+    }
+    weights
+};
+
+/// What events are drawn from.
+pub(super) struct Draw<'a> {
+    pub(super) dice: &'a mut Dice,
+    /// How many CPUs there are.
+    pub(super) cpus: u8,
+    /// What callers hold at this moment.
+    pub(super) slots: Slots,
+    /// The mapping that the story is about just now.
+    pub(super) focus: Option<Mapping>,
+    /// How often, in percent, callers disable interrupts where they may.
+    pub(super) irqs_off: usize,
+}
+
+impl Draw<'_> {
+    /// Any CPU.
+    pub(super) fn cpu(&mut self) -> u8 {
+        self.dice.below(usize::from(self.cpus)) as u8
+    }
+
+    /// A CPU other than this one, if there is one.
+    pub(super) fn other_cpu(&mut self, cpu: u8) -> u8 {
+        if self.cpus == 1 {
+            return 0;
+        }
+        (cpu + self.dice.between(1, usize::from(self.cpus) - 1) as u8) % self.cpus
+    }
+
+    /// An event of this kind on this CPU; nothing if it could only be void.
+    pub(super) fn event(&mut self, tag: Tag, cpu: u8) -> Option<Event> {
+        let action = self.action(tag, cpu)?;
+        Some(Event { cpu: if action.has_cpu() { cpu } else { 0 }, action, pause: None })
+    }
+
+    fn action(&mut self, tag: Tag, cpu: u8) -> Option<Action> {
+        Some(match tag {
+            Tag::Continue => Action::Continue,
+            Tag::Deliver => {
+                let from = self.other_cpu(cpu);
+                Action::Deliver { from: (self.cpus > 1 && self.dice.percent(30)).then_some(from) }
+            }
+            Tag::Fill => Action::Fill { place: self.place(|slots| slots.known)? },
+            Tag::DrainStores => Action::DrainStores { count: self.dice.geometric(2, 8) as u8 },
+            Tag::GracePeriod => Action::GracePeriod,
+            Tag::RunWork => Action::RunWork,
+            _ => {
+                let verb = self.verb(tag)?;
+                let irqs_off = verb.takes_irqs_off() && self.dice.percent(self.irqs_off);
+                Action::Call { verb, irqs_off }
+            }
+        })
+    }
+
+    fn verb(&mut self, tag: Tag) -> Option<Verb> {
+        let slots = self.slots;
+        let unmapped = slots.pages & !slots.mapped_pages;
+        Some(match tag {
+            Tag::AllocPage => Verb::AllocPage { page: self.page(slots.free_pages)? },
+            Tag::FreePage => Verb::FreePage { page: self.page(unmapped)? },
+            Tag::MakeTable => Verb::MakeTable { page: self.page(unmapped)? },
+            Tag::UnmakeTable => Verb::UnmakeTable { page: self.page(slots.tables)? },
+            Tag::Vmap => {
+                let first = self.page(slots.pages)?;
+                Verb::Vmap { first, count: self.count(), area: AreaSlot::new(lowest(slots.areas.free)?) }
+            }
+            Tag::MapRam => {
+                let first = self.page(slots.pages)?;
+                Verb::MapRam { first, count: self.count(), ram: RamSlot::new(lowest(slots.rams.free)?) }
+            }
+            Tag::Vunmap => {
+                let idle = slots.areas.live & !slots.areas.used;
+                let focus = match self.focus {
+                    Some(Mapping::Area(area)) => 1 << area.number(),
+                    _ => 0,
+                };
+                Verb::Vunmap { area: AreaSlot::new(self.near(focus, idle)?) }
+            }
+            Tag::UnmapRam => {
+                let idle = slots.rams.live & !slots.rams.used;
+                let focus = match self.focus {
+                    Some(Mapping::Ram(ram)) => 1 << ram.number(),
+                    _ => 0,
+                };
+                Verb::UnmapRam { ram: RamSlot::new(self.near(focus, idle)?) }
+            }
+            Tag::DrainAliases => Verb::DrainAliases,
+            Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
+            Tag::Write => Verb::Write { place: self.place(|slots| slots.live)? },
+            _ => return None,
+        })
+    }
+
+    fn page(&mut self, set: u16) -> Option<PageSlot> {
+        // Stories are easier to read, and pages more often the same, where low slots are preferred.
+        let slot = if self.dice.percent(40) { lowest(set) } else { self.dice.slot(set) };
+        slot.map(PageSlot::new)
+    }
+
+    fn count(&mut self) -> u8 {
+        self.dice.geometric(2, 8) as u8
+    }
+
+    /// A slot of the set, more often than not the one in focus.
+    fn near(&mut self, focus: u16, set: u16) -> Option<u8> {
+        let focus = focus & set;
+        if focus != 0 && self.dice.percent(60) { lowest(focus) } else { self.dice.slot(set) }
+    }
+
+    fn place(&mut self, set: impl Fn(&MapSlots) -> u16) -> Option<Place> {
+        let (areas, rams) = (set(&self.slots.areas), set(&self.slots.rams));
+        let focus = self.focus.filter(|focus| match focus {
+            Mapping::Area(area) => areas >> area.number() & 1 != 0,
+            Mapping::Ram(ram) => rams >> ram.number() & 1 != 0,
+        });
+        let mapping = match focus {
+            Some(mapping) if self.dice.percent(60) => mapping,
+            _ => {
+                let both = (areas.count_ones() + rams.count_ones()) as usize;
+                if both == 0 {
+                    return None;
+                }
+                if self.dice.below(both) < areas.count_ones() as usize {
+                    Mapping::Area(AreaSlot::new(self.dice.slot(areas)?))
+                } else {
+                    Mapping::Ram(RamSlot::new(self.dice.slot(rams)?))
+                }
+            }
+        };
+        let page = if self.dice.percent(60) { 0 } else { self.dice.below(4) as u8 };
+        Some(Place { mapping, page })
+    }
+}
+
+/// A pause: mostly by number, near the beginning more often than far from it.
+pub(super) fn pause(dice: &mut Dice, mean: usize, by_name: usize) -> Pause {
+    if !dice.percent(by_name) {
+        return Pause::At(dice.geometric(mean, 160) as u16);
+    }
+    let kind = dice.pick(&PointKind::ALL);
+    let (own, kernel) = (&Family::OWN[..], impls::family::ALL);
+    let number = dice.below(own.len() + kernel.len() + 1);
+    let family = own.iter().chain(kernel).nth(number).map_or(Family::NONE, |(family, _)| *family);
+    Pause::Before { point: Point { kind, family }, occurrence: dice.geometric(2, 255) as u8 }
+}
+
+/// The lowest slot of a set.
+pub(super) fn lowest(set: u16) -> Option<u8> {
+    (set != 0).then(|| set.trailing_zeros() as u8)
+}

@@ -1,0 +1,286 @@
+//! Stories for random search without a fuzzer.
+//!
+//! Swarm testing (Groce et al., "Swarm Testing", ISSTA 2012): each story first draws which events exist and how
+//! wild it is, so that rare states (a full block, nothing but drains) are common in some stories. On top of the
+//! weights, an event often draws what usually follows it: a mapping is touched from another CPU, what was touched
+//! is unmapped, what was unmapped is drained or its pages are given away, and a pause is followed by events on other
+//! CPUs. No known bug is spelled out here, and none may be.
+
+use impls::Sizes;
+use machine::Temperament;
+use oracle::vocabulary::{Mapping, Operation};
+
+use super::dice::Dice;
+use super::draw::{self, Draw, USUAL};
+use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told};
+
+/// The most events of a story that is generated.
+pub const MAX_EVENTS: usize = 64;
+
+/// Generates stories, the same for the same seed.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    dice: Dice,
+    backends: Backends,
+    /// What is to follow, the oldest first; at most [`MAX_WISHES`].
+    wishes: Vec<Wish>,
+}
+
+const MAX_WISHES: usize = 8;
+
+/// An event that would go well with what was told before.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    tag: Tag,
+    cpu: u8,
+    about: Option<Mapping>,
+}
+
+/// What is drawn once for a whole story.
+#[derive(Clone, Debug)]
+struct Swarm {
+    weights: [usize; USUAL.len()],
+    /// In percent: how often an event that can pause does.
+    pauses: usize,
+    /// The mean number of points before a pause.
+    depth: usize,
+    /// In percent: how often a wish is granted before another event is drawn.
+    follow: usize,
+    /// In percent: how often an event stays on the CPU of the one before.
+    stay: usize,
+    /// In percent: how often an event is of the same kind as the one before.
+    repeat: usize,
+    /// In percent: how often callers disable interrupts.
+    irqs_off: usize,
+    /// So many mappings are held at once.
+    mappings: u32,
+}
+
+impl Generator {
+    /// A generator of stories for every backend.
+    pub fn new(seed: u64) -> Self {
+        Self { dice: Dice::new(seed), backends: Backends::all(), wishes: Vec::with_capacity(MAX_WISHES) }
+    }
+
+    /// The same for these backends only.
+    #[must_use]
+    pub fn with_backends(mut self, backends: Backends) -> Self {
+        self.backends = backends;
+        self
+    }
+
+    /// Generates the next story, into memory that is used again.
+    pub fn next(&mut self, into: &mut Story) {
+        let dice = &mut self.dice;
+        into.header = header(dice, self.backends);
+        into.events.clear();
+        let swarm = Swarm::draw(dice, into.header);
+        let length = length(dice);
+        self.wishes.clear();
+        let mut state = State::new(&into.header);
+        let mut before: Option<(Tag, u8)> = None;
+        let mut focus = None;
+        // An event that can only be void is drawn again, a few times at most.
+        for _ in 0..length * 4 {
+            if into.events.len() == length {
+                break;
+            }
+            let Some(event) = self.event(into.header, &swarm, &state, before, focus) else {
+                continue;
+            };
+            let told = state.tell(into.events.len() as u16, &event);
+            if told.is_void() && !self.dice.percent(5) {
+                continue;
+            }
+            into.events.push(event);
+            before = Some((event.action.tag(), event.cpu));
+            focus = subject(&told).or(focus);
+            self.wish(&told, into.header.cpus);
+        }
+    }
+
+    fn event(
+        &mut self,
+        header: Header,
+        swarm: &Swarm,
+        state: &State,
+        before: Option<(Tag, u8)>,
+        focus: Option<Mapping>,
+    ) -> Option<Event> {
+        let slots = state.slots();
+        let dice = &mut self.dice;
+        let wish = (!self.wishes.is_empty() && dice.percent(swarm.follow)).then(|| self.wishes.remove(0));
+        let focus = wish.and_then(|wish| wish.about).or(focus);
+        let mut draw = Draw { dice, cpus: header.cpus, slots, focus, irqs_off: swarm.irqs_off };
+        let (tag, cpu) = if let Some(wish) = wish {
+            (wish.tag, wish.cpu)
+        } else {
+            let tag = match before {
+                Some((tag, _)) if tag != Tag::Continue && draw.dice.percent(swarm.repeat) => tag,
+                _ => USUAL[draw.dice.weighted(&swarm.weights)].0,
+            };
+            let cpu = match before {
+                Some((_, cpu)) if draw.dice.percent(swarm.stay) => cpu,
+                _ => draw.cpu(),
+            };
+            (tag, cpu)
+        };
+        let held = slots.areas.live.count_ones() + slots.rams.live.count_ones();
+        if matches!(tag, Tag::Vmap | Tag::MapRam) && held >= swarm.mappings {
+            return None;
+        }
+        let mut event = draw.event(tag, cpu)?;
+        if wish.is_none() {
+            event.cpu = seat(&mut draw, state, &event);
+        }
+        if event.action.takes_pause() && draw.dice.percent(swarm.pauses) {
+            event.pause = Some(draw::pause(draw.dice, swarm.depth, 8));
+        }
+        Some(event)
+    }
+
+    /// What usually follows this event.
+    fn wish(&mut self, told: &Told, cpus: u8) {
+        let cpu = told.cpu;
+        let dice = &mut self.dice;
+        let step = if cpus > 1 { dice.between(1, usize::from(cpus) - 1) as u8 } else { 0 };
+        let other = (cpu + step) % cpus;
+        let any = if dice.percent(50) { cpu } else { other };
+        let about = subject(told);
+        let mut wishes: [Option<(Tag, u8)>; 3] = [None; 3];
+        if told.pause.is_some() && told.nest > 0 {
+            const MEANWHILE: [Tag; 12] = [
+                Tag::DrainAliases,
+                Tag::DrainAliases,
+                Tag::Deliver,
+                Tag::Deliver,
+                Tag::Fill,
+                Tag::Fill,
+                Tag::Read,
+                Tag::Vunmap,
+                Tag::UnmapRam,
+                Tag::Vmap,
+                Tag::MapRam,
+                Tag::RunWork,
+            ];
+            wishes[0] = Some((dice.pick(&MEANWHILE), other));
+            if dice.percent(40) {
+                wishes[1] = Some((dice.pick(&MEANWHILE), other));
+            }
+            if dice.percent(70) {
+                wishes[2] = Some((Tag::Continue, cpu));
+            }
+        } else if let ResolvedAction::Call(call) = told.action {
+            wishes[0] = match call.operation {
+                Operation::Vmap { .. } | Operation::MapRam { .. } => {
+                    Some((dice.pick(&[Tag::Read, Tag::Read, Tag::Write, Tag::Fill]), other))
+                }
+                Operation::Read { place } | Operation::Write { place, .. } => {
+                    let unmap = match place.mapping {
+                        Mapping::Area(_) => Tag::Vunmap,
+                        Mapping::Ram(_) => Tag::UnmapRam,
+                    };
+                    Some((unmap, any))
+                }
+                Operation::Vunmap { .. } | Operation::UnmapRam { .. } => {
+                    const NEXT: [Tag; 7] = [
+                        Tag::DrainAliases,
+                        Tag::DrainAliases,
+                        Tag::Vmap,
+                        Tag::MapRam,
+                        Tag::FreePage,
+                        Tag::MakeTable,
+                        Tag::Fill,
+                    ];
+                    Some((dice.pick(&NEXT), any))
+                }
+                Operation::DrainAliases => Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any)),
+                Operation::FreePage { .. } => Some((Tag::AllocPage, any)),
+                Operation::AllocPage { .. } => {
+                    Some((dice.pick(&[Tag::MakeTable, Tag::Vmap, Tag::MapRam]), any))
+                }
+                Operation::MakeTable { .. } => Some((Tag::UnmakeTable, any)),
+                Operation::UnmakeTable { .. } => None,
+            };
+        }
+        for (tag, cpu) in wishes.into_iter().flatten() {
+            if self.wishes.len() < MAX_WISHES {
+                self.wishes.push(Wish { tag, cpu, about });
+            }
+        }
+    }
+}
+
+/// The mapping that an event is about.
+fn subject(told: &Told) -> Option<Mapping> {
+    match told.action {
+        ResolvedAction::Fill { place } => Some(place.mapping),
+        ResolvedAction::Call(call) => match call.operation {
+            Operation::Vmap { area, .. } | Operation::Vunmap { area } => Some(Mapping::Area(area)),
+            Operation::MapRam { ram, .. } | Operation::UnmapRam { ram } => Some(Mapping::Ram(ram)),
+            Operation::Read { place } | Operation::Write { place, .. } => Some(place.mapping),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The CPU for an event: `continue` goes where something is paused, and what would end a pause mostly elsewhere.
+fn seat(draw: &mut Draw<'_>, state: &State, event: &Event) -> u8 {
+    let paused = |cpu: &u8| state.nest(*cpu) > 0;
+    let wanted = match event.action {
+        Action::Continue => !paused(&event.cpu),
+        _ => event.action.begins() && paused(&event.cpu) && draw.dice.percent(80),
+    };
+    if !wanted {
+        return event.cpu;
+    }
+    let fits = |cpu: &u8| paused(cpu) == (event.action == Action::Continue);
+    let start = draw.cpu();
+    let around = (0..draw.cpus).map(|step| (start + step) % draw.cpus);
+    around.into_iter().find(fits).unwrap_or(event.cpu)
+}
+
+fn header(dice: &mut Dice, backends: Backends) -> Header {
+    let cpus = dice.weighted(&[8, 58, 24, 10]) as u8 + 1;
+    let mut temperament = Temperament::empty();
+    if dice.percent(80) {
+        for flag in Temperament::all().iter() {
+            temperament.set(flag, dice.percent(50));
+        }
+    }
+    let sizes = [Sizes::Tiny, Sizes::Small, Sizes::Real][dice.weighted(&[850, 145, 5])];
+    Header { cpus: cpus.min(MAX_CPUS), temperament, sizes, backends }
+}
+
+fn length(dice: &mut Dice) -> usize {
+    let (low, high) = [(4, 8), (8, 16), (16, 32), (32, MAX_EVENTS)][dice.weighted(&[25, 50, 20, 5])];
+    dice.between(low, high)
+}
+
+impl Swarm {
+    fn draw(dice: &mut Dice, header: Header) -> Self {
+        let mut weights = draw::USUAL_WEIGHTS;
+        for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
+            *weight *= [0, 1, 2, 6][dice.weighted(&[25, 35, 25, 15])];
+            if tag == Tag::DrainStores && !header.temperament.contains(Temperament::LAZY_STORES) {
+                *weight = 0;
+            }
+        }
+        // Without a mapping there is little to tell.
+        if weights[2] + weights[4] == 0 {
+            weights[2 + 2 * dice.below(2)] = 8;
+        }
+        let roomy = header.sizes != Sizes::Tiny;
+        Self {
+            weights,
+            pauses: dice.pick(&[0, 10, 25, 25, 45]),
+            depth: dice.pick(&[3, 8, 20, 40]),
+            follow: dice.pick(&[0, 30, 60, 80]),
+            stay: dice.pick(&[0, 30, 60]),
+            repeat: dice.pick(&[0, 0, 20, 50]),
+            irqs_off: dice.pick(&[0, 0, 10, 50]),
+            mappings: dice.between(2, if roomy { 14 } else { 7 }) as u32,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The generator: that it tells everything there is to tell, that little of it is void, and that it repeats itself
+//! exactly.
+
+use std::collections::BTreeMap;
+
+use harness::story::{Backends, Generator, ResolvedAction, Story, Tag, resolve};
+use impls::Sizes;
+use machine::{Pause, PointKind, Temperament};
+use oracle::vocabulary::{Call, Operation};
+
+const STORIES: usize = 20_000;
+
+/// Plays `see` for the stories of one seed.
+fn each(seed: u64, mut see: impl FnMut(&Story)) {
+    let (mut generator, mut story) = (Generator::new(seed), Story::default());
+    for _ in 0..STORIES {
+        generator.next(&mut story);
+        see(&story);
+    }
+}
+
+#[test]
+fn few_events_are_void() {
+    let (mut events, mut void, mut resolved) = (0, 0, resolve::Resolved::default());
+    each(1, |story| {
+        resolve::resolve_into(story, &mut resolved);
+        events += resolved.events.len();
+        void += resolved.void;
+    });
+    assert!(void * 10 < events, "{void} of {events}");
+    assert!(void > 0, "void events are told too");
+}
+
+#[test]
+fn every_event_and_every_form_of_pause_is_generated() {
+    let mut tags = BTreeMap::<&str, usize>::new();
+    let mut irqs_off = BTreeMap::<&str, usize>::new();
+    let mut kinds = [0; PointKind::ALL.len()];
+    let (mut by_number, mut far, mut events, mut paused) = (0, 0, 0, 0);
+    each(2, |story| {
+        for event in &story.events {
+            *tags.entry(event.action.name()).or_default() += 1;
+            if format!("{event}").contains("irqs-off") {
+                *irqs_off.entry(event.action.name()).or_default() += 1;
+            }
+            events += usize::from(event.action.takes_pause());
+            paused += usize::from(event.pause.is_some());
+            match event.pause {
+                Some(Pause::At(number)) => {
+                    by_number += 1;
+                    far += usize::from(number > 60);
+                }
+                Some(Pause::Before { point, .. }) => kinds[usize::from(point.kind.tag())] += 1,
+                None => {}
+            }
+        }
+    });
+    for tag in Tag::ALL.iter().filter(|tag| !tag.is_pause()) {
+        assert!(tags.get(tag.word()).is_some_and(|count| *count > 500), "{}: {tags:?}", tag.word());
+    }
+    assert_eq!(irqs_off.len(), 5, "{irqs_off:?}");
+    assert!(irqs_off.values().all(|count| *count > 100), "{irqs_off:?}");
+    assert!(kinds.iter().all(|count| *count > 10), "{kinds:?}");
+    assert!(by_number > kinds.iter().sum::<usize>() * 5 && far > 500, "{by_number}, {far}");
+    assert!((10..40).contains(&(paused * 100 / events)), "{paused} of {events} pause");
+}
+
+#[test]
+fn every_header_is_generated() {
+    let mut temperaments = [0; 16];
+    let (mut cpus, mut sizes) = ([0; 5], [0; 3]);
+    each(3, |story| {
+        temperaments[usize::from(story.header.temperament.bits())] += 1;
+        cpus[usize::from(story.header.cpus)] += 1;
+        sizes[story.header.sizes as usize] += 1;
+        assert_eq!(story.header.backends, Backends::all());
+        assert!((1..=64).contains(&story.events.len()), "{story}");
+    });
+    assert!(temperaments.iter().all(|count| *count > 100), "{temperaments:?}");
+    assert!(cpus[1..].iter().all(|count| *count > 500) && cpus[2] > STORIES / 2, "{cpus:?}");
+    assert!(sizes.iter().all(|count| *count > 20), "{sizes:?}");
+    assert!(sizes[Sizes::Tiny as usize] > STORIES * 3 / 4, "{sizes:?}");
+}
+
+#[test]
+fn the_backends_can_be_chosen() {
+    let (mut generator, mut story) = (Generator::new(4).with_backends(Backends::XEN), Story::default());
+    generator.next(&mut story);
+    assert_eq!(story.header.backends, Backends::XEN);
+}
+
+#[test]
+fn stories_are_what_the_bytes_can_hold() {
+    each(5, |story| {
+        let decoded = Story::decode(&story.encode()).unwrap();
+        assert_eq!(&decoded, story);
+    });
+}
+
+#[test]
+fn one_seed_gives_the_same_stories_and_another_gives_others() {
+    let stories = |seed: u64| {
+        let (mut generator, mut story) = (Generator::new(seed), Story::default());
+        let next = |_| {
+            generator.next(&mut story);
+            story.clone()
+        };
+        (0..200).map(next).collect::<Vec<_>>()
+    };
+    assert_eq!(stories(7), stories(7));
+    assert_ne!(stories(7), stories(8));
+}
+
+/// Rare states that many defects need, counted as told.
+#[test]
+fn rare_states_are_told_often_enough() {
+    let mut resolved = resolve::Resolved::default();
+    let (mut overlaps, mut full, mut lazy) = (0, 0, 0);
+    each(6, |story| {
+        resolve::resolve_into(story, &mut resolved);
+        // Something runs on a CPU while an operation is paused on another.
+        let mut nest = [0; 4];
+        let mut overlap = false;
+        // Four pages are mapped through blocks on one CPU, in more than one mapping, and one of these goes.
+        let (mut ram, mut mappings, mut block) = ([0; 4], [0; 4], false);
+        for told in &resolved.events {
+            let cpu = usize::from(told.cpu);
+            if let ResolvedAction::Call(Call { operation, .. }) = told.action {
+                overlap |= (0..4).any(|other| other != cpu && nest[other] > 0);
+                match operation {
+                    Operation::MapRam { ref pages, .. } => {
+                        ram[cpu] += pages.len();
+                        mappings[cpu] += 1;
+                    }
+                    Operation::UnmapRam { .. } => {
+                        block |= (0..4).any(|cpu| ram[cpu] % 4 == 0 && ram[cpu] > 0 && mappings[cpu] > 1);
+                    }
+                    _ => {}
+                }
+            }
+            nest[cpu] = told.nest;
+        }
+        overlaps += usize::from(overlap);
+        full += usize::from(block);
+        lazy += usize::from(story.header.temperament.contains(Temperament::LAZY_STORES));
+    });
+    assert!(overlaps > STORIES / 5, "{overlaps}");
+    assert!(full > STORIES / 50, "{full}");
+    assert!(lazy > STORIES / 5, "{lazy}");
+}
