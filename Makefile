@@ -62,9 +62,10 @@ help: ## this page
 
 # --- fuzzing ---
 
+# With a mutator of ours libFuzzer would let stories grow at once; short ones play faster and read better.
 .PHONY: fuzz
 fuzz: compiler cargo-fuzz seeds ## fuzz with libFuzzer until it finds something
-	$(under) $(libfuzzer) $(TARGET) $(CORPUS) -- -print_final_stats=1 \
+	$(under) $(libfuzzer) $(TARGET) $(CORPUS) -- -print_final_stats=1 -len_control=100 -max_len=1024 \
 	    $(if $(SECONDS),-max_total_time=$(SECONDS)) $(if $(SEED),-seed=$(SEED)) \
 	    $(if $(filter-out 1,$(JOBS)),-fork=$(JOBS))
 
@@ -168,6 +169,7 @@ llvm-tools:
 
 .PHONY: seeds
 seeds:
+	@mkdir -p '$(CORPUS)'
 	cargo run --package shootdown -- encode corpus/seeds -o '$(CORPUS)'
 
 .PHONY: afl-build
