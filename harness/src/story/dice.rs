@@ -4,6 +4,8 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
+use super::slots::SlotSet;
+
 /// A source of chance.
 #[derive(Clone, Debug)]
 pub(super) struct Dice(Xoshiro256PlusPlus);
@@ -47,16 +49,13 @@ impl Dice {
         unreachable!("a number below the sum lies within one of the weights")
     }
 
-    /// The number of a slot in this set, if there is one.
-    pub(super) fn slot(&mut self, set: u16) -> Option<u8> {
-        if set == 0 {
+    /// A slot of this set, if it has one.
+    pub(super) fn slot(&mut self, set: SlotSet) -> Option<u8> {
+        if set.is_empty() {
             return None;
         }
-        let mut set = set;
-        for _ in 0..self.below(set.count_ones() as usize) {
-            set &= set - 1;
-        }
-        Some(set.trailing_zeros() as u8)
+        let number = self.below(set.len());
+        set.all_from(0).nth(number)
     }
 
     /// 1, 2, 3 and so on, each less likely than the one before, `mean` on average.

@@ -6,7 +6,7 @@ use machine::{Family, Pause, Point, PointKind};
 use oracle::vocabulary::{AreaSlot, Mapping, PageSlot, Place, RamSlot};
 
 use super::dice::Dice;
-use super::state::{MapSlots, Slots};
+use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
@@ -95,7 +95,7 @@ impl Draw<'_> {
 
     fn verb(&mut self, tag: Tag) -> Option<Verb> {
         let slots = self.slots;
-        let unmapped = slots.pages & !slots.mapped_pages;
+        let unmapped = slots.pages.without(slots.mapped_pages);
         Some(match tag {
             Tag::AllocPage => Verb::AllocPage { page: self.page(slots.free_pages)? },
             Tag::FreePage => Verb::FreePage { page: self.page(unmapped)? },
@@ -103,27 +103,27 @@ impl Draw<'_> {
             Tag::UnmakeTable => Verb::UnmakeTable { page: self.page(slots.tables)? },
             Tag::Vmap => {
                 let first = self.page(slots.pages)?;
-                Verb::Vmap { first, count: self.count(), area: AreaSlot::new(lowest(slots.areas.free)?) }
+                Verb::Vmap { first, count: self.count(), area: AreaSlot::new(slots.areas.free.from(0)?) }
             }
             Tag::MapRam => {
                 let first = self.page(slots.pages)?;
-                Verb::MapRam { first, count: self.count(), ram: RamSlot::new(lowest(slots.rams.free)?) }
+                Verb::MapRam { first, count: self.count(), ram: RamSlot::new(slots.rams.free.from(0)?) }
             }
             Tag::Vunmap => {
-                let idle = slots.areas.live & !slots.areas.used;
                 let focus = match self.focus {
-                    Some(Mapping::Area(area)) => 1 << area.number(),
-                    _ => 0,
+                    Some(Mapping::Area(area)) => Some(area.number()),
+                    _ => None,
                 };
-                Verb::Vunmap { area: AreaSlot::new(self.near(focus, idle)?) }
+                let unused = slots.areas.live.without(slots.areas.used);
+                Verb::Vunmap { area: AreaSlot::new(self.near(focus, unused)?) }
             }
             Tag::UnmapRam => {
-                let idle = slots.rams.live & !slots.rams.used;
                 let focus = match self.focus {
-                    Some(Mapping::Ram(ram)) => 1 << ram.number(),
-                    _ => 0,
+                    Some(Mapping::Ram(ram)) => Some(ram.number()),
+                    _ => None,
                 };
-                Verb::UnmapRam { ram: RamSlot::new(self.near(focus, idle)?) }
+                let unused = slots.rams.live.without(slots.rams.used);
+                Verb::UnmapRam { ram: RamSlot::new(self.near(focus, unused)?) }
             }
             Tag::DrainAliases => Verb::DrainAliases,
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
@@ -132,9 +132,9 @@ impl Draw<'_> {
         })
     }
 
-    fn page(&mut self, set: u16) -> Option<PageSlot> {
+    fn page(&mut self, set: SlotSet) -> Option<PageSlot> {
         // Stories are easier to read, and pages more often the same, where low slots are preferred.
-        let slot = if self.dice.percent(40) { lowest(set) } else { self.dice.slot(set) };
+        let slot = if self.dice.percent(40) { set.from(0) } else { self.dice.slot(set) };
         slot.map(PageSlot::new)
     }
 
@@ -143,30 +143,25 @@ impl Draw<'_> {
     }
 
     /// A slot of the set, more often than not the one in focus.
-    fn near(&mut self, focus: u16, set: u16) -> Option<u8> {
-        let focus = focus & set;
-        if focus != 0 && self.dice.percent(60) { lowest(focus) } else { self.dice.slot(set) }
+    fn near(&mut self, focus: Option<u8>, set: SlotSet) -> Option<u8> {
+        match focus {
+            Some(slot) if set.contains(slot) && self.dice.percent(60) => Some(slot),
+            _ => self.dice.slot(set),
+        }
     }
 
-    fn place(&mut self, set: impl Fn(&MapSlots) -> u16) -> Option<Place> {
+    fn place(&mut self, set: impl Fn(&MapSlots) -> SlotSet) -> Option<Place> {
         let (areas, rams) = (set(&self.slots.areas), set(&self.slots.rams));
         let focus = self.focus.filter(|focus| match focus {
-            Mapping::Area(area) => areas >> area.number() & 1 != 0,
-            Mapping::Ram(ram) => rams >> ram.number() & 1 != 0,
+            Mapping::Area(area) => areas.contains(area.number()),
+            Mapping::Ram(ram) => rams.contains(ram.number()),
         });
+        let both = areas.len() + rams.len();
         let mapping = match focus {
             Some(mapping) if self.dice.percent(60) => mapping,
-            _ => {
-                let both = (areas.count_ones() + rams.count_ones()) as usize;
-                if both == 0 {
-                    return None;
-                }
-                if self.dice.below(both) < areas.count_ones() as usize {
-                    Mapping::Area(AreaSlot::new(self.dice.slot(areas)?))
-                } else {
-                    Mapping::Ram(RamSlot::new(self.dice.slot(rams)?))
-                }
-            }
+            _ if both == 0 => return None,
+            _ if self.dice.below(both) < areas.len() => Mapping::Area(AreaSlot::new(self.dice.slot(areas)?)),
+            _ => Mapping::Ram(RamSlot::new(self.dice.slot(rams)?)),
         };
         let page = if self.dice.percent(60) { 0 } else { self.dice.below(4) as u8 };
         Some(Place { mapping, page })
@@ -183,9 +178,4 @@ pub(super) fn pause(dice: &mut Dice, mean: usize, by_name: usize) -> Pause {
     let number = dice.below(own.len() + kernel.len() + 1);
     let family = own.iter().chain(kernel).nth(number).map_or(Family::NONE, |(family, _)| *family);
     Pause::Before { point: Point { kind, family }, occurrence: dice.geometric(2, 255) as u8 }
-}
-
-/// The lowest slot of a set.
-pub(super) fn lowest(set: u16) -> Option<u8> {
-    (set != 0).then(|| set.trailing_zeros() as u8)
 }

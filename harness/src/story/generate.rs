@@ -53,7 +53,39 @@ struct Swarm {
     /// In percent: how often callers disable interrupts.
     irqs_off: usize,
     /// So many mappings are held at once.
-    mappings: u32,
+    mappings: usize,
+}
+
+/// What the story told so far.
+#[derive(Clone, Debug, Default)]
+struct SoFar {
+    /// The kind and the CPU of the last event.
+    last: Option<(Tag, u8)>,
+    /// The mapping that it is about just now.
+    focus: Option<Mapping>,
+    /// Something was unmapped, and not drained since.
+    aliases: bool,
+}
+
+impl SoFar {
+    fn take_note(&mut self, event: &Event, told: &Told) {
+        self.last = Some((event.action.tag(), event.cpu));
+        self.focus = subject(told).or(self.focus);
+        match event.action.tag() {
+            Tag::Vunmap | Tag::UnmapRam => self.aliases = true,
+            Tag::DrainAliases if told.pause.is_none() => self.aliases = false,
+            _ => {}
+        }
+    }
+
+    /// Whether an event of this kind would find nothing to do, as far as can be told.
+    fn is_idle(&self, tag: Tag, paused: bool) -> bool {
+        match tag {
+            Tag::DrainAliases | Tag::RunWork => !self.aliases,
+            Tag::Deliver | Tag::Continue => !paused,
+            _ => false,
+        }
+    }
 }
 
 impl Generator {
@@ -78,14 +110,13 @@ impl Generator {
         let length = length(dice);
         self.wishes.clear();
         let mut state = State::new(&into.header);
-        let mut before: Option<(Tag, u8)> = None;
-        let mut focus = None;
-        // An event that can only be void is drawn again, a few times at most.
-        for _ in 0..length * 4 {
+        let mut so_far = SoFar::default();
+        // An event that can only be void is drawn again; a story that finds no other stays short.
+        for _ in 0..32 + length * 4 {
             if into.events.len() == length {
                 break;
             }
-            let Some(event) = self.event(into.header, &swarm, &state, before, focus) else {
+            let Some(event) = self.event(into.header, &swarm, &state, &so_far) else {
                 continue;
             };
             let told = state.tell(into.events.len() as u16, &event);
@@ -93,39 +124,35 @@ impl Generator {
                 continue;
             }
             into.events.push(event);
-            before = Some((event.action.tag(), event.cpu));
-            focus = subject(&told).or(focus);
+            so_far.take_note(&event, &told);
             self.wish(&told, into.header.cpus);
         }
     }
 
-    fn event(
-        &mut self,
-        header: Header,
-        swarm: &Swarm,
-        state: &State,
-        before: Option<(Tag, u8)>,
-        focus: Option<Mapping>,
-    ) -> Option<Event> {
+    fn event(&mut self, header: Header, swarm: &Swarm, state: &State, so_far: &SoFar) -> Option<Event> {
         let slots = state.slots();
         let dice = &mut self.dice;
         let wish = (!self.wishes.is_empty() && dice.percent(swarm.follow)).then(|| self.wishes.remove(0));
-        let focus = wish.and_then(|wish| wish.about).or(focus);
+        let focus = wish.and_then(|wish| wish.about).or(so_far.focus);
         let mut draw = Draw { dice, cpus: header.cpus, slots, focus, irqs_off: swarm.irqs_off };
         let (tag, cpu) = if let Some(wish) = wish {
             (wish.tag, wish.cpu)
         } else {
-            let tag = match before {
+            let tag = match so_far.last {
                 Some((tag, _)) if tag != Tag::Continue && draw.dice.percent(swarm.repeat) => tag,
                 _ => USUAL[draw.dice.weighted(&swarm.weights)].0,
             };
-            let cpu = match before {
+            let cpu = match so_far.last {
                 Some((_, cpu)) if draw.dice.percent(swarm.stay) => cpu,
                 _ => draw.cpu(),
             };
             (tag, cpu)
         };
-        let held = slots.areas.live.count_ones() + slots.rams.live.count_ones();
+        let paused = (0..header.cpus).any(|cpu| state.nest(cpu) > 0);
+        if wish.is_none() && so_far.is_idle(tag, paused) && !draw.dice.percent(10) {
+            return None;
+        }
+        let held = slots.areas.live.len() + slots.rams.live.len();
         if matches!(tag, Tag::Vmap | Tag::MapRam) && held >= swarm.mappings {
             return None;
         }
@@ -280,7 +307,7 @@ impl Swarm {
             stay: dice.pick(&[0, 30, 60]),
             repeat: dice.pick(&[0, 0, 20, 50]),
             irqs_off: dice.pick(&[0, 0, 10, 50]),
-            mappings: dice.between(2, if roomy { 14 } else { 7 }) as u32,
+            mappings: dice.between(2, if roomy { 14 } else { 7 }),
         }
     }
 }

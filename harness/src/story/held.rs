@@ -7,123 +7,90 @@ use oracle::vocabulary::{
 };
 
 use super::Verb;
-use super::state::Slots;
+use super::slots::{MapSlots, SlotSet, Slots};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum PageState {
-    Free,
-    Page,
-    Table,
-    /// Being allocated, freed, or turned from the one into the other.
-    Busy,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum MapState {
-    Free,
-    Live,
-    /// Being made or unmade.
-    Busy,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Map {
-    state: MapState,
-    /// Reads and writes in progress.
-    users: u8,
-    pages: PageList,
-    /// The length of the last mapping that was handed out in this slot; 0 if there was none.
-    last_length: u8,
-}
-
+/// The handles at one moment. A page that is in none of the sets is being allocated, freed, or turned into a table
+/// or back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
-    pages: [PageState; SLOTS as usize],
+    pages: SlotSet,
+    free_pages: SlotSet,
+    tables: SlotSet,
+    mapped_pages: SlotSet,
     /// How many mappings hold the page: live ones and those being made or unmade.
-    mapped: [u8; SLOTS as usize],
-    areas: [Map; SLOTS as usize],
-    rams: [Map; SLOTS as usize],
+    mappings: [u8; SLOTS as usize],
+    areas: Maps,
+    rams: Maps,
 }
 
-/// The first slot from this one on, wrapping, for which this holds.
-fn first_from(slot: usize, holds: impl Fn(usize) -> bool) -> Option<u8> {
-    let all = usize::from(SLOTS);
-    (slot..slot + all).map(|number| number % all).find(|&number| holds(number)).map(|number| number as u8)
+/// The mappings of one kind.
+#[derive(Clone, Copy, Debug)]
+struct Maps {
+    slots: MapSlots,
+    /// Reads and writes in progress.
+    users: [u8; SLOTS as usize],
+    pages: [PageList; SLOTS as usize],
+    /// The length of the last mapping that was handed out in the slot.
+    last_length: [u8; SLOTS as usize],
 }
 
 impl Held {
     /// At the beginning of a story the callers hold the first pages.
     pub(super) fn new() -> Self {
-        let nothing = Map { state: MapState::Free, users: 0, pages: PageList::new([]), last_length: 0 };
-        let mut pages = [PageState::Free; SLOTS as usize];
-        pages[..usize::from(Sizes::INITIAL_PAGES)].fill(PageState::Page);
+        let pages = SlotSet::first(Sizes::INITIAL_PAGES);
+        let none = SlotSet::default();
+        let maps = Maps {
+            slots: MapSlots { live: none, free: SlotSet::ALL, used: none, known: none },
+            users: [0; SLOTS as usize],
+            pages: [PageList::new([]); SLOTS as usize],
+            last_length: [0; SLOTS as usize],
+        };
         Self {
             pages,
-            mapped: [0; SLOTS as usize],
-            areas: [nothing; SLOTS as usize],
-            rams: [nothing; SLOTS as usize],
+            free_pages: SlotSet::ALL.without(pages),
+            tables: none,
+            mapped_pages: none,
+            mappings: [0; SLOTS as usize],
+            areas: maps,
+            rams: maps,
         }
     }
 
     /// Which slots are in which state.
     pub(super) fn slots(&self) -> Slots {
-        let mut slots = Slots::default();
-        for slot in 0..usize::from(SLOTS) {
-            let bit = 1 << slot;
-            match self.pages[slot] {
-                PageState::Free => slots.free_pages |= bit,
-                PageState::Page => slots.pages |= bit,
-                PageState::Table => slots.tables |= bit,
-                PageState::Busy => {}
-            }
-            if self.mapped[slot] > 0 {
-                slots.mapped_pages |= bit;
-            }
-            for (map, of) in [(&self.areas[slot], &mut slots.areas), (&self.rams[slot], &mut slots.rams)] {
-                match map.state {
-                    MapState::Free => of.free |= bit,
-                    MapState::Live => of.live |= bit,
-                    MapState::Busy => {}
-                }
-                if map.users > 0 {
-                    of.used |= bit;
-                }
-                if map.last_length > 0 {
-                    of.known |= bit;
-                }
-            }
+        Slots {
+            pages: self.pages,
+            free_pages: self.free_pages,
+            tables: self.tables,
+            mapped_pages: self.mapped_pages,
+            areas: self.areas.slots,
+            rams: self.rams.slots,
         }
-        slots
     }
 
     /// The operation with its operands, or nothing where one is missing or the caller must not ask for it.
     pub(super) fn bind(&self, index: u16, verb: Verb) -> Option<Operation> {
         Some(match verb {
             Verb::AllocPage { page } => {
-                let slot = first_from(page.index(), |slot| self.pages[slot] == PageState::Free)?;
-                Operation::AllocPage { page: PageSlot::new(slot) }
+                Operation::AllocPage { page: PageSlot::new(self.free_pages.from(page.number())?) }
             }
             Verb::FreePage { page } => Operation::FreePage { page: self.unmapped_page(page)? },
             Verb::MakeTable { page } => Operation::MakeTable { page: self.unmapped_page(page)? },
-            Verb::UnmakeTable { page } => Operation::UnmakeTable { page: self.page(page, PageState::Table)? },
+            Verb::UnmakeTable { page } => Operation::UnmakeTable { page: self.page(page, self.tables)? },
             Verb::Vmap { first, count, area } => {
-                let pages = self.list(first, count)?;
-                let slot = first_from(area.index(), |slot| self.areas[slot].state == MapState::Free)?;
-                Operation::Vmap { pages, area: AreaSlot::new(slot) }
+                let slot = self.areas.slots.free.from(area.number())?;
+                Operation::Vmap { pages: self.list(first, count)?, area: AreaSlot::new(slot) }
             }
             Verb::MapRam { first, count, ram } => {
-                let pages = self.list(first, count)?;
-                let slot = first_from(ram.index(), |slot| self.rams[slot].state == MapState::Free)?;
-                Operation::MapRam { pages, ram: RamSlot::new(slot) }
+                let slot = self.rams.slots.free.from(ram.number())?;
+                Operation::MapRam { pages: self.list(first, count)?, ram: RamSlot::new(slot) }
             }
-            Verb::Vunmap { area } => match self.live(Mapping::Area(area))? {
-                (Mapping::Area(area), Map { users: 0, .. }) => Operation::Vunmap { area },
-                _ => return None,
-            },
-            Verb::UnmapRam { ram } => match self.live(Mapping::Ram(ram))? {
-                (Mapping::Ram(ram), Map { users: 0, .. }) => Operation::UnmapRam { ram },
-                _ => return None,
-            },
+            Verb::Vunmap { area } => {
+                Operation::Vunmap { area: AreaSlot::new(self.areas.unused(area.number())?) }
+            }
+            Verb::UnmapRam { ram } => {
+                Operation::UnmapRam { ram: RamSlot::new(self.rams.unused(ram.number())?) }
+            }
             Verb::DrainAliases => Operation::DrainAliases,
             Verb::Read { place } => Operation::Read { place: self.place(place)? },
             Verb::Write { place } => {
@@ -132,83 +99,70 @@ impl Held {
         })
     }
 
-    /// The page in this state that a slot stands for. A slot whose page is busy stands for no other.
-    fn page(&self, page: PageSlot, state: PageState) -> Option<PageSlot> {
-        if self.pages[page.index()] == PageState::Busy {
-            return None;
-        }
-        first_from(page.index(), |slot| self.pages[slot] == state).map(PageSlot::new)
+    /// The page of this set that a slot stands for. A slot whose page is busy stands for no other.
+    fn page(&self, page: PageSlot, set: SlotSet) -> Option<PageSlot> {
+        let slot = page.number();
+        let busy = ![self.pages, self.free_pages, self.tables].iter().any(|set| set.contains(slot));
+        if busy { None } else { set.from(slot).map(PageSlot::new) }
     }
 
     /// A page that nothing maps any more, as whoever gives it away must see to.
     fn unmapped_page(&self, page: PageSlot) -> Option<PageSlot> {
-        self.page(page, PageState::Page).filter(|page| self.mapped[page.index()] == 0)
+        self.page(page, self.pages).filter(|page| !self.mapped_pages.contains(page.number()))
     }
 
     /// So many pages from this slot on, or as many as there are.
     fn list(&self, first: PageSlot, count: u8) -> Option<PageList> {
-        let first = self.page(first, PageState::Page)?;
-        let all = (0..SLOTS).map(|step| PageSlot::new(first.number() + step));
+        let first = self.page(first, self.pages)?;
         let count = usize::from(count).clamp(1, MAX_PAGES);
-        let pages = all.filter(|page| self.pages[page.index()] == PageState::Page).take(count);
-        Some(PageList::new(pages))
-    }
-
-    /// The live mapping that a slot stands for. A slot whose mapping is busy stands for no other.
-    fn live(&self, mapping: Mapping) -> Option<(Mapping, &Map)> {
-        if self.map(mapping).state == MapState::Busy {
-            return None;
-        }
-        self.first_map(mapping, |map| map.state == MapState::Live)
+        Some(PageList::new(self.pages.all_from(first.number()).take(count).map(PageSlot::new)))
     }
 
     fn place(&self, place: Place) -> Option<Place> {
-        let (mapping, map) = self.live(place.mapping)?;
-        Some(Place { mapping, page: place.page % map.pages.len() as u8 })
+        let (maps, slot) = self.maps(place.mapping);
+        let slot = maps.live(slot)?;
+        let length = maps.pages[usize::from(slot)].len() as u8;
+        Some(Place { mapping: like(place.mapping, slot), page: place.page % length })
     }
 
     /// Where a mapping lies or last lay: the hardware is bound by no contract.
     pub(super) fn last_lay(&self, place: Place) -> Option<Place> {
-        let (mapping, map) = self.first_map(place.mapping, |map| map.last_length > 0)?;
-        Some(Place { mapping, page: place.page % map.last_length })
+        let (maps, slot) = self.maps(place.mapping);
+        let slot = maps.slots.known.from(slot)?;
+        let length = maps.last_length[usize::from(slot)];
+        Some(Place { mapping: like(place.mapping, slot), page: place.page % length })
     }
 
-    fn first_map(&self, mapping: Mapping, holds: impl Fn(&Map) -> bool) -> Option<(Mapping, &Map)> {
+    fn maps(&self, mapping: Mapping) -> (&Maps, u8) {
         match mapping {
-            Mapping::Area(area) => first_from(area.index(), |slot| holds(&self.areas[slot]))
-                .map(|slot| (Mapping::Area(AreaSlot::new(slot)), &self.areas[usize::from(slot)])),
-            Mapping::Ram(ram) => first_from(ram.index(), |slot| holds(&self.rams[slot]))
-                .map(|slot| (Mapping::Ram(RamSlot::new(slot)), &self.rams[usize::from(slot)])),
+            Mapping::Area(area) => (&self.areas, area.number()),
+            Mapping::Ram(ram) => (&self.rams, ram.number()),
         }
     }
 
-    fn map(&self, mapping: Mapping) -> &Map {
+    fn maps_mut(&mut self, mapping: Mapping) -> (&mut Maps, u8) {
         match mapping {
-            Mapping::Area(area) => &self.areas[area.index()],
-            Mapping::Ram(ram) => &self.rams[ram.index()],
-        }
-    }
-
-    fn map_mut(&mut self, mapping: Mapping) -> &mut Map {
-        match mapping {
-            Mapping::Area(area) => &mut self.areas[area.index()],
-            Mapping::Ram(ram) => &mut self.rams[ram.index()],
+            Mapping::Area(area) => (&mut self.areas, area.number()),
+            Mapping::Ram(ram) => (&mut self.rams, ram.number()),
         }
     }
 
     /// From here on the handles are busy.
     pub(super) fn begin(&mut self, operation: &Operation) {
         match *operation {
-            Operation::AllocPage { page }
-            | Operation::FreePage { page }
-            | Operation::MakeTable { page }
-            | Operation::UnmakeTable { page } => self.pages[page.index()] = PageState::Busy,
+            Operation::AllocPage { page } => self.free_pages.set(page.number(), false),
+            Operation::FreePage { page } | Operation::MakeTable { page } => {
+                self.pages.set(page.number(), false);
+            }
+            Operation::UnmakeTable { page } => self.tables.set(page.number(), false),
             Operation::Vmap { pages, area } => self.begin_map(Mapping::Area(area), pages),
             Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
-            Operation::Vunmap { area } => self.areas[area.index()].state = MapState::Busy,
-            Operation::UnmapRam { ram } => self.rams[ram.index()].state = MapState::Busy,
+            Operation::Vunmap { area } => self.areas.slots.live.set(area.number(), false),
+            Operation::UnmapRam { ram } => self.rams.slots.live.set(ram.number(), false),
             Operation::Read { place } | Operation::Write { place, .. } => {
-                self.map_mut(place.mapping).users += 1;
+                let (maps, slot) = self.maps_mut(place.mapping);
+                maps.users[usize::from(slot)] += 1;
+                maps.slots.used.set(slot, true);
             }
             Operation::DrainAliases => {}
         }
@@ -218,43 +172,69 @@ impl Held {
     pub(super) fn end(&mut self, operation: &Operation) {
         match *operation {
             Operation::AllocPage { page } | Operation::UnmakeTable { page } => {
-                self.pages[page.index()] = PageState::Page;
+                self.pages.set(page.number(), true);
             }
-            Operation::FreePage { page } => self.pages[page.index()] = PageState::Free,
-            Operation::MakeTable { page } => self.pages[page.index()] = PageState::Table,
-            Operation::Vmap { area, .. } => self.map_mut(Mapping::Area(area)).hand_out(),
-            Operation::MapRam { ram, .. } => self.map_mut(Mapping::Ram(ram)).hand_out(),
+            Operation::FreePage { page } => self.free_pages.set(page.number(), true),
+            Operation::MakeTable { page } => self.tables.set(page.number(), true),
+            Operation::Vmap { area, .. } => self.areas.hand_out(area.number()),
+            Operation::MapRam { ram, .. } => self.rams.hand_out(ram.number()),
             Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
             Operation::Read { place } | Operation::Write { place, .. } => {
-                self.map_mut(place.mapping).users -= 1;
+                let (maps, slot) = self.maps_mut(place.mapping);
+                let users = &mut maps.users[usize::from(slot)];
+                *users -= 1;
+                let used = *users > 0;
+                maps.slots.used.set(slot, used);
             }
             Operation::DrainAliases => {}
         }
     }
 
     fn begin_map(&mut self, mapping: Mapping, pages: PageList) {
-        let map = self.map_mut(mapping);
-        map.state = MapState::Busy;
-        map.pages = pages;
+        let (maps, slot) = self.maps_mut(mapping);
+        maps.slots.free.set(slot, false);
+        maps.pages[usize::from(slot)] = pages;
         for page in pages.as_slice() {
-            self.mapped[page.index()] += 1;
+            self.mappings[page.index()] += 1;
+            self.mapped_pages.set(page.number(), true);
         }
     }
 
     fn end_unmap(&mut self, mapping: Mapping) {
-        let map = self.map_mut(mapping);
-        map.state = MapState::Free;
-        let pages = map.pages;
+        let (maps, slot) = self.maps_mut(mapping);
+        maps.slots.free.set(slot, true);
+        let pages = maps.pages[usize::from(slot)];
         for page in pages.as_slice() {
-            self.mapped[page.index()] -= 1;
+            self.mappings[page.index()] -= 1;
+            self.mapped_pages.set(page.number(), self.mappings[page.index()] > 0);
         }
     }
 }
 
-impl Map {
-    fn hand_out(&mut self) {
-        self.state = MapState::Live;
-        self.last_length = self.pages.len() as u8;
+impl Maps {
+    /// The live mapping that a slot stands for. A slot whose mapping is busy stands for no other.
+    fn live(&self, slot: u8) -> Option<u8> {
+        let busy = !self.slots.live.contains(slot) && !self.slots.free.contains(slot);
+        if busy { None } else { self.slots.live.from(slot) }
+    }
+
+    /// The same, if nobody reads or writes there.
+    fn unused(&self, slot: u8) -> Option<u8> {
+        self.live(slot).filter(|slot| !self.slots.used.contains(*slot))
+    }
+
+    fn hand_out(&mut self, slot: u8) {
+        self.slots.live.set(slot, true);
+        self.slots.known.set(slot, true);
+        self.last_length[usize::from(slot)] = self.pages[usize::from(slot)].len() as u8;
+    }
+}
+
+/// The mapping of the same kind in another slot.
+fn like(mapping: Mapping, slot: u8) -> Mapping {
+    match mapping {
+        Mapping::Area(_) => Mapping::Area(AreaSlot::new(slot)),
+        Mapping::Ram(_) => Mapping::Ram(RamSlot::new(slot)),
     }
 }

@@ -17,6 +17,7 @@ mod line;
 pub mod mutate;
 mod parse;
 pub mod resolve;
+pub mod slots;
 pub mod state;
 pub mod tag;
 mod text;

@@ -7,13 +7,11 @@
 use oracle::vocabulary::{Call, Operation};
 
 use super::held::Held;
+use super::slots::Slots;
 use super::{Action, Event, Header, MAX_CPUS, ResolvedAction, Told};
 
 /// So many operations and handlers are paused on one CPU at most, one within the other.
 pub const MAX_NEST: usize = 6;
-
-/// A set of slots of one kind, one bit each.
-pub type SlotSet = u16;
 
 /// What callers hold at one moment of the telling.
 #[derive(Clone, Debug)]
@@ -46,12 +44,12 @@ impl State {
         let cpu = event.cpu % self.cpus;
         let seat = usize::from(cpu);
         let pause = event.pause.filter(|_| event.action.takes_pause());
-        let before = (event.action.begins() && self.paused[seat].depth > 0).then_some(self.held);
+        let before = (event.action.begins() && self.paused[seat].depth > 0).then(|| self.held);
         if before.is_some() {
             self.end_all(seat);
         }
         let action = self.bind(index, cpu, pause.is_some(), event.action);
-        if action == ResolvedAction::Void {
+        if matches!(action, ResolvedAction::Void) {
             if let Some(before) = before {
                 self.held = before;
             }
@@ -132,34 +130,4 @@ impl Stack {
         self.frames[self.depth] = operation;
         self.depth += 1;
     }
-}
-
-/// Which slots are in which state, for whoever makes stories.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Slots {
-    /// Pages that are held, not tables and not busy.
-    pub pages: SlotSet,
-    /// Slots without a page.
-    pub free_pages: SlotSet,
-    /// Pages that are tables, not busy.
-    pub tables: SlotSet,
-    /// Pages that a mapping holds, finished or not.
-    pub mapped_pages: SlotSet,
-    /// The areas.
-    pub areas: MapSlots,
-    /// The mappings of map-ram.
-    pub rams: MapSlots,
-}
-
-/// Which slots of one kind of mapping are in which state.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct MapSlots {
-    /// Mapped, not busy.
-    pub live: SlotSet,
-    /// Slots without a mapping.
-    pub free: SlotSet,
-    /// A read or write is in progress.
-    pub used: SlotSet,
-    /// There is or was a mapping.
-    pub known: SlotSet,
 }

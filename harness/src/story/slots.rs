@@ -1,0 +1,108 @@
+//! Sets of slots, and which slots are in which state at one moment of a story.
+
+use core::ops::BitAnd;
+
+use oracle::vocabulary::SLOTS;
+
+/// A set of slots of one kind.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct SlotSet(u16);
+
+const _: () = assert!(SLOTS as u32 == u16::BITS, "a slot is a bit");
+
+impl SlotSet {
+    /// Every slot.
+    pub const ALL: Self = Self(u16::MAX);
+
+    /// The first so many slots.
+    pub const fn first(count: u8) -> Self {
+        if count >= SLOTS { Self::ALL } else { Self((1 << count) - 1) }
+    }
+
+    /// Whether this slot is in it.
+    #[inline]
+    pub const fn contains(self, slot: u8) -> bool {
+        self.0 >> slot & 1 != 0
+    }
+
+    /// Whether it has no slot.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many slots it has.
+    #[inline]
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Puts a slot in or takes it out.
+    #[inline]
+    pub const fn set(&mut self, slot: u8, present: bool) {
+        let bit = 1 << slot;
+        self.0 = if present { self.0 | bit } else { self.0 & !bit };
+    }
+
+    /// The first slot from this one on, wrapping.
+    #[inline]
+    pub const fn from(self, slot: u8) -> Option<u8> {
+        let turned = self.0.rotate_right(slot as u32);
+        if turned == 0 { None } else { Some((slot + turned.trailing_zeros() as u8) % SLOTS) }
+    }
+
+    /// All slots from this one on, wrapping.
+    pub fn all_from(self, slot: u8) -> impl Iterator<Item = u8> {
+        let mut turned = self.0.rotate_right(u32::from(slot));
+        core::iter::from_fn(move || {
+            let next = (turned != 0).then(|| (slot + turned.trailing_zeros() as u8) % SLOTS);
+            turned &= turned.wrapping_sub(1);
+            next
+        })
+    }
+
+    /// Those that are not in the other.
+    #[inline]
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+impl BitAnd for SlotSet {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+/// Which slots are in which state.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots {
+    /// Pages that are held, not tables and not busy.
+    pub pages: SlotSet,
+    /// Slots without a page.
+    pub free_pages: SlotSet,
+    /// Pages that are tables, not busy.
+    pub tables: SlotSet,
+    /// Pages that a mapping holds, finished or not.
+    pub mapped_pages: SlotSet,
+    /// The areas.
+    pub areas: MapSlots,
+    /// The mappings of map-ram.
+    pub rams: MapSlots,
+}
+
+/// Which slots of one kind of mapping are in which state.
+#[derive(Clone, Copy, Debug)]
+pub struct MapSlots {
+    /// Mapped, not busy.
+    pub live: SlotSet,
+    /// Slots without a mapping; what is neither live nor free is being made or unmade.
+    pub free: SlotSet,
+    /// A read or write is in progress.
+    pub used: SlotSet,
+    /// There is or was a mapping.
+    pub known: SlotSet,
+}
