@@ -125,6 +125,7 @@ impl Contents {
     pub(crate) fn begin_read(&mut self, cpu: usize, page: PageSlot) {
         let word = &self.words[page.index()];
         let access = &mut self.accesses[cpu];
+        debug_assert!(access.what.is_none(), "one access at a time on a CPU");
         access.what = Some((page, Kind::Read));
         access.met.become_copy_of(&word.possible);
         access.disturbed = word.writers > 0;
@@ -132,6 +133,7 @@ impl Contents {
 
     /// A write begins: from now on its token may be found.
     pub(crate) fn begin_write(&mut self, cpu: usize, page: PageSlot, token: Token) {
+        debug_assert!(self.accesses[cpu].what.is_none(), "one access at a time on a CPU");
         self.accesses[cpu].met.0.clear();
         for other in 0..CPUS {
             match self.accesses[other].what {

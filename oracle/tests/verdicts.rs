@@ -135,6 +135,22 @@ fn a_read_may_not_see_what_was_overwritten_before_it() {
 }
 
 #[test]
+fn a_write_to_another_page_says_nothing_about_a_read() {
+    let mut reference = with_aliases();
+    let first = reference.start(1, write(0, 7));
+    let second = reference.start(2, write(0, 8));
+    reference.end(first, &Outcome::Done).unwrap();
+    reference.end(second, &Outcome::Done).unwrap();
+    let reading = reference.start(1, read(0));
+    reference.legal(write(2, 9), Outcome::Done);
+    reference.end(reading, &value(8)).unwrap();
+    assert_eq!(reference.possible(page(0)), [Token(8)]);
+    let reading = reference.start(1, read(0));
+    reference.legal(write(2, 10), Outcome::Done);
+    assert_eq!(reference.end(reading, &value(10)).unwrap_err().kind, Kind::NeverPossible);
+}
+
+#[test]
 fn overlapping_writes_land_in_either_order() {
     for last in [7, 8] {
         let mut reference = with_aliases();
@@ -506,4 +522,52 @@ fn ending_twice_is_a_defect_of_the_harness() {
     let ticket = reference.start(1, read(0));
     reference.end(ticket, &value(0)).unwrap();
     let _again = reference.end(ticket, &value(0));
+}
+
+#[test]
+#[should_panic(expected = "not in flight")]
+fn ending_with_the_ticket_of_an_earlier_operation_is_a_defect_of_the_harness() {
+    let mut reference = with_aliases();
+    let ticket = reference.start(1, read(0));
+    reference.end(ticket, &value(0)).unwrap();
+    let _later = reference.start(1, read(0));
+    let _again = reference.end(ticket, &value(0));
+}
+
+#[test]
+#[should_panic(expected = "the story uses a5+0, which is Absent")]
+fn reading_what_is_not_mapped_is_a_defect_of_the_harness() {
+    let _reading = with_aliases().start(1, read(5));
+}
+
+#[test]
+#[should_panic(expected = "the story uses a0+0, which is Going")]
+fn reading_during_an_unmap_is_a_defect_of_the_harness() {
+    let mut reference = with_aliases();
+    let _unmapping = reference.start(0, vunmap(0));
+    let _reading = reference.start(1, read(0));
+}
+
+#[test]
+#[should_panic(expected = "the story takes p2 away, which is a table")]
+fn freeing_a_table_is_a_defect_of_the_harness() {
+    let mut reference = with_aliases();
+    reference.legal(Operation::MakeTable { page: page(2) }, Outcome::Done);
+    let _freeing = reference.start(0, Operation::FreePage { page: page(2) });
+}
+
+#[test]
+#[should_panic(expected = "the story maps p2, which is a table")]
+fn mapping_a_table_to_be_is_a_defect_of_the_harness() {
+    let mut reference = with_aliases();
+    let _making = reference.start(1, Operation::MakeTable { page: page(2) });
+    let _mapping = reference.start(0, vmap(&[2], 5));
+}
+
+#[test]
+fn a_ticket_and_a_verdict_know_their_cpu() {
+    let mut reference = with_aliases();
+    let ticket = reference.start(3, read(0));
+    assert_eq!(ticket.cpu(), 3);
+    assert_eq!(reference.end(ticket, &Outcome::Fault).unwrap_err().cpu, 3);
 }
