@@ -307,7 +307,7 @@ impl Swarm {
             stay: dice.pick(&[0, 30, 60]),
             repeat: dice.pick(&[0, 0, 20, 50]),
             irqs_off: dice.pick(&[0, 0, 10, 50]),
-            mappings: dice.between(2, if roomy { 14 } else { 7 }),
+            mappings: dice.between(2, if roomy { 14 } else { 6 }),
         }
     }
 }

@@ -44,8 +44,9 @@ impl State {
         let cpu = event.cpu % self.cpus;
         let seat = usize::from(cpu);
         let pause = event.pause.filter(|_| event.action.takes_pause());
-        let before = (event.action.begins() && self.paused[seat].depth > 0).then(|| self.held);
-        if before.is_some() {
+        let mut before = None;
+        if event.action.begins() && self.paused[seat].depth > 0 {
+            before = Some(self.held);
             self.end_all(seat);
         }
         let action = self.bind(index, cpu, pause.is_some(), event.action);

@@ -1,0 +1,190 @@
+//! The caller's contract, kept a second time and in the plainest way: whatever a story says, what it resolves to
+//! never uses a handle that is not held, busy, or still needed by something in progress.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use harness::story::{Generator, ResolvedAction, Story, Told};
+use oracle::vocabulary::{Mapping, Operation, PageSlot, Place, Token};
+use proptest::prelude::*;
+
+use crate::strategy;
+
+/// What callers hold, and what is in progress on each CPU.
+struct Callers {
+    pages: BTreeSet<PageSlot>,
+    tables: BTreeSet<PageSlot>,
+    mappings: BTreeMap<Mapping, Vec<PageSlot>>,
+    known: BTreeMap<Mapping, usize>,
+    tokens: BTreeSet<Token>,
+    progress: [Vec<Option<Operation>>; 4],
+}
+
+impl Callers {
+    fn new() -> Self {
+        Self {
+            pages: (0..4).map(PageSlot::new).collect(),
+            tables: BTreeSet::new(),
+            mappings: BTreeMap::new(),
+            known: BTreeMap::new(),
+            tokens: BTreeSet::new(),
+            progress: Default::default(),
+        }
+    }
+
+    fn in_progress(&self) -> impl Iterator<Item = &Operation> {
+        self.progress.iter().flatten().flatten()
+    }
+
+    fn is_mapped(&self, page: PageSlot) -> bool {
+        let live = self.mappings.values().any(|pages| pages.contains(&page));
+        live || self.in_progress().any(|operation| match operation {
+            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
+                pages.as_slice().contains(&page)
+            }
+            _ => false,
+        })
+    }
+
+    fn is_busy_page(&self, page: PageSlot) -> bool {
+        self.in_progress().any(|operation| {
+            matches!(operation, Operation::AllocPage { page: busy } | Operation::FreePage { page: busy }
+                | Operation::MakeTable { page: busy } | Operation::UnmakeTable { page: busy } if *busy == page)
+        })
+    }
+
+    fn is_busy(&self, mapping: Mapping) -> bool {
+        self.in_progress().any(|operation| match operation {
+            Operation::Vmap { area, .. } | Operation::Vunmap { area } => Mapping::Area(*area) == mapping,
+            Operation::MapRam { ram, .. } | Operation::UnmapRam { ram } => Mapping::Ram(*ram) == mapping,
+            _ => false,
+        })
+    }
+
+    fn is_read(&self, mapping: Mapping) -> bool {
+        self.in_progress().any(|operation| {
+            matches!(operation, Operation::Read { place } | Operation::Write { place, .. }
+                if place.mapping == mapping)
+        })
+    }
+
+    fn may_map(&self, mapping: Mapping, pages: &[PageSlot]) -> bool {
+        let distinct: BTreeSet<_> = pages.iter().collect();
+        !self.mappings.contains_key(&mapping)
+            && !self.is_busy(mapping)
+            && distinct.len() == pages.len()
+            && !pages.is_empty()
+            && pages.iter().all(|page| self.pages.contains(page) && !self.is_busy_page(*page))
+    }
+
+    fn may_use(&self, place: Place) -> bool {
+        let pages = self.mappings.get(&place.mapping);
+        !self.is_busy(place.mapping) && pages.is_some_and(|pages| usize::from(place.page) < pages.len())
+    }
+
+    fn may(&mut self, operation: &Operation) -> bool {
+        match operation {
+            Operation::AllocPage { page } => {
+                !self.pages.contains(page) && !self.tables.contains(page) && !self.is_busy_page(*page)
+            }
+            Operation::FreePage { page } | Operation::MakeTable { page } => {
+                self.pages.contains(page) && !self.is_busy_page(*page) && !self.is_mapped(*page)
+            }
+            Operation::UnmakeTable { page } => self.tables.contains(page) && !self.is_busy_page(*page),
+            Operation::Vmap { pages, area } => self.may_map(Mapping::Area(*area), pages.as_slice()),
+            Operation::MapRam { pages, ram } => self.may_map(Mapping::Ram(*ram), pages.as_slice()),
+            Operation::Vunmap { area } => self.may_unmap(Mapping::Area(*area)),
+            Operation::UnmapRam { ram } => self.may_unmap(Mapping::Ram(*ram)),
+            Operation::DrainAliases => true,
+            Operation::Read { place } => self.may_use(*place),
+            Operation::Write { place, token } => {
+                self.may_use(*place) && *token != Token::ZERO && self.tokens.insert(*token)
+            }
+        }
+    }
+
+    fn may_unmap(&self, mapping: Mapping) -> bool {
+        self.mappings.contains_key(&mapping) && !self.is_busy(mapping) && !self.is_read(mapping)
+    }
+
+    fn end(&mut self, operation: &Operation) {
+        match operation {
+            Operation::AllocPage { page } => drop(self.pages.insert(*page)),
+            Operation::FreePage { page } => drop(self.pages.remove(page)),
+            Operation::MakeTable { page } => {
+                self.pages.remove(page);
+                self.tables.insert(*page);
+            }
+            Operation::UnmakeTable { page } => {
+                self.tables.remove(page);
+                self.pages.insert(*page);
+            }
+            Operation::Vmap { pages, area } => self.hand_out(Mapping::Area(*area), pages.as_slice()),
+            Operation::MapRam { pages, ram } => self.hand_out(Mapping::Ram(*ram), pages.as_slice()),
+            Operation::Vunmap { area } => drop(self.mappings.remove(&Mapping::Area(*area))),
+            Operation::UnmapRam { ram } => drop(self.mappings.remove(&Mapping::Ram(*ram))),
+            Operation::DrainAliases | Operation::Read { .. } | Operation::Write { .. } => {}
+        }
+    }
+
+    fn hand_out(&mut self, mapping: Mapping, pages: &[PageSlot]) {
+        self.mappings.insert(mapping, pages.to_vec());
+        self.known.insert(mapping, pages.len());
+    }
+
+    /// Whether the caller may do this now; it is done.
+    fn takes(&mut self, told: &Told) -> bool {
+        let cpu = usize::from(told.cpu);
+        if matches!(told.action, ResolvedAction::Call(_) | ResolvedAction::RunWork) {
+            while let Some(ended) = self.progress[cpu].pop() {
+                ended.iter().for_each(|operation| self.end(operation));
+            }
+        }
+        let (fine, begun) = match told.action {
+            ResolvedAction::Void => return true,
+            ResolvedAction::Call(call) => (self.may(&call.operation), Some(Some(call.operation))),
+            ResolvedAction::RunWork | ResolvedAction::Deliver { .. } => (true, Some(None)),
+            ResolvedAction::Continue => {
+                let innermost = self.progress[cpu].pop();
+                (innermost.is_some(), innermost)
+            }
+            ResolvedAction::Fill { place } => {
+                (self.known.get(&place.mapping).is_some_and(|length| usize::from(place.page) < *length), None)
+            }
+            ResolvedAction::DrainStores { .. } | ResolvedAction::GracePeriod => (true, None),
+        };
+        match (begun, told.pause) {
+            (Some(operation), Some(_)) => self.progress[cpu].push(operation),
+            (Some(Some(operation)), None) => self.end(&operation),
+            _ => {}
+        }
+        fine && usize::from(told.nest) == self.progress[cpu].len()
+    }
+}
+
+fn keeps_the_contract(story: &Story) {
+    let mut callers = Callers::new();
+    for told in &story.resolve().events {
+        assert!(callers.takes(told), "event {}, {told:?} of\n{story}", told.index);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_event_breaks_the_callers_contract(story in strategy::story()) {
+        keeps_the_contract(&story);
+    }
+
+    #[test]
+    fn no_bytes_break_the_callers_contract(bytes in proptest::collection::vec(any::<u8>(), 0..800)) {
+        keeps_the_contract(&Story::decode(&bytes).unwrap());
+    }
+}
+
+#[test]
+fn no_generated_story_breaks_the_callers_contract() {
+    let (mut generator, mut story) = (Generator::new(11), Story::default());
+    for _ in 0..5_000 {
+        generator.next(&mut story);
+        keeps_the_contract(&story);
+    }
+}
