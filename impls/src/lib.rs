@@ -4,14 +4,22 @@
 //! The code reads like a kernel. Designs and defects are data in [`protocol`]; what a caller holds is named by slots,
 //! in `callers`; everything that two CPUs can see goes through [`machine::Cpu`].
 
+pub mod callers;
 pub mod family;
+pub mod kernel;
+pub mod kernel_tables;
+pub mod native;
+pub mod page_alloc;
 pub mod paravirt;
 pub mod protocol;
 pub mod rbtree;
 pub mod sizes;
 pub mod sync;
+pub mod tlbflush;
 pub mod vmalloc;
 
+pub use kernel::{Kernel, Task};
+pub use native::Native;
 pub use paravirt::{PageRange, Pfn, PvMmu, Refused};
 pub use protocol::{Designs, Protocol, Step};
 pub use sizes::Sizes;

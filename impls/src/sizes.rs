@@ -38,12 +38,38 @@ impl Sizes {
         }
     }
 
+    /// Frames from here on have no place in the direct map: the kernel would have to map them to touch them.
+    pub const fn first_high_frame(self) -> u32 {
+        self.frames() / 2
+    }
+
     /// Pages of address space that vmap and the blocks share.
     pub const fn vmalloc_pages(self) -> u64 {
         match self {
             Self::Tiny => 24,
             Self::Small => 64,
             Self::Real => 1 << 23,
+        }
+    }
+
+    /// The first page number of that space: across a border between two lowest-level tables, at the very top of the
+    /// address space, or where x86-64 Linux has it.
+    pub const fn vmalloc_first(self) -> u64 {
+        const VMALLOC_START: u64 = 0xffff_c900_0000_0000 >> 12;
+        match self {
+            Self::Tiny => VMALLOC_START + 512 - self.vmalloc_pages() / 2,
+            Self::Small => (1 << 52) - self.vmalloc_pages(),
+            Self::Real => VMALLOC_START,
+        }
+    }
+
+    /// Pages above which a flush of single pages costs more than one of everything
+    /// (`tlb_single_page_flush_ceiling`).
+    pub const fn flush_ceiling(self) -> u64 {
+        match self {
+            Self::Tiny => 4,
+            Self::Small => 8,
+            Self::Real => 33,
         }
     }
 

@@ -49,10 +49,11 @@ impl BusyAreas {
         (page < busy.end).then_some(busy.area)
     }
 
-    /// Removes the area that starts at this page.
-    pub fn remove(&mut self, start: u64) -> Option<u32> {
+    /// Removes the area that starts at this page. Returns its number and how many pages it had.
+    pub fn remove(&mut self, start: u64) -> Option<(u32, u64)> {
         let node = self.areas.find(start)?;
-        Some(self.areas.remove(node).1.area)
+        let (first, busy) = self.areas.remove(node);
+        Some((busy.area, busy.end - first))
     }
 
     /// First page, end and number of each area, by growing address.
@@ -101,7 +102,7 @@ mod tests {
     fn a_removed_area_is_gone_and_its_pages_can_be_taken_again() {
         let mut busy = three_areas();
         assert_eq!(busy.remove(21), None);
-        assert_eq!(busy.remove(20), Some(2));
+        assert_eq!(busy.remove(20), Some((2, 4)));
         assert_eq!((busy.remove(20), busy.containing(22)), (None, None));
         busy.insert(12, 12, 4);
         assert_eq!(busy.iter().collect::<Vec<_>>(), [(10, 12, 1), (12, 24, 4), (24, 25, 3)]);

@@ -1,0 +1,236 @@
+//! The callers of the kernel: drivers and file systems, who hold what they were given under the names of slots. Their
+//! books are their own: no kernel code looks at them.
+
+use crate::kernel::Kernel;
+use crate::kernel_tables::MapError;
+use crate::paravirt::{Pfn, PvMmu};
+use crate::protocol::TableDrain;
+use machine::{Cpu, Frame};
+use oracle::vocabulary::{
+    AreaSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range, SLOTS,
+    Token,
+};
+use std::cell::Cell;
+
+const N: usize = SLOTS as usize;
+
+/// A page that a caller holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct HeldPage {
+    pfn: Pfn,
+    table: bool,
+}
+
+/// A mapping that a caller holds, or held last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct HeldMapping {
+    range: Range,
+    live: bool,
+}
+
+/// What the callers hold.
+#[derive(Debug)]
+pub struct Callers {
+    pages: [Cell<Option<HeldPage>>; N],
+    areas: [Cell<Option<HeldMapping>>; N],
+    rams: [Cell<Option<HeldMapping>>; N],
+}
+
+impl Callers {
+    /// They hold these pages, from slot 0 on, and no mapping.
+    pub fn new(pages: impl Iterator<Item = Pfn>) -> Self {
+        let callers = Self {
+            pages: [const { Cell::new(None) }; N],
+            areas: [const { Cell::new(None) }; N],
+            rams: [const { Cell::new(None) }; N],
+        };
+        for (slot, pfn) in callers.pages.iter().zip(pages) {
+            slot.set(Some(HeldPage { pfn, table: false }));
+        }
+        callers
+    }
+
+    /// The page in a slot.
+    pub fn page(&self, page: PageSlot) -> Option<Pfn> {
+        self.pages[page.index()].get().map(|held| held.pfn)
+    }
+
+    fn mapping(&self, mapping: Mapping) -> &Cell<Option<HeldMapping>> {
+        match mapping {
+            Mapping::Area(area) => &self.areas[area.index()],
+            Mapping::Ram(ram) => &self.rams[ram.index()],
+        }
+    }
+
+    /// Where a mapping lies.
+    pub fn range(&self, mapping: Mapping) -> Option<Range> {
+        self.mapping(mapping).get().filter(|held| held.live).map(|held| held.range)
+    }
+
+    /// Where a mapping lies, or lay last.
+    pub fn last_range(&self, mapping: Mapping) -> Option<Range> {
+        self.mapping(mapping).get().map(|held| held.range)
+    }
+
+    fn hold(&self, mapping: Mapping, range: Range) {
+        self.mapping(mapping).set(Some(HeldMapping { range, live: true }));
+    }
+
+    fn let_go(&self, mapping: Mapping) {
+        let held = self.mapping(mapping);
+        held.set(held.get().map(|held| HeldMapping { live: false, ..held }));
+    }
+
+    /// The pages of a list, into a buffer; none if one of them is not held.
+    fn pages<'b>(&self, list: &PageList, buffer: &'b mut [Pfn; MAX_PAGES]) -> Option<&'b [Pfn]> {
+        for (slot, page) in buffer.iter_mut().zip(list.as_slice()) {
+            *slot = self.page(*page)?;
+        }
+        Some(&buffer[..list.len()])
+    }
+}
+
+fn failed(error: MapError) -> Outcome {
+    match error {
+        MapError::NoMemory => Outcome::NoMemory,
+        MapError::Refused => Outcome::Refused,
+    }
+}
+
+impl<P: PvMmu> Kernel<P> {
+    /// The machine frame behind a page that a caller holds.
+    pub fn frame_of(&self, page: PageSlot) -> Option<Frame> {
+        self.callers.page(page).map(|pfn| self.pv.frame_of(pfn))
+    }
+
+    /// Carries out what a caller asks for.
+    pub(crate) fn call(&self, cpu: &Cpu<'_>, call: &Call) -> Outcome {
+        let interrupts = call.irqs_off.then(|| cpu.irq_save());
+        let outcome = self.attempt(cpu, call.operation).unwrap_or(Outcome::Void);
+        if let Some(on) = interrupts {
+            cpu.irq_restore(on);
+        }
+        outcome
+    }
+
+    /// `None` where a handle is missing that was never obtained.
+    fn attempt(&self, cpu: &Cpu<'_>, operation: Operation) -> Option<Outcome> {
+        match operation {
+            Operation::AllocPage { page } => Some(self.alloc_page(cpu, page)),
+            Operation::FreePage { page } => self.free_page(cpu, page),
+            Operation::Vmap { pages, area } => self.map(cpu, &pages, Mapping::Area(area)),
+            Operation::MapRam { pages, ram } => self.map(cpu, &pages, Mapping::Ram(ram)),
+            Operation::Vunmap { area } => self.unmap(cpu, Mapping::Area(area)),
+            Operation::UnmapRam { ram } => self.unmap(cpu, Mapping::Ram(ram)),
+            Operation::DrainAliases => Some(match self.vm_unmap_aliases(cpu) {
+                Ok(()) => Outcome::Done,
+                Err(_) => Outcome::WouldSleep,
+            }),
+            Operation::Read { place } => {
+                let value = cpu.read(self.address(place)?);
+                Some(value.map_or(Outcome::Fault, |value| Outcome::Value(Token(value as u32))))
+            }
+            Operation::Write { place, token } => {
+                let written = cpu.write(self.address(place)?, u64::from(token.0));
+                Some(if written.is_ok() { Outcome::Done } else { Outcome::Fault })
+            }
+            Operation::MakeTable { page } => self.make_table(cpu, page),
+            Operation::UnmakeTable { page } => self.unmake_table(cpu, page),
+        }
+    }
+
+    fn address(&self, place: Place) -> Option<u64> {
+        self.callers.range(place.mapping).map(|range| range.start + (u64::from(place.page) << 12))
+    }
+
+    fn alloc_page(&self, cpu: &Cpu<'_>, page: PageSlot) -> Outcome {
+        match self.pages.alloc(&self.pv, cpu) {
+            Some(pfn) => {
+                self.callers.pages[page.index()].set(Some(HeldPage { pfn, table: false }));
+                Outcome::Done
+            }
+            None => Outcome::NoMemory,
+        }
+    }
+
+    fn free_page(&self, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
+        let held = self.callers.pages[page.index()].take()?;
+        self.pages.free(&self.pv, cpu, held.pfn);
+        Some(Outcome::Done)
+    }
+
+    fn map(&self, cpu: &Cpu<'_>, list: &PageList, mapping: Mapping) -> Option<Outcome> {
+        let mut buffer = [Pfn(0); MAX_PAGES];
+        let pages = self.callers.pages(list, &mut buffer)?;
+        let mapped = match mapping {
+            Mapping::Area(_) => self.vmap(cpu, pages),
+            Mapping::Ram(_) => self.vm_map_ram(cpu, pages),
+        };
+        Some(match mapped {
+            Ok(first) => {
+                let range = Range { start: first << 12, pages: pages.len() as u8 };
+                self.callers.hold(mapping, range);
+                Outcome::Mapped(range)
+            }
+            Err(error) => failed(error),
+        })
+    }
+
+    fn unmap(&self, cpu: &Cpu<'_>, mapping: Mapping) -> Option<Outcome> {
+        let range = self.callers.range(mapping)?;
+        self.callers.let_go(mapping);
+        match mapping {
+            Mapping::Area(_) => self.vunmap(cpu, range.start >> 12),
+            Mapping::Ram(_) => self.vm_unmap_ram(cpu, range.start >> 12, u64::from(range.pages)),
+        }
+        Some(Outcome::Done)
+    }
+
+    /// A page becomes a page table. Where the platform allows tables no alias, its lazy ones are drained first (seed
+    /// 004): an entry that was not cleared yet still counts as a writable mapping of the page.
+    fn make_table(&self, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
+        let held = self.callers.pages[page.index()].get()?;
+        if P::TABLES_ALLOW_NO_ALIAS
+            && self.drains_before_table(held.pfn)
+            && self.vm_unmap_aliases(cpu).is_err()
+        {
+            return Some(Outcome::WouldSleep);
+        }
+        cpu.clear_frame(self.pv.frame_of(held.pfn));
+        Some(match self.pv.pin_table(cpu, held.pfn) {
+            Ok(()) => {
+                self.callers.pages[page.index()].set(Some(HeldPage { table: true, ..held }));
+                Outcome::Done
+            }
+            Err(_) => Outcome::Refused,
+        })
+    }
+
+    fn drains_before_table(&self, pfn: Pfn) -> bool {
+        match self.protocol.designs.table_drain {
+            TableDrain::Always => true,
+            TableDrain::HighOnly => pfn.0 >= self.sizes.first_high_frame(),
+            TableDrain::Never => false,
+        }
+    }
+
+    fn unmake_table(&self, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
+        let held = self.callers.pages[page.index()].get().filter(|held| held.table)?;
+        self.pv.unpin_table(cpu, held.pfn);
+        cpu.clear_frame(self.pv.frame_of(held.pfn));
+        self.callers.pages[page.index()].set(Some(HeldPage { table: false, ..held }));
+        Some(Outcome::Done)
+    }
+
+    /// The callers give back all that they hold.
+    pub(crate) fn give_everything_back(&self, cpu: &Cpu<'_>) {
+        for slot in 0..SLOTS {
+            self.unmap(cpu, Mapping::Area(AreaSlot::new(slot)));
+            self.unmap(cpu, Mapping::Ram(RamSlot::new(slot)));
+        }
+        for slot in (0..SLOTS).map(PageSlot::new) {
+            self.unmake_table(cpu, slot);
+            self.free_page(cpu, slot);
+        }
+    }
+}

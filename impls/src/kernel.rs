@@ -1,0 +1,175 @@
+//! The kernel: everything that stands between a caller and a platform, put together, and its entry points.
+
+use crate::callers::Callers;
+use crate::family;
+use crate::kernel_tables::KernelTables;
+use crate::page_alloc::PageAllocator;
+use crate::paravirt::PvMmu;
+use crate::protocol::Protocol;
+use crate::sizes::Sizes;
+use crate::sync::{Lockdep, Rcu, Work, Workqueue};
+use crate::tlbflush::{FLUSH_VECTOR, TlbFlush};
+use crate::vmalloc::Vmalloc;
+use crate::vmalloc::block::VmapBlock;
+use machine::{Background, Bus, Config, Cpu, Interrupt, Level, Software, Standing, Temperament, Wait};
+use oracle::vocabulary::{Call, Outcome};
+use std::rc::Rc;
+
+/// What a CPU of the kernel is given to do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Task {
+    /// A caller asks for an operation.
+    Call(Call),
+    /// The worker carries out what is queued. Ends as [`Outcome::Void`] if nothing is.
+    RunWork,
+    /// Every caller gives everything back, and the kernel all it keeps. Nothing else runs.
+    Teardown,
+}
+
+/// What is given back after a grace period.
+#[derive(Debug)]
+pub enum RcuCallback {
+    /// A block of slots that nobody finds any more.
+    VmapBlock(Rc<VmapBlock>),
+}
+
+/// A kernel on a platform.
+#[derive(Debug)]
+pub struct Kernel<P: PvMmu> {
+    /// The platform.
+    pub pv: P,
+    /// What is done how, and what is left out.
+    pub protocol: Rc<Protocol>,
+    /// How large everything is.
+    pub sizes: Sizes,
+    pub(crate) pages: PageAllocator,
+    pub(crate) tables: KernelTables,
+    pub(crate) tlb: TlbFlush,
+    pub(crate) rcu: Rcu<RcuCallback>,
+    pub(crate) work: Workqueue,
+    pub(crate) vmalloc: Vmalloc,
+    pub(crate) callers: Callers,
+    pages_at_boot: usize,
+}
+
+impl<P: PvMmu> Kernel<P> {
+    /// The machine that a kernel of this size needs.
+    pub fn config(sizes: Sizes, cpus: u8, temperament: Temperament) -> Config {
+        let own = 16 + TlbFlush::vars(cpus) + Vmalloc::vars(cpus, sizes);
+        Config {
+            cpus,
+            frames: P::machine_frames(sizes),
+            vars: own + P::machine_vars(sizes),
+            temperament,
+            ..Config::default()
+        }
+    }
+
+    /// Boots: builds the kernel's tables and gives the callers their first pages.
+    pub fn boot(bus: &Rc<Bus>, sizes: Sizes, protocol: Rc<Protocol>) -> Self {
+        let lockdep = Lockdep::new();
+        let pv = P::boot(bus, sizes, &protocol, &lockdep);
+        let mut pages = PageAllocator::new(bus, &lockdep, 0..sizes.frames());
+        let root = pages.alloc_at_boot(&pv, bus);
+        let pages_at_boot = pages.count_free();
+        let callers = Callers::new((0..Sizes::INITIAL_PAGES).map(|_| pages.alloc_at_boot(&pv, bus)));
+        Self {
+            tables: KernelTables::boot(bus, &lockdep, &pv, root),
+            tlb: TlbFlush::new(bus),
+            rcu: Rcu::new(bus),
+            work: Workqueue::new(bus),
+            vmalloc: Vmalloc::new(bus, &lockdep, sizes),
+            callers,
+            pages,
+            pv,
+            protocol,
+            sizes,
+            pages_at_boot,
+        }
+    }
+
+    /// Lets a grace period pass, if no reader and no CPU with interrupts off holds it up.
+    pub fn grace_period(&self, standing: &Standing<'_>) -> Background {
+        self.rcu.grace_period(standing, |callback| match callback {
+            RcuCallback::VmapBlock(block) => self.vmalloc.blocks.give_back(block),
+        })
+    }
+
+    /// Whether callbacks wait for a grace period.
+    pub fn grace_period_wanted(&self) -> bool {
+        self.rcu.queued() != 0
+    }
+
+    /// Whether the worker has something to do.
+    pub fn work_pending(&self, bus: &Bus) -> bool {
+        self.work.pending(bus)
+    }
+
+    /// What its callers hold.
+    pub fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    /// After [`Task::Teardown`] and a grace period: what is left although everything was given back. Empty if nothing.
+    pub fn leftovers(&self, bus: &Bus) -> Vec<String> {
+        let mut left = self.vmalloc.leftovers(bus);
+        let free = self.pages.count_free();
+        if free != self.pages_at_boot {
+            left.push(format!("{} pages were not given back", self.pages_at_boot.abs_diff(free)));
+        }
+        if self.rcu.queued() != 0 {
+            left.push("callbacks still wait for a grace period".to_owned());
+        }
+        for cpu in 0..bus.cpus() {
+            if !bus.core(cpu).pending().is_empty() {
+                left.push("interrupts were never taken".to_owned());
+            }
+        }
+        left.extend(self.pv.leftovers(bus));
+        left
+    }
+
+    fn run_work(&self, cpu: &Cpu<'_>) -> Outcome {
+        if !self.work.take(cpu, Work::PurgeAreas) {
+            return Outcome::Void;
+        }
+        self.purge_work(cpu);
+        Outcome::Done
+    }
+
+    fn teardown(&self, cpu: &Cpu<'_>) -> Outcome {
+        self.give_everything_back(cpu);
+        self.purge_everything(cpu);
+        self.free_all_tables(cpu);
+        Outcome::Done
+    }
+}
+
+impl<P: PvMmu> Software for Kernel<P> {
+    type Operation = Task;
+    type Outcome = Outcome;
+
+    fn run(&self, cpu: &Cpu<'_>, task: Task) -> Outcome {
+        match task {
+            Task::Call(call) => self.call(cpu, &call),
+            Task::RunWork => self.run_work(cpu),
+            Task::Teardown => self.teardown(cpu),
+        }
+    }
+
+    fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
+        match (interrupt.level, interrupt.vector) {
+            (Level::Hypervisor, _) => self.pv.interrupt(cpu, interrupt),
+            (Level::Guest, FLUSH_VECTOR) => self.flush_tlb_handler(cpu, interrupt),
+            (Level::Guest, _) => cpu.bug("an interrupt that nobody sends"),
+        }
+    }
+
+    fn background(&self, standing: &Standing<'_>, wait: &Wait) -> Background {
+        if wait.var.family == family::GRACE_PERIODS {
+            self.grace_period(standing)
+        } else {
+            Background::Nothing
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The kernel's own page tables (`init_mm`): tables are allocated when an area needs them, and freed when no area does.
+//!
+//! One mutex stands over making and freeing tables. It is held from the moment a table is unhooked until every CPU
+//! has forgotten the way to it: whoever makes a new table for the same addresses must not race with walk caches that
+//! still lead to the old one.
+//!
+//! ```text
+//!   c0 frees the table                    c1 maps into the same 2 MiB
+//!   clear PMD
+//!                                         sees it empty, hooks a new table, returns
+//!                                         access: c2's walk cache leads to the old table: fault
+//!   flush everywhere
+//! ```
+
+use crate::family;
+use crate::kernel::Kernel;
+use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
+use crate::sync::{LockClass, Lockdep, Mutex, MutexGuard};
+use machine::paging::{LEVELS, index};
+use machine::{Bus, Cpu, Cr3, Entry, Flags, Frame, Role, Word};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+const KERNEL_TABLES: LockClass = LockClass { family: family::KERNEL_TABLES, name: "init_mm tables" };
+
+/// Flags of an entry that leads to a table (`_KERNPG_TABLE`).
+pub const TABLE_FLAGS: Flags =
+    Flags::PRESENT.union(Flags::WRITABLE).union(Flags::ACCESSED).union(Flags::DIRTY);
+
+/// Flags of a page of the vmap layer (`PAGE_KERNEL`).
+pub const PAGE_KERNEL: Flags = TABLE_FLAGS.union(Flags::GLOBAL).union(Flags::NO_EXECUTE);
+
+/// Why tables or entries could not be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// No page for a table.
+    NoMemory,
+    /// The platform refused.
+    Refused,
+}
+
+impl From<Refused> for MapError {
+    fn from(_: Refused) -> Self {
+        Self::Refused
+    }
+}
+
+/// How many areas use each lowest-level table, by the number of its 2 MiB.
+#[derive(Debug, Default)]
+pub struct TableUsers(BTreeMap<u64, u32>);
+
+/// The tables under one root.
+#[derive(Debug)]
+pub struct KernelTables {
+    root: Frame,
+    users: Mutex<TableUsers>,
+}
+
+/// Tables that nothing leads to any more, and that some CPU may still remember the way to. The mutex is held with them.
+#[derive(Debug)]
+pub struct Unhooked<'a> {
+    tables: Vec<Pfn>,
+    /// Held until the tables are freed.
+    users: MutexGuard<'a, TableUsers>,
+}
+
+/// The lowest-level tables that a range touches, by the number of their 2 MiB.
+fn tables_of(range: PageRange) -> std::ops::RangeInclusive<u64> {
+    range.first >> 9..=(range.first + range.pages - 1) >> 9
+}
+
+impl KernelTables {
+    /// An empty root, in every CPU's CR3.
+    pub fn boot<P: PvMmu>(bus: &Bus, lockdep: &Rc<Lockdep>, pv: &P, root: Pfn) -> Self {
+        let frame = pv.frame_of(root);
+        bus.memory.set_role(frame, Role::Table(LEVELS));
+        for cpu in 0..bus.cpus() {
+            bus.boot_cr3(cpu, Cr3 { root: frame, pcid: 0 });
+        }
+        pv.adopt_boot_tables(bus, root, &[(root, LEVELS)]);
+        Self { root: frame, users: Mutex::new(bus, lockdep, KERNEL_TABLES, TableUsers::default()) }
+    }
+
+    /// The root.
+    pub fn root(&self) -> Frame {
+        self.root
+    }
+}
+
+impl<P: PvMmu> Kernel<P> {
+    /// The entry at this level for an address, if the tables reach down so far.
+    #[track_caller]
+    fn entry_word(&self, cpu: &Cpu<'_>, va: u64, level: u8) -> Option<Word> {
+        let mut table = self.tables.root;
+        for above in (level + 1..=LEVELS).rev() {
+            let entry = cpu.load_entry(Word::new(table, index(va, above)), above);
+            if !entry.present() {
+                return None;
+            }
+            table = entry.frame();
+        }
+        Some(Word::new(table, index(va, level)))
+    }
+
+    /// Makes sure that the tables for a range exist, and counts its area as a user of them.
+    #[track_caller]
+    pub(crate) fn populate(&self, cpu: &Cpu<'_>, range: PageRange) -> Result<(), MapError> {
+        let mut users = self.tables.users.lock(cpu);
+        for table in tables_of(range) {
+            let count = users.0.entry(table).or_default();
+            if *count == 0
+                && let Err(error) = self.make_tables(cpu, table << 21)
+            {
+                users.0.remove(&table);
+                for done in *tables_of(range).start()..table {
+                    *users.0.get_mut(&done).expect("counted above") -= 1;
+                }
+                return Err(error);
+            }
+            *count += 1;
+        }
+        Ok(())
+    }
+
+    fn make_tables(&self, cpu: &Cpu<'_>, va: u64) -> Result<(), MapError> {
+        let mut table = self.tables.root;
+        for level in (2..=LEVELS).rev() {
+            let word = Word::new(table, index(va, level));
+            let mut entry = cpu.load_entry(word, level);
+            if !entry.present() {
+                let pfn = self.pages.alloc(&self.pv, cpu).ok_or(MapError::NoMemory)?;
+                if let Err(refused) = self.pv.alloc_table(cpu, pfn, level - 1) {
+                    self.pages.free(&self.pv, cpu, pfn);
+                    return Err(refused.into());
+                }
+                entry = self.pv.make_entry(pfn, TABLE_FLAGS);
+                self.pv.set_entry(cpu, word, level, entry)?;
+            }
+            table = entry.frame();
+        }
+        Ok(())
+    }
+
+    /// The areas of these ranges are gone, their entries cleared: unhooks the lowest-level tables that no other area
+    /// uses. What comes back is to be flushed for, and then given to [`Kernel::free_unhooked`].
+    ///
+    /// `None` where there is no such table; or where the caller may not sleep and the mutex is taken, and the tables
+    /// stay for the next area there.
+    #[track_caller]
+    pub(crate) fn unhook_unused<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        ranges: impl Iterator<Item = PageRange>,
+    ) -> Option<Unhooked<'a>> {
+        let users = &self.tables.users;
+        let mut users = if cpu.interrupts_on() { users.lock(cpu) } else { users.try_lock(cpu)? };
+        let mut tables = Vec::new();
+        for table in ranges.flat_map(tables_of) {
+            let count = users.0.get_mut(&table).expect("an area counts as a user of its tables");
+            *count -= 1;
+            if *count == 0 {
+                users.0.remove(&table);
+                tables.extend(self.unhook(cpu, table << 21, 2));
+            }
+        }
+        (!tables.is_empty()).then_some(Unhooked { tables, users })
+    }
+
+    /// Clears the entry of this level for an address. Returns the table that it led to.
+    #[track_caller]
+    fn unhook(&self, cpu: &Cpu<'_>, va: u64, level: u8) -> Option<Pfn> {
+        let word = self.entry_word(cpu, va, level)?;
+        let entry = cpu.load_entry(word, level);
+        if !entry.present() {
+            return None;
+        }
+        if self.pv.set_entry(cpu, word, level, Entry::EMPTY).is_err() {
+            cpu.bug("the platform does not let go of an upper entry");
+        }
+        Some(self.pv.pfn_of(entry.frame()))
+    }
+
+    /// Every CPU has forgotten the way to these tables: gives them back.
+    #[track_caller]
+    pub(crate) fn free_unhooked(&self, cpu: &Cpu<'_>, unhooked: Unhooked<'_>) {
+        let Unhooked { tables, users } = unhooked;
+        for pfn in tables {
+            self.pv.release_table(cpu, pfn, 1);
+            self.pages.free(&self.pv, cpu, pfn);
+        }
+        drop(users);
+    }
+
+    /// Maps pages from the start of a range on, readable and writable. The tables are there.
+    #[track_caller]
+    pub(crate) fn map_pages(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
+        self.pv.enter_lazy_mmu(cpu);
+        for (index, pfn) in pages.iter().enumerate() {
+            let va = (first + index as u64) << 12;
+            let Some(word) = self.entry_word(cpu, va, 1) else { cpu.bug("an area has no tables") };
+            if cpu.load_entry(word, 1).present() {
+                cpu.bug("an area is mapped over another");
+            }
+            self.pv.set_pte_at(cpu, va, word, self.pv.make_entry(*pfn, PAGE_KERNEL))?;
+        }
+        self.pv.leave_lazy_mmu(cpu)?;
+        Ok(())
+    }
+
+    /// Clears the entries of a range, and flushes nothing (`vunmap_range_noflush`).
+    #[track_caller]
+    pub(crate) fn unmap_pages(&self, cpu: &Cpu<'_>, range: PageRange) {
+        self.pv.enter_lazy_mmu(cpu);
+        for index in 0..range.pages {
+            let va = range.address(index);
+            let cleared = match self.entry_word(cpu, va, 1) {
+                Some(word) => self.pv.set_pte_at(cpu, va, word, Entry::EMPTY),
+                None => Ok(()),
+            };
+            if cleared.is_err() {
+                cpu.bug("the platform does not let go of an entry");
+            }
+        }
+        if self.pv.leave_lazy_mmu(cpu).is_err() {
+            cpu.bug("the platform does not let go of an entry");
+        }
+    }
+
+    /// Nothing is mapped any more: frees all tables but the root.
+    pub(crate) fn free_all_tables(&self, cpu: &Cpu<'_>) {
+        let mut freed = Vec::new();
+        for level in 2..=LEVELS {
+            self.unhook_below(cpu, self.tables.root, LEVELS, 0, level, &mut freed);
+        }
+        self.flush_tlb_kernel_range(cpu, PageRange { first: 0, pages: u64::MAX });
+        for (pfn, level) in freed {
+            self.pv.release_table(cpu, pfn, level);
+            self.pages.free(&self.pv, cpu, pfn);
+        }
+        self.tables.users.lock(cpu).0.clear();
+    }
+
+    /// Clears all entries of one level below a table.
+    fn unhook_below(
+        &self,
+        cpu: &Cpu<'_>,
+        table: Frame,
+        level: u8,
+        base: u64,
+        wanted: u8,
+        freed: &mut Vec<(Pfn, u8)>,
+    ) {
+        let mut from = 0;
+        while let Some(index) = cpu.bus().memory.next_non_zero(table, from) {
+            from = index + 1;
+            let entry = cpu.load_entry(Word::new(table, index), level);
+            let va = base + index as u64 * machine::paging::span(level);
+            if !entry.present() {
+                continue;
+            }
+            if level == wanted {
+                freed.extend(self.unhook(cpu, va, level).map(|pfn| (pfn, level - 1)));
+            } else {
+                self.unhook_below(cpu, entry.frame(), level - 1, va, wanted, freed);
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Native: the kernel runs on the hardware itself. Frames are what they seem, entries are stores, flushes are
+//! instructions.
+
+use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
+use crate::protocol::Protocol;
+use crate::sizes::Sizes;
+use crate::sync::Lockdep;
+use machine::{Bus, Cpu, Entry, Family, Frame, Interrupt, Role, Word};
+use std::rc::Rc;
+
+/// Bare metal.
+#[derive(Clone, Copy, Debug)]
+pub struct Native;
+
+impl PvMmu for Native {
+    const NAME: &'static str = "native";
+    const TABLES_ALLOW_NO_ALIAS: bool = false;
+
+    fn machine_frames(sizes: Sizes) -> u32 {
+        sizes.frames()
+    }
+
+    fn machine_vars(_sizes: Sizes) -> u32 {
+        0
+    }
+
+    fn boot(_bus: &Rc<Bus>, _sizes: Sizes, _protocol: &Rc<Protocol>, _lockdep: &Rc<Lockdep>) -> Self {
+        Self
+    }
+
+    fn adopt_boot_tables(&self, _bus: &Bus, _root: Pfn, _tables: &[(Pfn, u8)]) {}
+
+    fn frame_of(&self, pfn: Pfn) -> Frame {
+        Frame(pfn.0)
+    }
+
+    fn pfn_of(&self, frame: Frame) -> Pfn {
+        Pfn(frame.0)
+    }
+
+    fn alloc_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8) -> Result<(), Refused> {
+        cpu.set_role(self.frame_of(pfn), Role::Table(level));
+        Ok(())
+    }
+
+    fn release_table(&self, cpu: &Cpu<'_>, pfn: Pfn, _level: u8) {
+        cpu.set_role(self.frame_of(pfn), Role::Data);
+    }
+
+    fn pin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Result<(), Refused> {
+        self.alloc_table(cpu, pfn, 1)
+    }
+
+    fn unpin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        self.release_table(cpu, pfn, 1);
+    }
+
+    fn set_entry(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry) -> Result<(), Refused> {
+        cpu.store_word(word, Family::of_level(level), entry.0);
+        Ok(())
+    }
+
+    fn set_pte_at(&self, cpu: &Cpu<'_>, _va: u64, word: Word, entry: Entry) -> Result<(), Refused> {
+        self.set_entry(cpu, word, 1, entry)
+    }
+
+    fn enter_lazy_mmu(&self, _cpu: &Cpu<'_>) {}
+
+    fn leave_lazy_mmu(&self, _cpu: &Cpu<'_>) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn flush_local(&self, cpu: &Cpu<'_>) {
+        cpu.flush_all();
+    }
+
+    fn flush_one(&self, cpu: &Cpu<'_>, va: u64) {
+        cpu.invlpg(va);
+    }
+
+    fn flush_everywhere(&self, _cpu: &Cpu<'_>, _range: PageRange, _full: bool) -> bool {
+        false
+    }
+
+    fn send_ipi(&self, cpu: &Cpu<'_>, to: u8, vector: u8) {
+        cpu.send_ipi(to, vector);
+    }
+
+    fn interrupt(&self, cpu: &Cpu<'_>, _interrupt: Interrupt) {
+        cpu.bug("an interrupt for a hypervisor, and there is none");
+    }
+
+    fn leftovers(&self, _bus: &Bus) -> Vec<String> {
+        Vec::new()
+    }
+}

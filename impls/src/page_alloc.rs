@@ -1,0 +1,61 @@
+//! The page allocator: single pages, given out and taken back under the lock of their zone.
+
+use crate::family;
+use crate::paravirt::{Pfn, PvMmu};
+use crate::sync::{LockClass, Lockdep, SpinLock};
+use machine::{Bus, Cpu, Role, Temperament};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::rc::Rc;
+
+const ZONE_LOCK: LockClass = LockClass { family: family::ZONE_LOCK, name: "zone->lock" };
+
+/// All pages that nobody uses.
+#[derive(Debug)]
+pub struct PageAllocator {
+    free: SpinLock<VecDeque<Pfn>>,
+    /// What was freed last is given out first.
+    lifo: bool,
+}
+
+impl PageAllocator {
+    /// These pages are free.
+    pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, free: Range<u32>) -> Self {
+        Self {
+            free: SpinLock::new(bus, lockdep, ZONE_LOCK, free.map(Pfn).collect()),
+            lifo: bus.temperament().contains(Temperament::LIFO_REUSE),
+        }
+    }
+
+    /// Allocates a zeroed page, in any context.
+    #[track_caller]
+    pub fn alloc<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>) -> Option<Pfn> {
+        let pfn = {
+            let mut free = self.free.lock_irqsave(cpu);
+            if self.lifo { free.pop_back() } else { free.pop_front() }
+        }?;
+        let frame = pv.frame_of(pfn);
+        cpu.set_role(frame, Role::Data);
+        cpu.clear_frame(frame);
+        Some(pfn)
+    }
+
+    /// Gives a page back, in any context.
+    #[track_caller]
+    pub fn free<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>, pfn: Pfn) {
+        cpu.set_role(pv.frame_of(pfn), Role::Free);
+        self.free.lock_irqsave(cpu).push_back(pfn);
+    }
+
+    /// Allocates a zeroed page while booting.
+    pub fn alloc_at_boot<P: PvMmu>(&mut self, pv: &P, bus: &Bus) -> Pfn {
+        let pfn = self.free.get_mut().pop_front().expect("memory to boot in");
+        bus.memory.set_role(pv.frame_of(pfn), Role::Data);
+        pfn
+    }
+
+    /// How many pages are free, while no CPU runs.
+    pub fn count_free(&self) -> usize {
+        self.free.peek(VecDeque::len)
+    }
+}

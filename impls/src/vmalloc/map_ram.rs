@@ -1,0 +1,51 @@
+//! `vm_map_ram` and `vm_unmap_ram`: short-lived mappings of a few pages, through the per-CPU blocks; larger ones get an
+//! area of their own.
+
+use super::area::WHOLE;
+use super::purge::LazyArea;
+use crate::kernel::Kernel;
+use crate::kernel_tables::MapError;
+use crate::paravirt::{PageRange, Pfn, PvMmu};
+use crate::protocol::PteClear;
+use machine::Cpu;
+
+impl<P: PvMmu> Kernel<P> {
+    /// Maps a few pages. Returns the number of the first page.
+    #[track_caller]
+    pub fn vm_map_ram(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Result<u64, MapError> {
+        let len = pages.len() as u64;
+        let in_block = len <= u64::from(self.sizes.block_slots());
+        let first = if in_block { self.vb_alloc(cpu, len)? } else { self.alloc_ram_area(cpu, len)? };
+        if let Err(error) = self.map_pages(cpu, first, pages) {
+            self.vm_unmap_ram(cpu, first, len);
+            return Err(error);
+        }
+        Ok(first)
+    }
+
+    /// Unmaps what [`Kernel::vm_map_ram`] mapped: the caller knows how many pages it was.
+    #[track_caller]
+    pub fn vm_unmap_ram(&self, cpu: &Cpu<'_>, first: u64, pages: u64) {
+        if pages <= u64::from(self.sizes.block_slots()) {
+            self.vb_free(cpu, first, pages);
+            return;
+        }
+        let pages = self.unlink_area(cpu, first);
+        if self.protocol.designs.pte_clear == PteClear::AtVunmap {
+            self.unmap_pages(cpu, PageRange { first, pages });
+        }
+        self.free_vmap_area_noflush(cpu, LazyArea { first, pages });
+    }
+
+    #[track_caller]
+    fn alloc_ram_area(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {
+        let first = self.alloc_vmap_area(cpu, pages, 1, WHOLE).ok_or(MapError::NoMemory)?;
+        let area = PageRange { first, pages };
+        if let Err(error) = self.populate(cpu, area) {
+            self.free_unmapped_area(cpu, first, pages);
+            return Err(error);
+        }
+        self.flush_on_map(cpu, area);
+        Ok(first)
+    }
+}

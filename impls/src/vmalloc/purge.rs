@@ -1,0 +1,241 @@
+//! Taking ranges back: the lazy list, the purge that flushes and gives them back, and `vm_unmap_aliases`.
+//!
+//! What a purge has taken from the list and not yet flushed is on no list. A drain that looks at the lists alone would
+//! miss it:
+//!
+//! ```text
+//!   c0 purge                      c1 vm_unmap_aliases             c2
+//!   take the list
+//!                                 the list is empty: return
+//!                                 page becomes a table, or is     still uses its old
+//!                                 given away                      translation
+//!   flush everywhere
+//! ```
+//!
+//! So the purge mutex is held over collecting *and* flushing, and a drain takes it; and `vmap_lazy_nr`, by which a drain
+//! sees that nothing at all is outstanding, is counted down only after the flush (rule 5).
+
+use crate::kernel::Kernel;
+use crate::paravirt::{PageRange, PvMmu};
+use crate::protocol::{Drain, IrqsOffDrain, PteClear, Step};
+use crate::sync::Work;
+use machine::Cpu;
+
+/// An area that was unmapped, and that some CPU may still have translations of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LazyArea {
+    /// Number of its first page.
+    pub first: u64,
+    /// Its length, guard page included.
+    pub pages: u64,
+}
+
+impl LazyArea {
+    fn range(&self) -> PageRange {
+        PageRange { first: self.first, pages: self.pages }
+    }
+}
+
+/// The smallest run of pages around all that was added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Hull {
+    start: u64,
+    end: u64,
+}
+
+impl Hull {
+    pub(super) const EMPTY: Self = Self { start: u64::MAX, end: 0 };
+
+    pub(super) fn add(&mut self, first: u64, pages: u64) {
+        self.start = self.start.min(first);
+        self.end = self.end.max(first + pages);
+    }
+
+    fn range(&self) -> Option<PageRange> {
+        (self.start < self.end).then(|| PageRange { first: self.start, pages: self.end - self.start })
+    }
+}
+
+/// A drain was asked for where it would have to sleep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WouldSleep;
+
+/// On whose behalf ranges are taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Purpose {
+    /// Somebody needs to know that no alias is left.
+    Drain,
+    /// The space is needed, or too much is outstanding.
+    Reclaim,
+}
+
+/// What a drain found in the blocks.
+#[derive(Debug)]
+pub(super) struct DirtyBlocks {
+    /// All their dirty slots.
+    pub(super) hull: Hull,
+    /// How many blocks stop counting as dirty, once flushed.
+    pub(super) blocks: u64,
+}
+
+impl<P: PvMmu> Kernel<P> {
+    /// Puts an unmapped area on the lazy list (`free_vmap_area_noflush`); beyond the threshold, has it purged.
+    #[track_caller]
+    pub(super) fn free_vmap_area_noflush(&self, cpu: &Cpu<'_>, area: LazyArea) {
+        let outstanding = cpu.fetch_add(self.vmalloc.lazy_pages, area.pages) + area.pages;
+        self.vmalloc.lazy.lock(cpu).push(area);
+        if outstanding > self.sizes.lazy_max_pages(cpu.bus().cpus()) {
+            self.work.schedule(cpu, Work::PurgeAreas);
+        }
+    }
+
+    /// Takes back everything that was unmapped before the call: afterwards no alias of it is left in any table, nor in
+    /// any TLB (`vm_unmap_aliases`).
+    #[track_caller]
+    pub fn vm_unmap_aliases(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {
+        let atomic = !cpu.interrupts_on();
+        if atomic && self.protocol.designs.irqs_off_drain == IrqsOffDrain::WouldSleep {
+            return Err(WouldSleep);
+        }
+        if self.nothing_outstanding(cpu) {
+            return Ok(());
+        }
+        let purge = &self.vmalloc.purge;
+        let _purging = if atomic {
+            purge.try_lock(cpu).ok_or(WouldSleep)?
+        } else if self.protocol.does(Step::DrainWaitsForPurge) {
+            purge.lock(cpu)
+        } else if let Some(purging) = purge.try_lock(cpu) {
+            purging
+        } else {
+            return Ok(());
+        };
+        if self.protocol.designs.drain == Drain::TablesOnly {
+            self.clear_outstanding(cpu);
+            return Ok(());
+        }
+        let dirty = self.collect_dirty_blocks(cpu);
+        self.purge_areas(cpu, &dirty, Purpose::Drain);
+        Ok(())
+    }
+
+    /// Whether there is nothing to drain, at the cost of two loads.
+    ///
+    /// A block that is freed whole counts up `vmap_lazy_nr` before it counts down the dirty blocks, so those are read
+    /// first:
+    ///
+    /// ```text
+    ///   c0 frees a dirty block        c1 reads in the other order
+    ///                                 lazy_pages: 0
+    ///   lazy_pages += 4
+    ///   dirty_blocks -= 1
+    ///                                 dirty_blocks: 0, so nothing is outstanding: wrong
+    /// ```
+    #[track_caller]
+    fn nothing_outstanding(&self, cpu: &Cpu<'_>) -> bool {
+        cpu.load(self.vmalloc.blocks.dirty_blocks()) == 0 && cpu.load(self.vmalloc.lazy_pages) == 0
+    }
+
+    /// Gives back what is outstanding and the blocks that are used up, to make room (`reclaim_and_purge_vmap_areas`).
+    #[track_caller]
+    pub(super) fn reclaim_and_purge(&self, cpu: &Cpu<'_>) {
+        let _purging = self.vmalloc.purge.lock(cpu);
+        self.purge_fragmented_blocks(cpu);
+        let nothing = DirtyBlocks { hull: Hull::EMPTY, blocks: 0 };
+        self.purge_areas(cpu, &nothing, Purpose::Reclaim);
+    }
+
+    /// Nothing is in use any more: gives back all that is kept for later.
+    pub(crate) fn purge_everything(&self, cpu: &Cpu<'_>) {
+        let _purging = self.vmalloc.purge.lock(cpu);
+        self.purge_fragmented_blocks(cpu);
+        let dirty = self.collect_dirty_blocks(cpu);
+        self.purge_areas(cpu, &dirty, Purpose::Reclaim);
+    }
+
+    /// What the worker does (`drain_vmap_area_work`): too much was outstanding.
+    #[track_caller]
+    pub(crate) fn purge_work(&self, cpu: &Cpu<'_>) {
+        let _purging = self.vmalloc.purge.lock(cpu);
+        let nothing = DirtyBlocks { hull: Hull::EMPTY, blocks: 0 };
+        self.purge_areas(cpu, &nothing, Purpose::Reclaim);
+    }
+
+    /// Takes the lazy list, makes every CPU forget it and the dirty slots, and gives its ranges back
+    /// (`__purge_vmap_area_lazy`). The purge mutex is held.
+    #[track_caller]
+    fn purge_areas(&self, cpu: &Cpu<'_>, dirty: &DirtyBlocks, purpose: Purpose) {
+        let areas = std::mem::take(&mut *self.vmalloc.lazy.lock(cpu));
+        let mut hull = dirty.hull;
+        for area in &areas {
+            hull.add(area.first, area.pages);
+        }
+        let Some(range) = hull.range() else { return };
+        if self.protocol.designs.pte_clear == PteClear::AtPurge {
+            for area in &areas {
+                self.unmap_pages(cpu, area.range());
+            }
+        }
+        let counted = self.protocol.does(Step::CountAfterFlush);
+        if !counted {
+            self.count_down(cpu, &areas, dirty);
+        }
+        self.flush_purged(cpu, &areas, range, purpose);
+        {
+            let mut free = self.vmalloc.free.lock(cpu);
+            for area in &areas {
+                free.free(area.first, area.pages);
+            }
+        }
+        if counted {
+            self.count_down(cpu, &areas, dirty);
+        }
+    }
+
+    #[track_caller]
+    fn count_down(&self, cpu: &Cpu<'_>, areas: &[LazyArea], dirty: &DirtyBlocks) {
+        let pages = areas.iter().map(|area| area.pages).sum::<u64>();
+        if pages != 0 {
+            cpu.fetch_sub(self.vmalloc.lazy_pages, pages);
+        }
+        if dirty.blocks != 0 {
+            cpu.fetch_sub(self.vmalloc.blocks.dirty_blocks(), dirty.blocks);
+        }
+    }
+
+    /// The flush that stands between "unmapped" and "free", as the design has it. Tables that are used no more go with
+    /// it: they are unhooked before and freed after.
+    #[track_caller]
+    fn flush_purged(&self, cpu: &Cpu<'_>, areas: &[LazyArea], range: PageRange, purpose: Purpose) {
+        let designs = &self.protocol.designs;
+        match designs.drain {
+            Drain::Inhibit if purpose == Purpose::Drain => {
+                cpu.note("the caller inhibits the flush of pages", range.pages);
+            }
+            Drain::OnMapLocal | Drain::OnMapEverywhere => {}
+            _ if !cpu.interrupts_on() && designs.irqs_off_drain == IrqsOffDrain::FlushLocal => {
+                self.flush_tlb_local(cpu, range, range.pages > self.sizes.flush_ceiling());
+            }
+            Drain::Flush | Drain::TablesOnly | Drain::Inhibit => {
+                let unhooked = self.unhook_unused(cpu, areas.iter().map(LazyArea::range));
+                self.flush_tlb_kernel_range(cpu, range);
+                if let Some(unhooked) = unhooked {
+                    self.free_unhooked(cpu, unhooked);
+                }
+            }
+        }
+    }
+
+    /// The drain that is concerned with tables only (seed 000): what is outstanding stays so, and keeps its range, until a
+    /// later flush; but no table leads to it any more.
+    #[track_caller]
+    fn clear_outstanding(&self, cpu: &Cpu<'_>) {
+        if self.protocol.designs.pte_clear == PteClear::AtPurge {
+            self.clear_dirty_slots(cpu);
+            let areas = self.vmalloc.lazy.lock(cpu).clone();
+            for area in &areas {
+                self.unmap_pages(cpu, area.range());
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! vmap and vunmap: whole areas, each with a guard page.
+
+use super::area::{GUARD, WHOLE};
+use super::purge::LazyArea;
+use crate::kernel::Kernel;
+use crate::kernel_tables::MapError;
+use crate::paravirt::{PageRange, Pfn, PvMmu};
+use crate::protocol::{Drain, PteClear};
+use machine::Cpu;
+
+impl<P: PvMmu> Kernel<P> {
+    /// Maps pages side by side into kernel addresses. Returns the number of the first page.
+    #[track_caller]
+    pub fn vmap(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Result<u64, MapError> {
+        let len = pages.len() as u64 + GUARD;
+        let first = self.alloc_vmap_area(cpu, len, 1, WHOLE).ok_or(MapError::NoMemory)?;
+        let area = PageRange { first, pages: len };
+        if let Err(error) = self.populate(cpu, area) {
+            self.free_unmapped_area(cpu, first, len);
+            return Err(error);
+        }
+        self.flush_on_map(cpu, area);
+        if let Err(error) = self.map_pages(cpu, first, pages) {
+            self.vunmap(cpu, first);
+            return Err(error);
+        }
+        Ok(first)
+    }
+
+    /// Unmaps an area. Translations of it may linger until a drain, or until its range is about to be used again.
+    #[track_caller]
+    pub fn vunmap(&self, cpu: &Cpu<'_>, first: u64) {
+        let pages = self.unlink_area(cpu, first);
+        if self.protocol.designs.pte_clear == PteClear::AtVunmap {
+            self.unmap_pages(cpu, PageRange { first, pages: pages - GUARD });
+        }
+        self.free_vmap_area_noflush(cpu, LazyArea { first, pages });
+    }
+
+    /// The design that flushes on map instead of on unmap: what the range was last used for is forgotten now.
+    #[track_caller]
+    pub(super) fn flush_on_map(&self, cpu: &Cpu<'_>, range: PageRange) {
+        match self.protocol.designs.drain {
+            Drain::OnMapLocal => {
+                self.flush_tlb_local(cpu, range, range.pages > self.sizes.flush_ceiling());
+            }
+            Drain::OnMapEverywhere => self.flush_tlb_kernel_range(cpu, range),
+            Drain::Flush | Drain::TablesOnly | Drain::Inhibit => {}
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The vmap layer on native hardware, one CPU at a time: what callers may rely on.
+
+use impls::{Kernel, Native, Protocol, Sizes, Task};
+use machine::{Bus, Machine, Observer, Temperament, Told};
+use oracle::vocabulary::{
+    AreaSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Token,
+};
+use std::rc::Rc;
+
+struct Last(Option<Outcome>);
+
+impl Observer<Outcome> for Last {
+    fn ended(&mut self, _: &Bus, _: u8, outcome: Outcome) {
+        self.0 = Some(outcome);
+    }
+}
+
+struct Bench(Machine<Kernel<Native>>);
+
+impl Bench {
+    fn new(sizes: Sizes, cpus: u8) -> Self {
+        let config = Kernel::<Native>::config(sizes, cpus, Temperament::empty());
+        Self(Machine::new(config, |bus| Kernel::boot(bus, sizes, Rc::new(Protocol::default()))))
+    }
+
+    fn task(&mut self, cpu: u8, task: Task) -> Outcome {
+        let mut last = Last(None);
+        let told = self.0.begin(cpu, task, None, &mut last);
+        assert_eq!(told, Told::Ended, "{task:?}: {:?}", self.0.bus().alarms());
+        assert!(!self.0.bus().alarmed(), "{task:?}: {:?}", self.0.bus().alarms());
+        last.0.expect("an outcome")
+    }
+
+    fn call(&mut self, cpu: u8, operation: Operation) -> Outcome {
+        self.task(cpu, Task::Call(Call { operation, irqs_off: false }))
+    }
+
+    fn tear_down(&mut self) {
+        while self.0.software().work_pending(self.0.bus()) {
+            self.task(0, Task::RunWork);
+        }
+        assert_eq!(self.task(0, Task::Teardown), Outcome::Done);
+        self.0.software().grace_period(&self.0.standing());
+        assert_eq!(self.0.software().leftovers(self.0.bus()), Vec::<String>::new());
+    }
+}
+
+fn pages(slots: impl IntoIterator<Item = u8>) -> PageList {
+    PageList::new(slots.into_iter().map(PageSlot::new))
+}
+
+fn at(slot: u8, page: u8) -> Place {
+    Place { mapping: Mapping::Area(AreaSlot::new(slot)), page }
+}
+
+#[test]
+fn what_one_alias_writes_the_other_reads() {
+    let mut bench = Bench::new(Sizes::Tiny, 2);
+    let (a, b) = (AreaSlot::new(0), AreaSlot::new(1));
+    assert!(matches!(bench.call(0, Operation::Vmap { pages: pages([0, 1]), area: a }), Outcome::Mapped(_)));
+    assert!(matches!(bench.call(1, Operation::Vmap { pages: pages([1, 2]), area: b }), Outcome::Mapped(_)));
+    assert_eq!(bench.call(0, Operation::Write { place: at(0, 1), token: Token(7) }), Outcome::Done);
+    assert_eq!(bench.call(1, Operation::Read { place: at(1, 0) }), Outcome::Value(Token(7)));
+    assert_eq!(bench.call(1, Operation::Read { place: at(1, 1) }), Outcome::Value(Token::ZERO));
+    bench.tear_down();
+}
+
+#[test]
+fn space_that_is_unmapped_lazily_is_purged_when_none_is_left() {
+    let mut bench = Bench::new(Sizes::Tiny, 2);
+    for _ in 0..40 {
+        let area = AreaSlot::new(0);
+        let mapped = bench.call(0, Operation::Vmap { pages: pages([0, 1, 2]), area });
+        assert!(matches!(mapped, Outcome::Mapped(_)), "{mapped:?}");
+        assert_eq!(bench.call(0, Operation::Vunmap { area }), Outcome::Done);
+    }
+    bench.tear_down();
+}
+
+#[test]
+fn space_that_is_in_use_is_not_to_be_had() {
+    let mut bench = Bench::new(Sizes::Tiny, 1);
+    let outcomes: Vec<_> = (0..8)
+        .map(|slot| bench.call(0, Operation::Vmap { pages: pages([0, 1, 2]), area: AreaSlot::new(slot) }))
+        .collect();
+    assert!(outcomes.iter().take(6).all(|outcome| matches!(outcome, Outcome::Mapped(_))), "{outcomes:?}");
+    assert_eq!(outcomes[6..], [Outcome::NoMemory, Outcome::NoMemory]);
+    bench.tear_down();
+}
+
+#[test]
+fn small_mappings_share_a_block_and_leave_nothing() {
+    let mut bench = Bench::new(Sizes::Tiny, 2);
+    for round in 0..10 {
+        for slot in 0..4 {
+            let operation = Operation::MapRam { pages: pages([slot % 3]), ram: RamSlot::new(slot) };
+            assert!(matches!(bench.call(round % 2, operation), Outcome::Mapped(_)));
+        }
+        for slot in 0..4 {
+            assert_eq!(bench.call(0, Operation::UnmapRam { ram: RamSlot::new(slot) }), Outcome::Done);
+        }
+    }
+    assert_eq!(bench.call(1, Operation::DrainAliases), Outcome::Done);
+    bench.tear_down();
+}
+
+#[test]
+fn a_drain_with_interrupts_off_answers_that_it_would_sleep() {
+    let mut bench = Bench::new(Sizes::Tiny, 2);
+    let drain = Task::Call(Call { operation: Operation::DrainAliases, irqs_off: true });
+    assert_eq!(bench.task(0, drain), Outcome::WouldSleep);
+}
+
+#[test]
+fn a_handle_that_was_never_obtained_is_void() {
+    let mut bench = Bench::new(Sizes::Tiny, 1);
+    assert_eq!(bench.call(0, Operation::Vunmap { area: AreaSlot::new(3) }), Outcome::Void);
+    assert_eq!(bench.call(0, Operation::Read { place: at(3, 0) }), Outcome::Void);
+    assert_eq!(bench.call(0, Operation::FreePage { page: PageSlot::new(9) }), Outcome::Void);
+}
+
+#[test]
+fn a_table_is_made_and_unmade() {
+    let mut bench = Bench::new(Sizes::Small, 2);
+    let page = PageSlot::new(1);
+    assert_eq!(bench.call(0, Operation::MakeTable { page }), Outcome::Done);
+    assert_eq!(bench.call(1, Operation::UnmakeTable { page }), Outcome::Done);
+    assert_eq!(bench.call(1, Operation::FreePage { page }), Outcome::Done);
+    bench.tear_down();
+}
