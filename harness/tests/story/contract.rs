@@ -136,7 +136,9 @@ impl Callers {
         let cpu = usize::from(told.cpu);
         if matches!(told.action, ResolvedAction::Call(_) | ResolvedAction::RunWork) {
             while let Some(ended) = self.progress[cpu].pop() {
-                ended.iter().for_each(|operation| self.end(operation));
+                if let Some(operation) = ended {
+                    self.end(&operation);
+                }
             }
         }
         let (fine, begun) = match told.action {

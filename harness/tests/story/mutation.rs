@@ -34,8 +34,10 @@ proptest! {
 
     #[test]
     fn while_minimizing_events_are_only_dropped(story in strategy::story(), room in 0..80usize, seed in any::<u32>()) {
+        // A header alone has nothing left to drop.
+        prop_assume!(!story.events.is_empty());
         let bytes = story.encode();
-        let max_size = (HEADER + room).min(bytes.len().saturating_sub(1)).max(HEADER);
+        let max_size = (HEADER + room).min(bytes.len() - 1);
         let after = Story::decode(&mutated(&bytes, max_size, seed)).unwrap();
         prop_assert_eq!(after.header, story.header);
         let mut rest = story.events.iter();
