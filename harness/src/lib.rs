@@ -1,2 +1,3 @@
 //! Stories, the runner, the checks, the search and the reports.
+pub mod fuzz;
 pub mod story;

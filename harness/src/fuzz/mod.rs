@@ -1,0 +1,116 @@
+//! What the targets of the fuzzing engines are glue for: once [`init`], then [`play`] for each story.
+//!
+//! An engine knows of a finding only that the process died. So what there is to say is said here, before the panic
+//! that it waits for: the headline, the story, the lanes, and how to play it again. Everything here must be the same
+//! for every engine; what an engine needs for itself stands in its target.
+
+mod request;
+mod session;
+
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::process;
+
+use crate::story::{Document, Story, Under};
+
+use session::Session;
+pub use session::{Finding, Stage};
+
+thread_local! {
+    static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+    /// What panicked while a story is being played; nothing is printed then, for it may not be the headline that is
+    /// looked for.
+    static PANICKED: RefCell<Option<String>> = const { RefCell::new(None) };
+    static PLAYING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Makes ready to play: on what `stage` builds for the bug and the designs that the environment asks for. To be
+/// called after the engine has set its panic hook. Ends the process with a message where there is no such bug or
+/// design, or where the file that is to be minimized cannot be read.
+pub fn init<S: Stage + 'static>(
+    engine_args: impl Iterator<Item = String>,
+    stage: impl Fn(&Under) -> Result<S, String> + 'static,
+) {
+    if let Err(message) = begin(engine_args, stage) {
+        eprintln!("shootdown: {message}");
+        process::exit(2);
+    }
+}
+
+fn begin<S: Stage + 'static>(
+    engine_args: impl Iterator<Item = String>,
+    stage: impl Fn(&Under) -> Result<S, String> + 'static,
+) -> Result<(), String> {
+    let under = request::under(|name| std::env::var(name).ok())?;
+    let mut session =
+        Session::new(under, move |under| stage(under).map(|stage| Box::new(stage) as Box<dyn Stage>))?;
+    hush_panics_while_playing();
+    if let Some(file) = request::file_to_minimize(engine_args) {
+        let place = file.display();
+        let bytes = std::fs::read(&file).map_err(|error| format!("{place}: {error}"))?;
+        let story = Document::read(&bytes).map_err(|error| format!("{place}: {error}"))?.story;
+        let finding =
+            judge(&mut session, &story).ok_or_else(|| format!("{place}: this story finds nothing"))?;
+        session.look_only_for(finding.headline);
+    }
+    SESSION.set(Some(session));
+    Ok(())
+}
+
+/// Plays a story. Panics with the headline when it finds something, after all that is known was printed.
+pub fn play(story: &Story) {
+    let found = SESSION.with_borrow_mut(|session| {
+        let session = session.as_mut().expect("init comes before play");
+        let found = judge(session, story).filter(|finding| session.looks_for(&finding.headline));
+        if let Some(line) = session.pulse() {
+            eprintln!("{line}");
+        }
+        found
+    });
+    if let Some(Finding { headline, report }) = found {
+        eprintln!("\n{report}");
+        panic!("{headline}");
+    }
+}
+
+/// Plays a story; a panic of our own code is a finding too, and one that minimizes like any other.
+fn judge(session: &mut Session, story: &Story) -> Option<Finding> {
+    PLAYING.set(true);
+    let played = panic::catch_unwind(AssertUnwindSafe(|| session.play(story)));
+    PLAYING.set(false);
+    played.unwrap_or_else(|_| {
+        let headline = PANICKED.take().unwrap_or_else(|| "panic".to_owned());
+        // Whatever it was in the middle of will never be finished.
+        session.start_over();
+        let report = format!("{headline}\n\n{}", session.document(story));
+        Some(Finding { headline, report })
+    })
+}
+
+fn hush_panics_while_playing() {
+    let engines = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !PLAYING.get() {
+            return engines(info);
+        }
+        let second = PANICKED.with_borrow_mut(|first| first.replace(describe(info)));
+        if let Some(first) = second {
+            // A panic out of the unwinding of another: the process dies before anybody can report either.
+            eprintln!("{first}, and while that was unwound:");
+            engines(info);
+        }
+    }));
+}
+
+/// What panicked and where: the same for the same bug, whatever the story.
+fn describe(info: &PanicHookInfo<'_>) -> String {
+    let message = info.payload_as_str().unwrap_or("something that is no text");
+    let first_line = message.lines().next().unwrap_or_default();
+    match info.location() {
+        Some(at) => format!("panic at {}:{}: {first_line}", at.file(), at.line()),
+        None => format!("panic: {first_line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

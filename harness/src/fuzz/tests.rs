@@ -1,0 +1,90 @@
+//! The two ways in which a stage can fail, and what becomes of them.
+
+use super::*;
+
+/// Finds something in stories of one event, breaks on stories of two, and is spoiled by that.
+struct Touchy {
+    spoiled: bool,
+}
+
+impl Stage for Touchy {
+    fn play(&mut self, story: &Story) -> Option<Finding> {
+        assert!(!self.spoiled, "a stage is not used after it broke");
+        match story.events.len() {
+            1 => Some(Finding { headline: "rule 4: one".to_owned(), report: "the lanes".to_owned() }),
+            2 => {
+                self.spoiled = true;
+                panic!("broken by a pair\nof events");
+            }
+            _ => None,
+        }
+    }
+
+    fn pulse(&self) -> String {
+        "alive".to_owned()
+    }
+}
+
+fn session() -> Session {
+    Session::new(Under { bug: Some("canary".to_owned()), designs: Vec::new() }, |_| {
+        Ok(Box::new(Touchy { spoiled: false }))
+    })
+    .expect("it builds")
+}
+
+fn story_of(events: usize) -> Story {
+    let text = format!(
+        "story 1\ncpus 1, hardware calm, sizes tiny, backends native\n{}",
+        "c0  drain-aliases\n".repeat(events)
+    );
+    text.parse().expect("a story")
+}
+
+/// As [`judge`], with panics kept quiet as `init` does.
+fn judged(session: &mut Session, events: usize) -> Option<Finding> {
+    static QUIET: std::sync::Once = std::sync::Once::new();
+    QUIET.call_once(hush_panics_while_playing);
+    judge(session, &story_of(events))
+}
+
+#[test]
+fn a_finding_is_passed_on_as_it_is() {
+    let mut session = session();
+    assert_eq!(judged(&mut session, 0), None);
+    let finding = judged(&mut session, 1).expect("it finds");
+    assert_eq!((finding.headline.as_str(), finding.report.as_str()), ("rule 4: one", "the lanes"));
+}
+
+#[test]
+fn a_panic_is_a_finding_that_names_its_place_and_tells_its_story() {
+    let mut session = session();
+    let finding = judged(&mut session, 2).expect("it breaks");
+    assert!(finding.headline.starts_with("panic at harness/src/fuzz/tests.rs:"), "{}", finding.headline);
+    assert!(finding.headline.ends_with(": broken by a pair"), "{}", finding.headline);
+    let told: Document =
+        finding.report.split_once("\n\n").expect("headline, then story").1.parse().expect("a story");
+    assert_eq!(told.story, story_of(2));
+    assert_eq!(told.under.bug.as_deref(), Some("canary"));
+}
+
+#[test]
+fn after_a_panic_stories_are_played_on_a_new_stage() {
+    let mut session = session();
+    let first = judged(&mut session, 2);
+    assert_eq!(judged(&mut session, 0), None);
+    assert_eq!(judged(&mut session, 2), first, "the same bug has the same headline");
+}
+
+#[test]
+fn while_minimizing_other_headlines_are_passed_over() {
+    let mut session = session();
+    assert!(session.looks_for("anything"));
+    session.look_only_for("rule 4: one".to_owned());
+    assert!(session.looks_for("rule 4: one"));
+    assert!(!session.looks_for("rule 5: two"));
+}
+
+#[test]
+fn the_pulse_does_not_beat_at_once() {
+    assert_eq!(session().pulse(), None);
+}
