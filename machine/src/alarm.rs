@@ -51,7 +51,10 @@ pub enum AlarmKind {
         cycle: Vec<(u8, Wait)>,
     },
     /// The steps of the whole story were used up.
-    Livelock,
+    Livelock {
+        /// What each CPU on which something is under way waited for last, lowest CPU first: who spins on whom.
+        waits: Vec<(u8, Wait)>,
+    },
     /// The software found its own state broken.
     Bug {
         /// Its words.

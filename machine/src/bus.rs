@@ -1,13 +1,13 @@
-//! Everything that the CPUs share, and the hardware that acts by itself: walkers, store buffers, interrupt wires.
+//! Everything that the CPUs share, and the hardware that acts by itself: store buffers and interrupt wires. The page
+//! walkers stand in `walker.rs`.
 //!
 //! Nothing here is a point. Checks read the machine through this type; only the hardware and booting change it.
 
 use crate::alarm::{Alarm, AlarmKind};
 use crate::core::{Core, Cr3, Interrupt, Level};
 use crate::memory::{Memory, Role, Target, Var, Word};
-use crate::paging::{Entry, Flags, LEVELS, canonical, index, span};
+use crate::paging::{Entry, Flags, Frame};
 use crate::point::Temperament;
-use crate::tlb::{TlbEntry, WalkCacheEntry, memory_type};
 use crate::trace::{TraceEvent, TraceLine};
 use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
@@ -46,37 +46,6 @@ impl Default for Config {
     }
 }
 
-/// Why an access faulted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageFault {
-    /// The address.
-    pub va: u64,
-    /// A translation exists but does not allow it; otherwise there is none.
-    pub protection: bool,
-}
-
-/// What an access through the MMU asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Intent {
-    Read,
-    Write,
-    Fetch,
-    Speculate,
-}
-
-/// Where the tables lead for an address, read without disturbing anything.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mapped {
-    /// The leaf.
-    pub entry: Entry,
-    /// Its level: 1, or 2 for a large one.
-    pub level: u8,
-    /// Where it stands.
-    pub word: Word,
-    /// Writable, user and no-execute, combined over the levels.
-    pub flags: Flags,
-}
-
 /// The machine, as all CPUs share it.
 #[derive(Debug)]
 pub struct Bus {
@@ -110,11 +79,11 @@ impl Bus {
 
     /// Whether a story of this shape fits without more room.
     pub(crate) fn has_room(&self, config: &Config) -> bool {
-        self.memory.frames() == config.frames && self.memory.vars_capacity() >= config.vars
+        self.memory.frames_capacity() >= config.frames && self.memory.vars_capacity() >= config.vars
     }
 
     pub(crate) fn reset(&self, config: Config) {
-        self.memory.reset();
+        self.memory.reset(config.frames);
         self.cores.iter().for_each(Core::reset);
         self.config.set(config);
         self.alarms.borrow_mut().clear();
@@ -149,9 +118,21 @@ impl Bus {
         &self.cores[usize::from(cpu)]
     }
 
-    /// Puts a root into a CPU's CR3 while booting.
+    /// Puts a root into a CPU's CR3 while booting. The root has its role already: what it becomes later is another use.
     pub fn boot_cr3(&self, cpu: u8, cr3: Cr3) {
-        self.core(cpu).cr3.set(cr3);
+        self.set_cr3(cpu, cr3);
+    }
+
+    /// CR3 remembers which use of the frame it names: a root that was freed is caught even if it is a root again.
+    pub(crate) fn set_cr3(&self, cpu: u8, cr3: Cr3) {
+        let core = self.core(cpu);
+        core.cr3.set(cr3);
+        core.root_incarnation.set(self.incarnation(cr3.root));
+    }
+
+    /// The incarnation of a frame; 0 where there is no such memory.
+    pub(crate) fn incarnation(&self, frame: Frame) -> u32 {
+        if frame.0 < self.memory.frames() { self.memory.incarnation(frame) } else { 0 }
     }
 
     /// Sets an entry or a word at once, while booting.
@@ -178,6 +159,14 @@ impl Bus {
         if !alarms.iter().any(|alarm| alarm.cpu == cpu && alarm.kind == kind) {
             alarms.push(Alarm { cpu, kind, at });
         }
+    }
+
+    /// The steps are used up: says who waited for what last.
+    #[cold]
+    pub(crate) fn livelock(&self, cpu: u8, at: Option<&'static Location<'static>>) {
+        let last_wait = |cpu: u8| self.core(cpu).last_wait.get().map(|wait| (cpu, wait));
+        let waits = (0..self.cpus()).filter_map(last_wait).collect();
+        self.alarm(cpu, AlarmKind::Livelock { waits }, at);
     }
 
     /// From now on keeps a trace of everything; until the next reset.
@@ -248,6 +237,25 @@ impl Bus {
         }
     }
 
+    /// Lets the eager walkers run before a locked operation reads this word: read and write are one access, so that
+    /// no accessed bit may be set between them (SDM volume 3A, 8.1.2.2).
+    pub(crate) fn before_locked(&self, target: Target) {
+        if let Target::Word(word) = target
+            && self.temperament().contains(Temperament::EAGER_WALKERS)
+            && let Role::Table(level) = self.memory.role(word.frame)
+        {
+            self.walk_eagerly(word, level);
+        }
+    }
+
+    /// The second half of a locked operation.
+    pub(crate) fn commit_locked(&self, target: Target, value: u64) {
+        match target {
+            Target::Var(var) => self.memory.set_value(var, value),
+            Target::Word(word) => self.put(word, value),
+        }
+    }
+
     fn put(&self, word: Word, value: u64) {
         self.memory.poke(word, value);
         let entry = Entry(value);
@@ -258,6 +266,20 @@ impl Bus {
         {
             self.memory.set_linked_from(entry.frame(), word);
         }
+    }
+
+    /// All words of a frame become 0 at once. Walkers see a table that is torn down as they see single stores.
+    pub(crate) fn clear(&self, frame: Frame) {
+        if let Role::Table(level) = self.memory.role(frame)
+            && self.temperament().contains(Temperament::EAGER_WALKERS)
+        {
+            let mut from = 0;
+            while let Some(index) = self.memory.next_non_zero(frame, from) {
+                self.walk_eagerly(Word::new(frame, index), level);
+                from = index + 1;
+            }
+        }
+        self.memory.clear(frame);
     }
 
     /// The oldest stores of a CPU reach memory. Returns how many did.
@@ -283,13 +305,35 @@ impl Bus {
         drained
     }
 
-    /// Whether a CPU holds a buffered store to this variable.
-    pub(crate) fn buffers(&self, cpu: u8, var: Var) -> bool {
+    /// How many of a CPU's oldest stores must reach memory until one to this variable does; 0 if it holds none.
+    pub(crate) fn buffered_before(&self, cpu: u8, var: Var) -> usize {
         let core = self.core(cpu);
-        core.buffered.get() != 0 && core.buffer.borrow().iter().any(|store| store.target == Target::Var(var))
+        if core.buffered.get() == 0 {
+            return 0;
+        }
+        let target = Target::Var(var);
+        core.buffer.borrow().iter().position(|store| store.target == target).map_or(0, |found| found + 1)
+    }
+
+    /// Whether a CPU holds a store that ends a wait once it reaches memory.
+    pub(crate) fn buffers_release(&self, cpu: u8, wait: &Wait) -> bool {
+        let core = self.core(cpu);
+        let target = Target::Var(wait.var);
+        core.buffered.get() != 0
+            && core
+                .buffer
+                .borrow()
+                .iter()
+                .any(|store| store.target == target && wait.until.holds(store.value))
     }
 
     // --- interrupts ---
+
+    /// Whether a CPU would take an interrupt now.
+    pub(crate) fn interruptible(&self, cpu: u8) -> bool {
+        let core = self.core(cpu);
+        core.pending.borrow().iter().any(|one| core.takes(one.level))
+    }
 
     pub(crate) fn post(&self, to: u8, interrupt: Interrupt) {
         self.core(to).pending.borrow_mut().push(interrupt);
@@ -302,198 +346,20 @@ impl Bus {
         if pending.is_empty() {
             return None;
         }
-        let newest_first = self.temperament().contains(Temperament::REORDERED_INTERRUPTS);
+        let reordered = self.temperament().contains(Temperament::REORDERED_INTERRUPTS);
         for level in [Level::Hypervisor, Level::Guest] {
             if !core.takes(level) {
                 continue;
             }
             let wanted = |one: &Interrupt| one.level == level && from.is_none_or(|from| from == one.from);
-            let found =
-                if newest_first { pending.iter().rposition(wanted) } else { pending.iter().position(wanted) };
-            if let Some(found) = found {
+            let sender =
+                if reordered { pending.iter().rfind(|one| wanted(one)).map(|one| one.from) } else { from };
+            // Between senders any order is legal; what one CPU sends arrives in the order in which it was sent.
+            let oldest = |one: &Interrupt| wanted(one) && sender.is_none_or(|from| from == one.from);
+            if let Some(found) = pending.iter().position(oldest) {
                 return Some(pending.remove(found));
             }
         }
         None
     }
-
-    // --- translation ---
-
-    /// Where the tables lead for an address from this root, changing nothing.
-    pub fn mapped(&self, root: crate::paging::Frame, va: u64) -> Option<Mapped> {
-        let mut table = root;
-        let mut flags = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
-        let mut level = LEVELS;
-        loop {
-            let word = Word::new(table, index(va, level));
-            let entry = Entry(self.memory.peek(word));
-            if !entry.present() {
-                return None;
-            }
-            flags = combine(flags, entry.flags());
-            if level == 1 || entry.has(Flags::HUGE_PAGE) {
-                return Some(Mapped { entry, level, word, flags });
-            }
-            table = entry.frame();
-            if table.0 >= self.memory.frames() {
-                return None;
-            }
-            level -= 1;
-        }
-    }
-
-    /// A walk by the hardware of one CPU, as the SDM describes it (volume 3A, 4.5, 4.8 and 4.10.3): from the lowest
-    /// cached upper entry or from the root, setting accessed bits, caching the path and the leaf.
-    pub(crate) fn walk(
-        &self,
-        cpu: u8,
-        va: u64,
-        intent: Intent,
-        at: Option<&'static Location<'static>>,
-    ) -> Result<TlbEntry, PageFault> {
-        let core = self.core(cpu);
-        let Cr3 { root, pcid } = core.cr3.get();
-        let mut level = LEVELS;
-        let mut table = root;
-        let mut incarnation = self.memory.incarnation(root);
-        let mut flags = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
-        if let Some(path) = core.tlb.borrow().path(va, pcid) {
-            (level, table, incarnation, flags) = (path.level - 1, path.table, path.incarnation, path.flags);
-        }
-        loop {
-            if table.0 >= self.memory.frames()
-                || self.memory.role(table) != Role::Table(level)
-                || self.memory.incarnation(table) != incarnation
-            {
-                self.alarm(cpu, AlarmKind::FreedTableWalked { frame: table, level, va }, at);
-                return Err(PageFault { va, protection: false });
-            }
-            let word = Word::new(table, index(va, level));
-            let entry = Entry(self.memory.peek(word));
-            if !entry.present() {
-                return Err(PageFault { va, protection: false });
-            }
-            flags = combine(flags, entry.flags());
-            if level == 1 || (level == 2 && entry.has(Flags::HUGE_PAGE)) {
-                return self.cache_leaf(cpu, va, intent, word, level, flags);
-            }
-            if !entry.has(Flags::ACCESSED) {
-                self.memory.poke(word, entry.0 | Flags::ACCESSED.bits());
-            }
-            table = entry.frame();
-            incarnation = if table.0 < self.memory.frames() { self.memory.incarnation(table) } else { 0 };
-            let va = va & !(span(level) - 1);
-            core.tlb.borrow_mut().insert_path(WalkCacheEntry { va, level, pcid, table, incarnation, flags });
-            level -= 1;
-        }
-    }
-
-    fn cache_leaf(
-        &self,
-        cpu: u8,
-        va: u64,
-        intent: Intent,
-        word: Word,
-        level: u8,
-        flags: Flags,
-    ) -> Result<TlbEntry, PageFault> {
-        let core = self.core(cpu);
-        let mut entry = Entry(self.memory.peek(word));
-        if !permits(flags, intent, core) {
-            return Err(PageFault { va, protection: true });
-        }
-        let mut set = Flags::ACCESSED;
-        if intent == Intent::Write {
-            set |= Flags::DIRTY;
-        }
-        if !entry.has(set) {
-            entry.0 |= set.bits();
-            self.memory.poke(word, entry.0);
-        }
-        // Bit 12 of a large leaf selects the memory type and is no part of the address.
-        let frame = crate::paging::Frame(entry.frame().0 & if level == 1 { !0 } else { !511 });
-        let leaf = TlbEntry {
-            va: va & !(span(level) - 1),
-            level,
-            pcid: core.cr3.get().pcid,
-            frame,
-            incarnation: if frame.0 < self.memory.frames() { self.memory.incarnation(frame) } else { 0 },
-            flags: flags | (entry.flags() & (Flags::DIRTY | Flags::GLOBAL)),
-            memory_type: memory_type(entry, level),
-        };
-        core.tlb.borrow_mut().insert_leaf(leaf);
-        if self.tracing() {
-            let speculative = intent == Intent::Speculate;
-            self.record(cpu, TraceEvent::Filled { va, frame: leaf.frame_of(va), speculative }, None);
-        }
-        Ok(leaf)
-    }
-
-    /// A speculative walk by one CPU: caches what an ordinary walk would, sets accessed bits, never dirty ones, and
-    /// faults silently. Returns whether a leaf was cached.
-    pub fn fill(&self, cpu: u8, va: u64) -> bool {
-        let pcid = self.core(cpu).cr3.get().pcid;
-        canonical(va)
-            && self.core(cpu).tlb.borrow().leaf(va, pcid).is_none()
-            && self.walk(cpu, va, Intent::Speculate, None).is_ok()
-    }
-
-    /// Every CPU whose root reaches this entry walks it, while it still says what it says.
-    #[cold]
-    fn walk_eagerly(&self, word: Word, level: u8) {
-        if !Entry(self.memory.peek(word)).present() {
-            return;
-        }
-        let Some(va) = self.address_of(word, level) else { return };
-        for cpu in 0..self.cpus() {
-            let root = self.core(cpu).cr3.get().root;
-            if self.reaches(root, va, word) {
-                self.fill(cpu, va);
-            }
-        }
-    }
-
-    /// The first address whose translation goes through an entry, by the way the table was last linked.
-    fn address_of(&self, word: Word, level: u8) -> Option<u64> {
-        let mut va = u64::from(word.index) * span(level);
-        let mut frame = word.frame;
-        for above in level + 1..=LEVELS {
-            let (parent, index) = self.memory.linked_from(frame)?;
-            va += u64::from(index) * span(above);
-            frame = parent;
-        }
-        Some(if va & (1 << 47) != 0 { va | 0xffff << 48 } else { va })
-    }
-
-    fn reaches(&self, root: crate::paging::Frame, va: u64, wanted: Word) -> bool {
-        let mut table = root;
-        for level in (1..=LEVELS).rev() {
-            let word = Word::new(table, index(va, level));
-            if word == wanted {
-                return true;
-            }
-            let entry = Entry(self.memory.peek(word));
-            if !entry.present() || entry.has(Flags::HUGE_PAGE) || entry.frame().0 >= self.memory.frames() {
-                return false;
-            }
-            table = entry.frame();
-        }
-        false
-    }
-}
-
-/// Whether a leaf with these flags lets a CPU do this. Supervisor writes obey the writable bit (CR0.WP is set).
-pub(crate) fn permits(flags: Flags, intent: Intent, core: &Core) -> bool {
-    use crate::core::Mode;
-    (core.mode.get() == Mode::Kernel || flags.contains(Flags::USER_ACCESSIBLE))
-        && match intent {
-            Intent::Read | Intent::Speculate => true,
-            Intent::Write => flags.contains(Flags::WRITABLE),
-            Intent::Fetch => !flags.contains(Flags::NO_EXECUTE),
-        }
-}
-
-fn combine(above: Flags, entry: Flags) -> Flags {
-    let both = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
-    (above & entry & both) | ((above | entry) & Flags::NO_EXECUTE)
 }

@@ -4,6 +4,7 @@ use crate::memory::Target;
 use crate::paging::Frame;
 use crate::point::Pause;
 use crate::tlb::Tlb;
+use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
 
 /// Levels of privilege at which code runs.
@@ -76,6 +77,10 @@ pub struct Core {
     pub(crate) buffered: Cell<u32>,
     pub(crate) buffer: RefCell<Vec<BufferedStore>>,
     pub(crate) cr3: Cell<Cr3>,
+    /// Which use of the root frame CR3 was loaded for.
+    pub(crate) root_incarnation: Cell<u32>,
+    /// What the running operation or handler waited for last.
+    pub(crate) last_wait: Cell<Option<Wait>>,
     pub(crate) tlb: RefCell<Tlb>,
 }
 
@@ -96,6 +101,8 @@ impl Core {
             buffered: Cell::new(0),
             buffer: RefCell::default(),
             cr3: Cell::new(Cr3 { root: Frame(0), pcid: 0 }),
+            root_incarnation: Cell::new(0),
+            last_wait: Cell::new(None),
             tlb: RefCell::default(),
         }
     }
@@ -115,6 +122,8 @@ impl Core {
         self.buffered.set(0);
         self.buffer.borrow_mut().clear();
         self.cr3.set(Cr3 { root: Frame(0), pcid: 0 });
+        self.root_incarnation.set(0);
+        self.last_wait.set(None);
         self.tlb.borrow_mut().invalidate_all();
     }
 

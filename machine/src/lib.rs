@@ -5,14 +5,17 @@
 //! unless the story pauses there, and an interrupt runs nested on the stack that it interrupts.
 //!
 //! The machine knows no kernel: [`Software`] is what runs on it. `docs/machine.md` states its memory and translation
-//! model with the sections of the manuals that it follows, and `tests/litmus.rs` proves it.
+//! model with the sections of the manuals that it follows, and the tests in `tests/litmus` prove it.
 
 #![expect(clippy::inline_always, reason = "a point not paused at must cost a counter")]
 
+mod access;
 pub mod alarm;
 pub mod bus;
 pub mod core;
 mod cpu;
+mod help;
+mod instructions;
 mod machine;
 pub mod memory;
 pub mod paging;
@@ -20,14 +23,17 @@ pub mod point;
 pub mod tlb;
 pub mod trace;
 pub mod wait;
+pub mod walker;
 
 pub use alarm::{Alarm, AlarmKind};
-pub use bus::{Bus, Config, MAX_CPUS, Mapped, PageFault};
+pub use bus::{Bus, Config, MAX_CPUS};
 pub use core::{Core, Cr3, Interrupt, Level, Mode};
-pub use cpu::{Cpu, Invpcid};
+pub use cpu::Cpu;
+pub use instructions::Invpcid;
 pub use machine::{Background, Machine, Observer, Software, Standing, Told};
 pub use memory::{Memory, Role, Target, Var, VarArray, Word};
 pub use paging::{Entry, Flags, Frame};
 pub use point::{Family, Pause, Point, PointKind, Temperament};
 pub use trace::{TraceEvent, TraceLine};
 pub use wait::{Holder, Until, Wait, WaitKind};
+pub use walker::{Mapped, PageFault};

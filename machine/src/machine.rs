@@ -1,12 +1,11 @@
-//! The executor: which CPU runs when. It runs what the story tells, and when that must wait, whoever can release it.
+//! The executor: which CPU runs when. It runs what the story tells, to its pause or its end; when that must wait,
+//! `help.rs` runs whoever can release it. Nothing here may depend on anything but what was told.
 
-use crate::alarm::AlarmKind;
 use crate::bus::{Bus, Config, MAX_CPUS};
 use crate::core::Interrupt;
 use crate::cpu::{Cpu, Stop, Wake};
-use crate::memory::Var;
 use crate::point::{Pause, Point};
-use crate::wait::{Holder, Wait, WaitKind};
+use crate::wait::Wait;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use std::cell::{Cell, RefCell};
@@ -88,20 +87,20 @@ struct Mailbox<S: Software> {
 
 type Carrier = Coroutine<Wake, Stop, (), DefaultStack>;
 
-struct Seat<S: Software> {
+pub(crate) struct Seat<S: Software> {
     carrier: Option<Carrier>,
     mail: Rc<Mailbox<S>>,
     /// What is under way here, innermost last: an operation or handler and why it stands still.
-    standing: Vec<Stop>,
+    pub(crate) standing: Vec<Stop>,
 }
 
 /// A machine and the software that runs on it.
 pub struct Machine<S: Software> {
     bus: Rc<Bus>,
-    seats: Vec<Seat<S>>,
+    pub(crate) seats: Vec<Seat<S>>,
     software: Rc<S>,
     stacks: Vec<DefaultStack>,
-    failed: bool,
+    pub(crate) failed: bool,
 }
 
 impl<S: Software> fmt::Debug for Machine<S> {
@@ -129,15 +128,8 @@ impl<S: Software> Machine<S> {
     pub fn reset(&mut self, config: Config, boot: impl FnOnce(&Rc<Bus>) -> S) {
         assert!((1..=MAX_CPUS).contains(&config.cpus), "1 to {MAX_CPUS} CPUs, {} asked for", config.cpus);
         self.bus.abandoned.set(true);
+        self.unwind_all();
         for seat in &mut self.seats {
-            // A carrier that stands idle lasts; one that was given up, or in which the software panicked, does not.
-            let spent =
-                seat.carrier.as_ref().is_some_and(|carrier| carrier.done() || !seat.standing.is_empty());
-            if spent && let Some(mut carrier) = seat.carrier.take() {
-                carrier.force_unwind();
-                self.stacks.push(carrier.into_stack());
-            }
-            seat.standing.clear();
             seat.mail.software.borrow_mut().take();
             seat.mail.operation.take();
             seat.mail.outcome.take();
@@ -164,6 +156,20 @@ impl<S: Software> Machine<S> {
         }
         for seat in &self.seats {
             *seat.mail.software.borrow_mut() = Some(Rc::clone(&self.software));
+        }
+    }
+
+    /// A carrier that stands idle lasts; one that was given up, or in which the software panicked, does not.
+    fn unwind_all(&mut self) {
+        for seat in &mut self.seats {
+            let given_up = !seat.standing.is_empty();
+            seat.standing.clear();
+            if let Some(carrier) = &mut seat.carrier
+                && (given_up || carrier.done())
+            {
+                carrier.force_unwind();
+                self.stacks.extend(seat.carrier.take().map(Carrier::into_stack));
+            }
         }
     }
 
@@ -225,6 +231,17 @@ impl<S: Software> Machine<S> {
         }
     }
 
+    /// As [`Machine::resume`], but only to this pause, counted from where the operation or handler began.
+    pub fn resume_until(&mut self, cpu: u8, pause: Pause, observer: &mut dyn Observer<S::Outcome>) -> Told {
+        if self.busy(cpu) {
+            let core = self.bus.core(cpu);
+            core.pause.set(Some(pause));
+            core.occurrences.set(0);
+            core.stop_at.set(0);
+        }
+        self.resume(cpu, observer)
+    }
+
     /// Delivers a pending interrupt to a CPU, if it takes one now: the oldest, or the one from a given CPU.
     pub fn deliver(
         &mut self,
@@ -283,16 +300,19 @@ impl<S: Software> Machine<S> {
     }
 
     /// Resumes a CPU once and keeps the books.
-    fn step(&mut self, cpu: u8, wake: Wake, observer: &mut dyn Observer<S::Outcome>) -> Stop {
+    pub(crate) fn step(&mut self, cpu: u8, wake: Wake, observer: &mut dyn Observer<S::Outcome>) -> Stop {
         let seat = &mut self.seats[usize::from(cpu)];
         if seat.carrier.is_none() {
             seat.carrier = Some(carrier(cpu, &self.bus, &seat.mail, self.stacks.pop()));
         }
         let starts = matches!(wake, Wake::Interrupt(_)) || seat.standing.is_empty();
         let carrier = seat.carrier.as_mut().expect("seated above");
+        // The software may panic. Whoever catches that finds a machine that can only be reset.
+        let failed = std::mem::replace(&mut self.failed, true);
         let CoroutineResult::Yield(stop) = carrier.resume(wake) else {
             unreachable!("a carrier returns only when told to quit")
         };
+        self.failed = failed;
         match stop {
             Stop::Ended | Stop::Taken => {
                 if !starts {
@@ -313,140 +333,14 @@ impl<S: Software> Machine<S> {
         }
         stop
     }
-
-    /// Runs whoever can release the context at this depth of a CPU, only until its wait is over.
-    fn release(
-        &mut self,
-        cpu: u8,
-        depth: usize,
-        wait: &Wait,
-        observer: &mut dyn Observer<S::Outcome>,
-    ) -> bool {
-        loop {
-            if self.failed {
-                return false;
-            }
-            let moved = if self.depth(cpu) > depth {
-                // A handler stands on top of the waiter and must leave first.
-                self.advance(cpu, None, 1 << cpu, observer)
-            } else if self.bus.holds(cpu, wait) {
-                return true;
-            } else {
-                self.unblock(cpu, wait, 1 << cpu, observer)
-            };
-            if !moved {
-                if !self.failed {
-                    self.report_deadlock(cpu, *wait);
-                }
-                return false;
-            }
-            // Help that never ends is a livelock, even if each turn passes few points.
-            let left = self.bus.steps_left.get();
-            self.bus.steps_left.set(left.saturating_sub(1));
-            if left == 0 {
-                self.bus.alarm(cpu, AlarmKind::Livelock, None);
-                return false;
-            }
-        }
-    }
-
-    /// One thing that may bring a wait nearer to its end. `asked` holds the CPUs on the way here: meeting one again is
-    /// a cycle.
-    fn unblock(&mut self, cpu: u8, wait: &Wait, asked: u8, observer: &mut dyn Observer<S::Outcome>) -> bool {
-        // A spinner with interrupts on takes them.
-        if self.take_one(cpu, observer) {
-            return true;
-        }
-        if self.drain_for(wait.var) {
-            return true;
-        }
-        let all = (1u16 << self.bus.cpus()) - 1;
-        let candidates = match wait.holder {
-            Holder::Cpu(holder) => 1 << holder,
-            Holder::Anyone => all as u8,
-            Holder::Background => match self.software.clone().background(&self.standing(), wait) {
-                Background::Moved => return true,
-                Background::HeldBy(cpus) => cpus,
-                Background::Nothing => 0,
-            },
-        };
-        for candidate in 0..self.bus.cpus() {
-            if candidates & !asked & 1 << candidate != 0
-                && self.advance(candidate, Some((cpu, wait)), asked | 1 << candidate, observer)
-            {
-                return true;
-            }
-        }
-        // A lock released by a plain store may sit in any buffer.
-        (0..self.bus.cpus()).any(|cpu| self.bus.drain(cpu, usize::MAX) != 0)
-    }
-
-    /// Gets one CPU to move: its innermost context, until what is waited for has happened.
-    fn advance(
-        &mut self,
-        cpu: u8,
-        wanted: Option<(u8, &Wait)>,
-        asked: u8,
-        observer: &mut dyn Observer<S::Outcome>,
-    ) -> bool {
-        let acknowledge = wanted.is_some_and(|(_, wait)| wait.kind == WaitKind::Acknowledge);
-        match self.seats[usize::from(cpu)].standing.last().copied() {
-            None => self.take_one(cpu, observer),
-            Some(Stop::Waiting(other)) if !self.bus.holds(cpu, &other) => {
-                self.unblock(cpu, &other, asked, observer)
-            }
-            Some(Stop::Paused(_) | Stop::Waiting(_)) => {
-                if acknowledge && self.take_one(cpu, observer) {
-                    return true;
-                }
-                if let Some((waiter, wait)) = wanted {
-                    self.bus.watch.set(Some((waiter, *wait, cpu)));
-                    self.bus.core(cpu).stop_at.set(0);
-                }
-                let stop = self.step(cpu, Wake::Go, observer);
-                self.bus.watch.set(None);
-                self.failed |= stop == Stop::Dead;
-                !self.failed
-            }
-            Some(Stop::Dead | Stop::Ended | Stop::Taken) => false,
-        }
-    }
-
-    /// Delivers one pending interrupt to a CPU that takes it, as help: not paused in.
-    fn take_one(&mut self, cpu: u8, observer: &mut dyn Observer<S::Outcome>) -> bool {
-        let Some(interrupt) = self.bus.next_interrupt(cpu, None) else { return false };
-        self.bus.core(cpu).next_pause.set(None);
-        let watch = self.bus.watch.take();
-        let stop = self.step(cpu, Wake::Interrupt(interrupt), observer);
-        self.bus.watch.set(watch);
-        self.failed |= stop == Stop::Dead;
-        !self.failed
-    }
-
-    /// Lets the buffered stores that a wait may depend on reach memory, lowest CPU first.
-    fn drain_for(&mut self, var: Var) -> bool {
-        (0..self.bus.cpus()).any(|cpu| self.bus.buffers(cpu, var) && self.bus.drain(cpu, usize::MAX) != 0)
-    }
-
-    /// Follows who waits for whom, from the wait that nobody can end.
-    fn report_deadlock(&self, cpu: u8, wait: Wait) {
-        let mut cycle = vec![(cpu, wait)];
-        let mut holder = wait.holder;
-        while let Holder::Cpu(next) = holder {
-            if cycle.iter().any(|(seen, _)| *seen == next) {
-                break;
-            }
-            let Some(Stop::Waiting(wait)) = self.seats[usize::from(next)].standing.last() else { break };
-            cycle.push((next, *wait));
-            holder = wait.holder;
-        }
-        self.bus.alarm(cpu, AlarmKind::Deadlock { cycle }, None);
-    }
 }
 
 impl<S: Software> Drop for Machine<S> {
     fn drop(&mut self) {
         self.bus.abandoned.set(true);
+        // Idle CPUs return; the stacks of the others are unwound.
+        self.unwind_all();
+        self.retire_all();
     }
 }
 
@@ -476,7 +370,7 @@ fn carrier<S: Software>(
                 }
                 Wake::Go | Wake::Quit => {
                     let operation = mail.operation.take().expect("an operation was posted");
-                    cpu.begin_context();
+                    cpu.begin_operation();
                     let outcome = software.run(&cpu, operation);
                     cpu.end_of_operation(software.drains_at_end(&operation));
                     mail.outcome.set(Some(outcome));

@@ -1,7 +1,7 @@
 //! What all CPUs share: kernel variables and physical frames. Plain state, no points: whoever comes through here
 //! directly has already passed one, or is the hardware.
 
-use crate::paging::{Frame, WORDS};
+use crate::paging::{Entry, Flags, Frame, WORDS};
 use crate::point::Family;
 use std::cell::{Cell, OnceCell, RefCell};
 
@@ -101,6 +101,8 @@ pub struct Memory {
     vars: Box<[Cell<u64>]>,
     next_var: Cell<u32>,
     frames: Box<[FrameState]>,
+    /// How many of the frames this story has.
+    in_use: Cell<u32>,
     touched: RefCell<Vec<Frame>>,
 }
 
@@ -120,12 +122,14 @@ impl Memory {
             vars: vec![Cell::new(0); vars as usize].into_boxed_slice(),
             next_var: Cell::new(0),
             frames: (0..frames).map(frame).collect(),
+            in_use: Cell::new(frames),
             touched: RefCell::default(),
         }
     }
 
     /// Back to zero: every variable given back, every frame free. Costs what was touched.
-    pub(crate) fn reset(&self) {
+    pub(crate) fn reset(&self, frames: u32) {
+        self.in_use.set(frames);
         for var in &self.vars[..self.next_var.replace(0) as usize] {
             var.set(0);
         }
@@ -142,7 +146,13 @@ impl Memory {
     }
 
     /// How many frames there are.
+    #[inline]
     pub fn frames(&self) -> u32 {
+        self.in_use.get()
+    }
+
+    /// For how many frames there is room.
+    pub fn frames_capacity(&self) -> u32 {
         self.frames.len() as u32
     }
 
@@ -251,10 +261,18 @@ impl Memory {
     /// Gives a frame another use. Every new use but none is a new incarnation.
     pub fn set_role(&self, frame: Frame, role: Role) {
         let state = &self.frames[frame.index()];
-        if state.role.replace(role) != role && role != Role::Free {
-            state.incarnation.set(state.incarnation.get() + 1);
+        if state.role.replace(role) == role {
+            return;
         }
         self.touch(frame, state);
+        if role != Role::Free {
+            state.incarnation.set(state.incarnation.get() + 1);
+        }
+        if let Role::Table(level) = role
+            && level > 1
+        {
+            self.link_all(frame);
+        }
     }
 
     /// How often the frame has been put to a new use.
@@ -285,6 +303,19 @@ impl Memory {
         let state = &self.frames[frame.index()];
         state.references.set(references);
         self.touch(frame, state);
+    }
+
+    /// A frame that was filled before it became a table leads to tables from now on.
+    fn link_all(&self, frame: Frame) {
+        let mut from = 0;
+        while let Some(index) = self.next_non_zero(frame, from) {
+            let word = Word::new(frame, index);
+            let entry = Entry(self.peek(word));
+            if entry.present() && !entry.has(Flags::HUGE_PAGE) {
+                self.set_linked_from(entry.frame(), word);
+            }
+            from = index + 1;
+        }
     }
 
     pub(crate) fn linked_from(&self, frame: Frame) -> Option<(Frame, u16)> {

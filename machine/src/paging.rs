@@ -55,10 +55,12 @@ impl Entry {
         Self(((frame.0 as u64) << PAGE_SHIFT) | flags.bits())
     }
 
-    /// The frame that it leads to.
+    /// The frame that it leads to. Addresses beyond what a frame number holds lead to the last one, which no machine
+    /// has.
     #[inline]
     pub const fn frame(self) -> Frame {
-        Frame(((self.0 & ADDRESS) >> PAGE_SHIFT) as u32)
+        let number = (self.0 & ADDRESS) >> PAGE_SHIFT;
+        Frame(if number > u32::MAX as u64 { u32::MAX } else { number as u32 })
     }
 
     /// Its flags.

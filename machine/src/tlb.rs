@@ -61,6 +61,14 @@ pub struct WalkCacheEntry {
     pub flags: Flags,
 }
 
+impl WalkCacheEntry {
+    /// Whether a walk for this address goes through it, whoever asks.
+    #[inline]
+    pub const fn covers(&self, va: u64) -> bool {
+        va & !(span(self.level) - 1) == self.va
+    }
+}
+
 /// The translations that one CPU has cached.
 #[derive(Debug, Default)]
 pub struct Tlb {
@@ -90,7 +98,7 @@ impl Tlb {
     pub fn path(&self, va: u64, pcid: u16) -> Option<WalkCacheEntry> {
         self.paths
             .iter()
-            .filter(|entry| entry.pcid == pcid && va & !(span(entry.level) - 1) == entry.va)
+            .filter(|entry| entry.pcid == pcid && entry.covers(va))
             .min_by_key(|entry| entry.level)
             .copied()
     }
@@ -124,12 +132,20 @@ impl Tlb {
         before - self.leaves.len()
     }
 
-    /// INVPCID type 0: one page of one identifier; global entries stay.
+    /// INVPCID type 0: what would translate one address under one identifier, path and leaf; global entries stay, and
+    /// so do upper entries for other addresses, which INVLPG would drop.
     pub(crate) fn invalidate_page_of(&mut self, va: u64, pcid: u16) -> usize {
         let before = self.leaves.len();
         self.leaves.retain(|entry| !entry.covers(va) || entry.global() || entry.pcid != pcid);
-        self.paths.retain(|entry| entry.pcid != pcid);
+        self.paths.retain(|entry| !entry.covers(va) || entry.pcid != pcid);
         before - self.leaves.len()
+    }
+
+    /// A page fault at an address: what translated it goes, path and leaf, so that the fault does not come again
+    /// unless the tables say so. Other upper entries stay.
+    pub(crate) fn fault(&mut self, va: u64, pcid: u16) {
+        self.leaves.retain(|entry| !entry.covers(va) || !(entry.global() || entry.pcid == pcid));
+        self.paths.retain(|entry| !entry.covers(va) || entry.pcid != pcid);
     }
 
     /// A flushing CR3 load or INVPCID type 1: everything of one identifier but global entries.

@@ -1,0 +1,186 @@
+//! How code on a CPU touches memory that all share: plain, locked, fenced; kernel variables and physical frames.
+//!
+//! Total store order (SDM volume 3A, 8.2; AMD APM volume 2, 7.2): loads are performed at once and in order, plain stores
+//! leave in order through one buffer, locked operations and fences empty it first.
+
+use crate::alarm::AlarmKind;
+use crate::core::BufferedStore;
+use crate::cpu::Cpu;
+use crate::memory::{Role, Target, Var, Word};
+use crate::paging::{Entry, Frame};
+use crate::point::{Family, PointKind, Temperament};
+use crate::trace::TraceEvent;
+use std::panic::Location;
+
+/// Stores that a buffer holds before the oldest is pushed out.
+pub(crate) const STORE_BUFFER: u32 = 8;
+
+impl Cpu<'_> {
+    /// A plain load.
+    #[inline]
+    #[track_caller]
+    pub fn load(&self, var: Var) -> u64 {
+        self.load_from(Target::Var(var), var.family)
+    }
+
+    /// A plain store. It may wait in the store buffer until something serialises.
+    #[inline]
+    #[track_caller]
+    pub fn store(&self, var: Var, value: u64) {
+        self.store_to(Target::Var(var), var.family, value);
+    }
+
+    /// A locked read-modify-write: `change` gives the new value, or none to leave the old. Returns the old value.
+    #[inline]
+    #[track_caller]
+    pub fn update(&self, var: Var, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
+        self.locked(Target::Var(var), var.family, change)
+    }
+
+    /// A locked exchange. Returns the old value.
+    #[inline]
+    #[track_caller]
+    pub fn swap(&self, var: Var, value: u64) -> u64 {
+        self.update(var, |_| Some(value))
+    }
+
+    /// A locked addition, wrapping. Returns the old value.
+    #[inline]
+    #[track_caller]
+    pub fn fetch_add(&self, var: Var, more: u64) -> u64 {
+        self.update(var, |old| Some(old.wrapping_add(more)))
+    }
+
+    /// A locked subtraction, wrapping. Returns the old value.
+    #[inline]
+    #[track_caller]
+    pub fn fetch_sub(&self, var: Var, less: u64) -> u64 {
+        self.update(var, |old| Some(old.wrapping_sub(less)))
+    }
+
+    /// A locked compare-and-exchange: `Ok(())` if the value was `old` and is `new` now, else what it was.
+    #[inline]
+    #[track_caller]
+    pub fn compare_exchange(&self, var: Var, old: u64, new: u64) -> Result<(), u64> {
+        let found = self.update(var, |value| (value == old).then_some(new));
+        if found == old { Ok(()) } else { Err(found) }
+    }
+
+    /// A full fence.
+    #[inline]
+    #[track_caller]
+    pub fn fence(&self) {
+        self.point(PointKind::Fence, Family::NONE);
+        self.bus.drain(self.id, usize::MAX);
+        self.trace(TraceEvent::Fence, Location::caller());
+    }
+
+    // --- physical memory ---
+
+    /// A plain load of a word of a frame.
+    #[inline]
+    #[track_caller]
+    pub fn load_word(&self, word: Word, family: Family) -> u64 {
+        self.load_from(Target::Word(word), family)
+    }
+
+    /// A plain store to a word of a frame.
+    #[inline]
+    #[track_caller]
+    pub fn store_word(&self, word: Word, family: Family, value: u64) {
+        self.store_to(Target::Word(word), family, value);
+    }
+
+    /// A locked read-modify-write of a word of a frame, as [`Cpu::update`].
+    #[inline]
+    #[track_caller]
+    pub fn update_word(&self, word: Word, family: Family, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
+        self.locked(Target::Word(word), family, change)
+    }
+
+    /// Loads an entry of a table. Walking a frame that is not a table of this level is caught at once.
+    #[inline]
+    #[track_caller]
+    pub fn load_entry(&self, word: Word, level: u8) -> Entry {
+        let entry = Entry(self.load_from(Target::Word(word), Family::of_level(level)));
+        if self.bus.memory.role(word.frame) != Role::Table(level) {
+            self.alarm(AlarmKind::FreedTableWalked { frame: word.frame, level, va: 0 });
+        }
+        entry
+    }
+
+    /// All words of a frame become 0 (one point). 512 stores are more than any store buffer holds, so that whatever was
+    /// buffered before them is pushed out, and they are taken to be out at the end too.
+    #[inline]
+    #[track_caller]
+    pub fn clear_frame(&self, frame: Frame) {
+        self.point(PointKind::Store, Family::DATA);
+        self.bus.drain(self.id, usize::MAX);
+        self.bus.clear(frame);
+        self.trace(TraceEvent::Cleared { frame }, Location::caller());
+    }
+
+    /// A frame changes its role.
+    #[inline]
+    #[track_caller]
+    pub fn set_role(&self, frame: Frame, role: Role) {
+        self.point(PointKind::Role, Family::NONE);
+        let old = self.bus.memory.role(frame);
+        self.bus.memory.set_role(frame, role);
+        self.trace(TraceEvent::Role { frame, old, new: role }, Location::caller());
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn load_from(&self, target: Target, family: Family) -> u64 {
+        self.point(PointKind::Load, family);
+        let value = self.bus.seen_by(self.id, target);
+        self.trace(TraceEvent::Load { target, value }, Location::caller());
+        value
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn store_to(&self, target: Target, family: Family, value: u64) {
+        self.point(PointKind::Store, family);
+        let buffered = self.bus.temperament().contains(Temperament::LAZY_STORES);
+        if self.bus.tracing() {
+            let old = self.bus.in_memory(target);
+            self.trace(TraceEvent::Store { target, old, value, buffered }, Location::caller());
+        }
+        if buffered {
+            self.buffer(target, value);
+        } else {
+            self.bus.commit(target, value);
+        }
+    }
+
+    pub(crate) fn buffer(&self, target: Target, value: u64) {
+        let incarnation = match target {
+            Target::Var(_) => 0,
+            Target::Word(word) => self.bus.memory.incarnation(word.frame),
+        };
+        self.core.buffer.borrow_mut().push(BufferedStore { target, value, incarnation });
+        self.core.buffered.set(self.core.buffered.get() + 1);
+        if self.core.buffered.get() > STORE_BUFFER {
+            self.bus.drain(self.id, 1);
+        }
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn locked(&self, target: Target, family: Family, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
+        self.point(PointKind::Locked, family);
+        if self.core.buffered.get() != 0 {
+            self.bus.drain(self.id, usize::MAX);
+        }
+        self.bus.before_locked(target);
+        let old = self.bus.in_memory(target);
+        let new = change(old);
+        self.trace(TraceEvent::Locked { target, old, new: new.unwrap_or(old) }, Location::caller());
+        if let Some(new) = new {
+            self.bus.commit_locked(target, new);
+        }
+        old
+    }
+}

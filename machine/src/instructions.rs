@@ -1,0 +1,233 @@
+//! What code on a CPU does beyond plain memory: accesses through the MMU, invalidation, CR3, interrupts, the hypervisor,
+//! and waiting.
+
+use crate::alarm::AlarmKind;
+use crate::core::{Cr3, Interrupt, Level, Mode};
+use crate::cpu::{Cpu, Stop};
+use crate::memory::{Target, Word};
+use crate::paging::{Flags, PAGE_SIZE, canonical};
+use crate::point::{Family, PointKind, Temperament};
+use crate::trace::TraceEvent;
+use crate::wait::{Wait, WaitKind};
+use crate::walker::{Intent, PageFault, permits};
+use std::panic::Location;
+
+/// What INVPCID invalidates (SDM volume 2A, INVPCID).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Invpcid {
+    /// Type 0: one page of one identifier.
+    Page {
+        /// The identifier.
+        pcid: u16,
+        /// The page.
+        va: u64,
+    },
+    /// Type 1: one identifier.
+    Single {
+        /// The identifier.
+        pcid: u16,
+    },
+    /// Type 2: everything, global entries too.
+    All,
+    /// Type 3: everything but global entries.
+    AllNonGlobal,
+}
+
+impl Cpu<'_> {
+    // --- the MMU ---
+
+    /// User or supervisor mode, for the accesses that follow. Operations and handlers begin in supervisor mode.
+    pub fn set_mode(&self, mode: Mode) {
+        self.core.mode.set(mode);
+    }
+
+    /// Reads the word at an address.
+    #[track_caller]
+    pub fn read(&self, va: u64) -> Result<u64, PageFault> {
+        self.point(PointKind::Read, Family::DATA);
+        let at = Location::caller();
+        let found = self.translate(va, Intent::Read, at);
+        let value = found.map(|word| self.bus.seen_by(self.id, Target::Word(word)));
+        if self.bus.tracing() {
+            let frame = found.ok().map(|word| word.frame);
+            self.trace(TraceEvent::Read { va, frame, value: value.unwrap_or(0) }, at);
+        }
+        value
+    }
+
+    /// Writes the word at an address.
+    #[track_caller]
+    pub fn write(&self, va: u64, value: u64) -> Result<(), PageFault> {
+        self.point(PointKind::Write, Family::DATA);
+        let at = Location::caller();
+        let found = self.translate(va, Intent::Write, at);
+        if self.bus.tracing() {
+            self.trace(TraceEvent::Write { va, frame: found.ok().map(|word| word.frame), value }, at);
+        }
+        let target = Target::Word(found?);
+        if self.bus.temperament().contains(Temperament::LAZY_STORES) {
+            self.buffer(target, value);
+        } else {
+            self.bus.commit(target, value);
+        }
+        Ok(())
+    }
+
+    /// Fetches an instruction at an address.
+    #[track_caller]
+    pub fn fetch(&self, va: u64) -> Result<(), PageFault> {
+        self.point(PointKind::Fetch, Family::DATA);
+        self.translate(va, Intent::Fetch, Location::caller()).map(|_| ())
+    }
+
+    fn translate(&self, va: u64, intent: Intent, at: &'static Location<'static>) -> Result<Word, PageFault> {
+        if !canonical(va) {
+            return Err(PageFault { va, protection: false });
+        }
+        let pcid = self.core.cr3.get().pcid;
+        let cached = self.core.tlb.borrow().leaf(va, pcid);
+        let found = match cached {
+            Some(leaf) if !permits(leaf.flags, intent, self.core) => Err(PageFault { va, protection: true }),
+            // The dirty bit must be set in memory before a write goes through: walk again.
+            Some(leaf) if intent != Intent::Write || leaf.flags.contains(Flags::DIRTY) => Ok(leaf),
+            _ => self.bus.walk(self.id, va, intent, Some(at)),
+        };
+        let leaf = found.inspect_err(|_| {
+            // A fault drops what was cached for the address, path and leaf (SDM volume 3A, 4.10.4.1), so that it is
+            // spurious at most once.
+            self.core.tlb.borrow_mut().fault(va, pcid);
+        })?;
+        let frame = leaf.frame_of(va);
+        if frame.0 >= self.bus.memory.frames() {
+            return Err(PageFault { va, protection: false });
+        }
+        if leaf.level == 1 && self.bus.memory.incarnation(frame) != leaf.incarnation {
+            self.bus.alarm(self.id, AlarmKind::StaleTranslationUsed { frame, va }, Some(at));
+        }
+        Ok(Word::new(frame, (va % PAGE_SIZE / 8) as usize))
+    }
+
+    /// INVLPG: the page's translations under the current identifier and its global ones, and all upper entries of the
+    /// current identifier. Serialises.
+    #[track_caller]
+    pub fn invlpg(&self, va: u64) {
+        self.point(PointKind::Invlpg, Family::NONE);
+        self.bus.drain(self.id, usize::MAX);
+        let pcid = self.core.cr3.get().pcid;
+        let spare = self.bus.config().invlpg_spares_globals;
+        // For an address that is not canonical it does nothing (SDM volume 2A, INVLPG).
+        let leaves = if canonical(va) { self.core.tlb.borrow_mut().invlpg(va, pcid, spare) } else { 0 };
+        self.trace(TraceEvent::Invalidated { scope: "invlpg", va: Some(va), leaves }, Location::caller());
+    }
+
+    /// INVPCID. Serialises.
+    #[track_caller]
+    pub fn invpcid(&self, what: Invpcid) {
+        self.point(PointKind::Invpcid, Family::NONE);
+        self.bus.drain(self.id, usize::MAX);
+        let mut tlb = self.core.tlb.borrow_mut();
+        let (va, leaves) = match what {
+            Invpcid::Page { pcid, va } => (Some(va), tlb.invalidate_page_of(va, pcid)),
+            Invpcid::Single { pcid } => (None, tlb.invalidate_pcid(pcid)),
+            Invpcid::All => (None, tlb.invalidate_all()),
+            Invpcid::AllNonGlobal => (None, tlb.invalidate_non_global()),
+        };
+        drop(tlb);
+        self.trace(TraceEvent::Invalidated { scope: "invpcid", va, leaves }, Location::caller());
+    }
+
+    /// Loads CR3. Unless `keep` is asked for (bit 63), everything of the new identifier but global entries goes.
+    /// Serialises.
+    #[track_caller]
+    pub fn load_cr3(&self, cr3: Cr3, keep: bool) {
+        self.point(PointKind::Cr3, Family::NONE);
+        self.bus.drain(self.id, usize::MAX);
+        self.bus.set_cr3(self.id, cr3);
+        if !keep {
+            self.core.tlb.borrow_mut().invalidate_pcid(cr3.pcid);
+        }
+        self.trace(TraceEvent::Cr3 { root: cr3.root, pcid: cr3.pcid }, Location::caller());
+    }
+
+    /// What CR3 holds.
+    pub fn cr3(&self) -> Cr3 {
+        self.core.cr3.get()
+    }
+
+    /// Flushes everything, global entries too, by toggling CR4.PGE. Serialises.
+    #[track_caller]
+    pub fn flush_all(&self) {
+        self.point(PointKind::FlushAll, Family::NONE);
+        self.bus.drain(self.id, usize::MAX);
+        let leaves = self.core.tlb.borrow_mut().invalidate_all();
+        self.trace(TraceEvent::Invalidated { scope: "cr4.pge", va: None, leaves }, Location::caller());
+    }
+
+    // --- interrupts and privilege ---
+
+    /// Whether interrupts are on, at the level of privilege at which this runs.
+    #[inline]
+    pub fn interrupts_on(&self) -> bool {
+        self.core.interrupts_on[self.core.level.get() as usize].get()
+    }
+
+    /// CLI, at the level of privilege at which this runs. Returns whether they were on.
+    #[track_caller]
+    pub fn irq_save(&self) -> bool {
+        self.point(PointKind::IrqOff, Family::NONE);
+        self.trace(TraceEvent::IrqOff, Location::caller());
+        self.core.interrupts_on[self.core.level.get() as usize].replace(false)
+    }
+
+    /// Back to what [`Cpu::irq_save`] found.
+    #[track_caller]
+    pub fn irq_restore(&self, on: bool) {
+        self.point(PointKind::IrqOn, Family::NONE);
+        if on {
+            self.trace(TraceEvent::IrqOn, Location::caller());
+        }
+        self.core.interrupts_on[self.core.level.get() as usize].set(on);
+    }
+
+    /// Sends an interrupt to a CPU. The store buffer is *not* drained (SDM volume 3A, 10.12.3: an x2APIC write does
+    /// not serialise).
+    #[track_caller]
+    pub fn send_ipi(&self, to: u8, vector: u8) {
+        self.point(PointKind::Ipi, Family::NONE);
+        let level = self.core.level.get();
+        self.trace(TraceEvent::IpiSent { to, level }, Location::caller());
+        self.bus.post(to, Interrupt { from: self.id, vector, level });
+    }
+
+    /// Waits until a condition holds. The only way to wait.
+    #[track_caller]
+    pub fn wait(&self, wait: Wait) {
+        self.point(PointKind::Wait, wait.var.family);
+        if wait.kind != WaitKind::Spin && !self.interrupts_on() && !self.abandoned() {
+            self.alarm(AlarmKind::WaitWithInterruptsOff { wait });
+        }
+        self.core.last_wait.set(Some(wait));
+        while !self.abandoned() && !self.bus.holds(self.id, &wait) {
+            self.trace(TraceEvent::Waits { wait }, Location::caller());
+            self.suspend(Stop::Waiting(wait));
+        }
+    }
+
+    /// The level of privilege at which this runs.
+    pub fn level(&self) -> Level {
+        self.core.level.get()
+    }
+
+    /// Traps into the hypervisor, runs `body` there, and returns.
+    #[track_caller]
+    pub fn hypercall<R>(&self, name: &'static str, body: impl FnOnce(&Self) -> R) -> R {
+        self.point(PointKind::Hypercall, Family::NONE);
+        self.trace(TraceEvent::Hypercall { name }, Location::caller());
+        let before = self.core.level.replace(Level::Hypervisor);
+        let result = body(self);
+        self.point(PointKind::Return, Family::NONE);
+        self.trace(TraceEvent::Returned, Location::caller());
+        self.core.level.set(before);
+        result
+    }
+}

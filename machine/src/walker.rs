@@ -1,0 +1,279 @@
+//! The page walkers: how one CPU translates an address, asked for or not.
+//!
+//! A walk reads memory only, never a store buffer, and changes nothing in it but accessed and dirty bits (SDM volume
+//! 3A, sections 4.5, 4.8 and 4.10; AMD APM volume 2, sections 5.3 and 5.5). Nothing here is a point.
+
+use crate::alarm::AlarmKind;
+use crate::bus::Bus;
+use crate::core::{Core, Cr3, Mode};
+use crate::memory::{Role, Word};
+use crate::paging::{Entry, Flags, Frame, LEVELS, canonical, index, span};
+use crate::tlb::{TlbEntry, WalkCacheEntry, memory_type};
+use crate::trace::TraceEvent;
+use std::panic::Location;
+
+/// Why an access faulted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageFault {
+    /// The address.
+    pub va: u64,
+    /// A translation exists but does not allow it; otherwise there is none.
+    pub protection: bool,
+}
+
+/// What an access through the MMU asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Intent {
+    Read,
+    Write,
+    Fetch,
+    Speculate,
+}
+
+/// Where the tables lead for an address, read without disturbing anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapped {
+    /// The leaf.
+    pub entry: Entry,
+    /// Its level: 1, or 2 for a large one.
+    pub level: u8,
+    /// Where it stands.
+    pub word: Word,
+    /// Writable, user and no-execute, combined over the levels.
+    pub flags: Flags,
+}
+
+impl Bus {
+    /// Where the tables lead for an address from this root, changing nothing.
+    pub fn mapped(&self, root: Frame, va: u64) -> Option<Mapped> {
+        if !canonical(va) {
+            return None;
+        }
+        let mut table = root;
+        let mut flags = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
+        for level in (1..=LEVELS).rev() {
+            if table.0 >= self.memory.frames() {
+                return None;
+            }
+            let word = Word::new(table, index(va, level));
+            let entry = Entry(self.memory.peek(word));
+            if !entry.present() || reserved(entry, level) {
+                return None;
+            }
+            flags = combine(flags, entry.flags());
+            if leaf(entry, level) {
+                return Some(Mapped { entry, level, word, flags });
+            }
+            table = entry.frame();
+        }
+        unreachable!("an entry of level 1 is a leaf")
+    }
+
+    /// A walk by the hardware of one CPU, as the SDM describes it (volume 3A, 4.5, 4.8 and 4.10.3): from the lowest
+    /// cached upper entry or from the root, setting accessed bits, caching the path and the leaf.
+    pub(crate) fn walk(
+        &self,
+        cpu: u8,
+        va: u64,
+        intent: Intent,
+        at: Option<&'static Location<'static>>,
+    ) -> Result<TlbEntry, PageFault> {
+        let core = self.core(cpu);
+        let Cr3 { root, pcid } = core.cr3.get();
+        let mut level = LEVELS;
+        let mut table = root;
+        let mut incarnation = core.root_incarnation.get();
+        let mut flags = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
+        if let Some(path) = core.tlb.borrow().path(va, pcid) {
+            (level, table, incarnation, flags) = (path.level - 1, path.table, path.incarnation, path.flags);
+        }
+        loop {
+            if table.0 >= self.memory.frames()
+                || self.memory.role(table) != Role::Table(level)
+                || self.memory.incarnation(table) != incarnation
+            {
+                self.alarm(cpu, AlarmKind::FreedTableWalked { frame: table, level, va }, at);
+                return Err(PageFault { va, protection: false });
+            }
+            let word = Word::new(table, index(va, level));
+            let entry = Entry(self.memory.peek(word));
+            if !entry.present() {
+                return Err(PageFault { va, protection: false });
+            }
+            if reserved(entry, level) {
+                return Err(PageFault { va, protection: true });
+            }
+            flags = combine(flags, entry.flags());
+            if leaf(entry, level) {
+                return self.cache_leaf(cpu, va, intent, word, level, flags);
+            }
+            if !entry.has(Flags::ACCESSED) {
+                self.memory.poke(word, entry.0 | Flags::ACCESSED.bits());
+            }
+            table = entry.frame();
+            incarnation = self.incarnation(table);
+            let va = va & !(span(level) - 1);
+            core.tlb.borrow_mut().insert_path(WalkCacheEntry { va, level, pcid, table, incarnation, flags });
+            level -= 1;
+        }
+    }
+
+    fn cache_leaf(
+        &self,
+        cpu: u8,
+        va: u64,
+        intent: Intent,
+        word: Word,
+        level: u8,
+        flags: Flags,
+    ) -> Result<TlbEntry, PageFault> {
+        let core = self.core(cpu);
+        let mut entry = Entry(self.memory.peek(word));
+        if !permits(flags, intent, core) {
+            return Err(PageFault { va, protection: true });
+        }
+        let pcid = core.cr3.get().pcid;
+        if intent == Intent::Speculate
+            && let Some(cached) = core.tlb.borrow().leaf(va, pcid)
+        {
+            // Nobody walks for a page that is cached; the older entry is the one to beware of.
+            return Ok(cached);
+        }
+        let mut set = Flags::ACCESSED;
+        if intent == Intent::Write {
+            set |= Flags::DIRTY;
+        }
+        if !entry.has(set) {
+            entry.0 |= set.bits();
+            self.memory.poke(word, entry.0);
+        }
+        // Bit 12 of a large leaf selects the memory type and is no part of the address.
+        let frame = Frame(entry.frame().0 & if level == 1 { !0 } else { !511 });
+        let leaf = TlbEntry {
+            va: va & !(span(level) - 1),
+            level,
+            pcid,
+            frame,
+            incarnation: self.incarnation(frame),
+            flags: flags | (entry.flags() & (Flags::DIRTY | Flags::GLOBAL)),
+            memory_type: memory_type(entry, level),
+        };
+        core.tlb.borrow_mut().insert_leaf(leaf);
+        if self.tracing() {
+            let speculative = intent == Intent::Speculate;
+            self.record(cpu, TraceEvent::Filled { va, frame: leaf.frame_of(va), speculative }, None);
+        }
+        Ok(leaf)
+    }
+
+    /// A speculative walk by one CPU: caches what an ordinary walk would, sets accessed bits, never dirty ones, and
+    /// faults silently. Returns whether a leaf was cached.
+    pub fn fill(&self, cpu: u8, va: u64) -> bool {
+        let pcid = self.core(cpu).cr3.get().pcid;
+        canonical(va)
+            && self.core(cpu).tlb.borrow().leaf(va, pcid).is_none()
+            && self.walk(cpu, va, Intent::Speculate, None).is_ok()
+    }
+
+    /// Every CPU whose root reaches this entry walks it, while it still says what it says.
+    #[cold]
+    pub(crate) fn walk_eagerly(&self, word: Word, level: u8) {
+        if !Entry(self.memory.peek(word)).present() {
+            return;
+        }
+        let Some(first) = self.address_of(word, level) else { return };
+        let va = self.first_mapped(word, level, first);
+        for cpu in 0..self.cpus() {
+            let root = self.core(cpu).cr3.get().root;
+            if self.reaches(root, va, word) {
+                // The walk matters even where the leaf is cached: it caches the path.
+                let _ = self.walk(cpu, va, Intent::Speculate, None);
+            }
+        }
+    }
+
+    /// The first address whose translation goes through an entry, by the way the table was last linked.
+    fn address_of(&self, word: Word, level: u8) -> Option<u64> {
+        let mut va = u64::from(word.index) * span(level);
+        let mut frame = word.frame;
+        for above in level + 1..=LEVELS {
+            let (parent, index) = self.memory.linked_from(frame)?;
+            va += u64::from(index) * span(above);
+            frame = parent;
+        }
+        Some(if va & (1 << 47) != 0 { va | 0xffff << 48 } else { va })
+    }
+
+    /// The first address below an entry that has a leaf, where there is one: the walk that caches most.
+    fn first_mapped(&self, word: Word, level: u8, mut va: u64) -> u64 {
+        let mut entry = Entry(self.memory.peek(word));
+        for below in (1..level).rev() {
+            let table = entry.frame();
+            if leaf(entry, below + 1)
+                || table.0 >= self.memory.frames()
+                || self.memory.role(table) != Role::Table(below)
+            {
+                break;
+            }
+            let mut from = 0;
+            let present = loop {
+                let Some(index) = self.memory.next_non_zero(table, from) else { return va };
+                entry = Entry(self.memory.peek(Word::new(table, index)));
+                if entry.present() {
+                    break index;
+                }
+                from = index + 1;
+            };
+            va += present as u64 * span(below);
+        }
+        va
+    }
+
+    fn reaches(&self, root: Frame, va: u64, wanted: Word) -> bool {
+        let mut table = root;
+        for level in (1..=LEVELS).rev() {
+            if table.0 >= self.memory.frames() {
+                return false;
+            }
+            let word = Word::new(table, index(va, level));
+            if word == wanted {
+                return true;
+            }
+            let entry = Entry(self.memory.peek(word));
+            if !entry.present() || reserved(entry, level) || leaf(entry, level) {
+                return false;
+            }
+            table = entry.frame();
+        }
+        false
+    }
+}
+
+/// Whether a walk ends at this entry. At level 1 the page-size bit selects a memory type.
+fn leaf(entry: Entry, level: u8) -> bool {
+    level == 1 || (level == 2 && entry.has(Flags::HUGE_PAGE))
+}
+
+/// Whether the entry has a bit that must be 0: this machine has no pages of 1 GiB, and no processor larger ones.
+fn reserved(entry: Entry, level: u8) -> bool {
+    level > 2 && entry.has(Flags::HUGE_PAGE)
+}
+
+/// Whether a leaf with these flags lets a CPU do this. Supervisor writes obey the writable bit (CR0.WP is set).
+pub(crate) fn permits(flags: Flags, intent: Intent, core: &Core) -> bool {
+    // Speculation asks nobody: a CPU in user mode may have translated a supervisor address by the time it traps.
+    if intent == Intent::Speculate {
+        return true;
+    }
+    (core.mode.get() == Mode::Kernel || flags.contains(Flags::USER_ACCESSIBLE))
+        && match intent {
+            Intent::Read | Intent::Speculate => true,
+            Intent::Write => flags.contains(Flags::WRITABLE),
+            Intent::Fetch => !flags.contains(Flags::NO_EXECUTE),
+        }
+}
+
+fn combine(above: Flags, entry: Flags) -> Flags {
+    let both = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
+    (above & entry & both) | ((above | entry) & Flags::NO_EXECUTE)
+}
