@@ -225,26 +225,10 @@ impl<S: Software> Machine<S> {
 
     /// Lets the innermost operation or handler of a CPU go on, to its end.
     pub fn resume(&mut self, cpu: u8, observer: &mut dyn Observer<S::Outcome>) -> Told {
-        self.resume_until(cpu, None, observer)
-    }
-
-    /// Lets the innermost operation or handler of a CPU go on, to a pause or to its end. A pause by number counts
-    /// points from the start of the context, a pause by name its occurrences from here.
-    pub fn resume_until(
-        &mut self,
-        cpu: u8,
-        pause: Option<Pause>,
-        observer: &mut dyn Observer<S::Outcome>,
-    ) -> Told {
-        if self.seats[usize::from(cpu)].standing.is_empty() {
-            return Told::Nothing;
+        match self.seats[usize::from(cpu)].standing.last() {
+            None => Told::Nothing,
+            Some(_) => self.run(cpu, Wake::Go, false, observer),
         }
-        let core = self.bus.core(cpu);
-        core.pause.set(pause);
-        core.occurrences.set(0);
-        // The next point looks at the pause, wherever the context stands.
-        core.stop_at.set(0);
-        self.run(cpu, Wake::Go, false, observer)
     }
 
     /// As [`Machine::resume`], but only to this pause, counted from where the operation or handler began.
