@@ -25,6 +25,8 @@ pub enum ReadError {
     },
     /// It is text of a version that is not known here.
     Version {
+        /// The column, in the first line.
+        column: usize,
         /// What stands where the version belongs.
         found: String,
     },
@@ -55,10 +57,10 @@ impl fmt::Display for ReadError {
             Self::Binary { line, column, byte } => {
                 write!(f, "line {line}, column {column}: expected text, found the byte {byte:#04x}")
             }
-            Self::Version { found } => {
+            Self::Version { column, found } => {
                 write!(
                     f,
-                    "line 1, column 7: expected story version {VERSION}, the only one known here, found \"{found}\""
+                    "line 1, column {column}: expected story version {VERSION}, the only one known here, found \"{found}\""
                 )
             }
             Self::Syntax { line, column, expected, found } => {

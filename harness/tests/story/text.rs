@@ -152,6 +152,10 @@ fn an_error_before_the_events_names_place_and_expectation() {
     let header = "the header, like \"cpus 2, hardware calm, sizes tiny, backends native xen\"";
     for (text, error) in [
         ("story 2\n", "line 1, column 7: expected story version 1, the only one known here, found \"2\"".to_owned()),
+        (
+            "story   next\n",
+            "line 1, column 9: expected story version 1, the only one known here, found \"next\"".to_owned(),
+        ),
         ("story  \n", "line 1, column 6: expected a story version, found the end of the line".to_owned()),
         ("story 1 x\n", "line 1, column 9: expected the end of the line, found \"x\"".to_owned()),
         ("story 1\n\n", format!("line 3, column 1: expected {header}, found the end of the line")),
