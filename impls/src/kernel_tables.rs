@@ -195,16 +195,16 @@ impl<P: PvMmu> Kernel<P> {
     #[track_caller]
     pub(crate) fn map_pages(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
         self.pv.enter_lazy_mmu(cpu);
-        for (index, pfn) in pages.iter().enumerate() {
+        let set = pages.iter().enumerate().try_for_each(|(index, pfn)| {
             let va = (first + index as u64) << 12;
             let Some(word) = self.entry_word(cpu, va, 1) else { cpu.bug("an area has no tables") };
             if cpu.load_entry(word, 1).present() {
                 cpu.bug("an area is mapped over another");
             }
-            self.pv.set_pte_at(cpu, va, word, self.pv.make_entry(*pfn, PAGE_KERNEL))?;
-        }
-        self.pv.leave_lazy_mmu(cpu)?;
-        Ok(())
+            self.pv.set_pte_at(cpu, va, word, self.pv.make_entry(*pfn, PAGE_KERNEL))
+        });
+        let left = self.pv.leave_lazy_mmu(cpu);
+        Ok(set.and(left)?)
     }
 
     /// Clears the entries of a range, and flushes nothing (`vunmap_range_noflush`).
