@@ -19,6 +19,7 @@ FILES   ?= corpus
 CORPUS  ?= fuzz/corpus/$(TARGET)
 OUT     ?= fuzz/afl/out/$(or $(BUG),none)
 ASAN    ?=
+ARGS    ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -27,7 +28,7 @@ SHELL := /bin/bash
 # What is said to us is not said to the makefiles that tools are built with, nor to build scripts, which have a
 # TARGET of their own; bash counts in SECONDS.
 MAKEOVERRIDES :=
-unexport BUG DESIGN SECONDS SEED JOBS TARGET FILE FILES CORPUS OUT ASAN
+unexport BUG DESIGN SECONDS SEED JOBS TARGET FILE FILES CORPUS OUT ASAN ARGS
 
 shootdown := cargo run --release --package shootdown --
 planted   := $(if $(BUG),--bug $(BUG)) $(foreach design,$(DESIGN),--design $(design))
@@ -51,9 +52,10 @@ help: ## this page
 	@echo '  DESIGN="POINT=VARIANT .." choose other designs (`cargo run -p shootdown -- designs` lists them)'
 	@echo 'and to fuzz and afl:'
 	@echo '  SECONDS=N   end after so long; without it they run until a finding or Ctrl-C'
-	@echo '  SEED=N      seed of the engine, for a run that can be repeated'
+	@echo '  SEED=N      seed of the engine'
 	@echo '  JOBS=N      so many processes'
 	@echo '  ASAN=1      under AddressSanitizer, which needs a nightly Rust (fuzz only)'
+	@echo '  ARGS=".."   more flags of libFuzzer, -help=1 lists them (fuzz only)'
 	@echo '  CORPUS=DIR  where libFuzzer keeps its corpus (fuzz/corpus/differential)'
 	@echo '  OUT=DIR     where AFL++ keeps its findings (fuzz/afl/out/BUG)'
 	@echo 'For example:'
@@ -67,7 +69,7 @@ help: ## this page
 fuzz: compiler cargo-fuzz seeds ## fuzz with libFuzzer until it finds something
 	$(under) $(libfuzzer) $(TARGET) $(CORPUS) -- -print_final_stats=1 -len_control=100 -max_len=1024 \
 	    $(if $(SECONDS),-max_total_time=$(SECONDS)) $(if $(SEED),-seed=$(SEED)) \
-	    $(if $(filter-out 1,$(JOBS)),-fork=$(JOBS))
+	    $(if $(filter-out 1,$(JOBS)),-fork=$(JOBS)) $(ARGS)
 
 .PHONY: afl
 afl: afl-build ## fuzz with AFL++ until it finds something
@@ -79,7 +81,7 @@ afl: afl-build ## fuzz with AFL++ until it finds something
 .PHONY: smoke
 smoke: ## fuzz for 20 seconds with each engine, from the seeds alone
 	rm -rf target/smoke
-	$(MAKE) --no-print-directory fuzz SECONDS=20 SEED=1 CORPUS=target/smoke/corpus
+	$(MAKE) --no-print-directory fuzz SECONDS=20 SEED=1 CORPUS=target/smoke/corpus ARGS='-verbosity=0 -print_funcs=0'
 	$(MAKE) --no-print-directory afl SECONDS=20 SEED=1 OUT=target/smoke/afl
 
 .PHONY: cmin
