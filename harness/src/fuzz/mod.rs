@@ -25,7 +25,8 @@ thread_local! {
 }
 
 /// Makes ready to play: on what `stage` builds for the bug and the designs that the environment asks for. To be
-/// called after the engine has set its panic hook. Ends the process with a message where there is no such bug or
+/// called after the engine has set its panic hook, if it sets one: that would kill the process before a panic of
+/// ours can be judged. Ends the process with a message where there is no such bug or
 /// design, or where the file that is to be minimized cannot be read.
 pub fn init<S: Stage + 'static>(
     engine_args: impl Iterator<Item = String>,
@@ -57,19 +58,21 @@ fn begin<S: Stage + 'static>(
     Ok(())
 }
 
-/// Plays a story. Panics with the headline when it finds something, after all that is known was printed.
+/// Plays a story. When it finds something, prints all that is known and unwinds with the headline, past every panic
+/// hook: there is nothing left for one to say.
 pub fn play(story: &Story) {
     let found = SESSION.with_borrow_mut(|session| {
         let session = session.as_mut().expect("init comes before play");
         let found = judge(session, story).filter(|finding| session.looks_for(&finding.headline));
         if let Some(line) = session.pulse() {
-            eprintln!("{line}");
+            // By its first word it is told from what the engine says.
+            eprintln!("shootdown: {line}");
         }
         found
     });
     if let Some(Finding { headline, report }) = found {
-        eprintln!("\n{report}");
-        panic!("{headline}");
+        eprintln!("\n{report}\n");
+        panic::resume_unwind(Box::new(headline));
     }
 }
 

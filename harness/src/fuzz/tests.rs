@@ -88,3 +88,11 @@ fn while_minimizing_other_headlines_are_passed_over() {
 fn the_pulse_does_not_beat_at_once() {
     assert_eq!(session().pulse(), None);
 }
+
+#[test]
+fn play_unwinds_with_the_headline_of_a_finding_and_returns_without_one() {
+    SESSION.set(Some(session()));
+    play(&story_of(0));
+    let unwound = panic::catch_unwind(|| play(&story_of(1))).expect_err("it finds");
+    assert_eq!(unwound.downcast_ref::<String>().map(String::as_str), Some("rule 4: one"));
+}
