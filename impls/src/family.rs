@@ -57,6 +57,10 @@ families! {
     HYPERVISOR_ACK = 132, "hypervisor_ack";
     /// The range of a flush request of the hypervisor.
     HYPERVISOR_FLUSH = 133, "hypervisor_flush";
+    /// The lock under which the hypervisor lets one flush through at a time (`flush_lock`).
+    FLUSH_LOCK = 134, "flush_lock";
+    /// The lock of the hypervisor's event channels.
+    EVENT_LOCK = 135, "event_lock";
 }
 
 /// The name of a family, the machine's own included.

@@ -6,6 +6,7 @@
 
 pub mod callers;
 pub mod family;
+pub mod hypervisor;
 pub mod kernel;
 pub mod kernel_tables;
 pub mod native;
@@ -17,9 +18,11 @@ pub mod sizes;
 pub mod sync;
 pub mod tlbflush;
 pub mod vmalloc;
+pub mod xen;
 
 pub use kernel::{Kernel, Task};
 pub use native::Native;
 pub use paravirt::{PageRange, Pfn, PvMmu, Refused};
 pub use protocol::{Designs, Protocol, Step};
 pub use sizes::Sizes;
+pub use xen::Xen;

@@ -72,7 +72,8 @@ pub struct Core {
     pub(crate) level: Cell<Level>,
     pub(crate) mode: Cell<Mode>,
     pub(crate) interrupts_on: [Cell<bool>; 2],
-    pub(crate) handlers: Cell<u8>,
+    /// How deep handlers are nested, at each level of privilege.
+    pub(crate) handlers: [Cell<u8>; 2],
     pub(crate) pending: RefCell<Vec<Interrupt>>,
     pub(crate) buffered: Cell<u32>,
     pub(crate) buffer: RefCell<Vec<BufferedStore>>,
@@ -96,7 +97,7 @@ impl Core {
             level: Cell::new(Level::Guest),
             mode: Cell::new(Mode::Kernel),
             interrupts_on: [Cell::new(true), Cell::new(true)],
-            handlers: Cell::new(0),
+            handlers: [Cell::new(0), Cell::new(0)],
             pending: RefCell::default(),
             buffered: Cell::new(0),
             buffer: RefCell::default(),
@@ -117,7 +118,7 @@ impl Core {
         self.level.set(Level::Guest);
         self.mode.set(Mode::Kernel);
         self.interrupts_on.iter().for_each(|on| on.set(true));
-        self.handlers.set(0);
+        self.handlers.iter().for_each(|depth| depth.set(0));
         self.pending.borrow_mut().clear();
         self.buffered.set(0);
         self.buffer.borrow_mut().clear();

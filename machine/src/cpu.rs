@@ -97,10 +97,11 @@ impl<'c> Cpu<'c> {
         self.bus.abandoned.get()
     }
 
-    /// How deep handlers are nested here; 0 outside of any.
+    /// Whether this runs in a handler of its own level of privilege. A hypercall made by a guest's handler is no
+    /// handler of the hypervisor's.
     #[inline]
     pub fn in_interrupt(&self) -> bool {
-        self.core.handlers.get() != 0
+        self.core.handlers[self.core.level.get() as usize].get() != 0
     }
 
     // --- points ---
@@ -245,7 +246,8 @@ impl<'c> Cpu<'c> {
         core.level.set(interrupt.level);
         core.mode.set(Mode::Kernel);
         flag.set(false);
-        core.handlers.set(core.handlers.get() + 1);
+        let handlers = &core.handlers[interrupt.level as usize];
+        handlers.set(handlers.get() + 1);
         if self.bus.tracing() {
             let event = TraceEvent::InterruptTaken { from: interrupt.from, level: interrupt.level };
             self.bus.record(self.id, event, None);
@@ -257,7 +259,7 @@ impl<'c> Cpu<'c> {
             self.bus.record(self.id, TraceEvent::InterruptDone, None);
         }
         self.pay();
-        core.handlers.set(core.handlers.get() - 1);
+        handlers.set(handlers.get() - 1);
         flag.set(saved.interrupts_on);
         core.mode.set(saved.mode);
         core.level.set(saved.level);

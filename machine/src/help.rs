@@ -107,7 +107,7 @@ impl<S: Software> Machine<S> {
             }
             let answering = |cpu: u8| {
                 let core = self.bus().core(cpu);
-                core.handlers.get() != 0 || !core.pending().is_empty()
+                core.handlers.iter().any(|depth| depth.get() != 0) || !core.pending().is_empty()
             };
             let first =
                 (0..self.bus().cpus()).filter(|cpu| answering(*cpu)).fold(0, |set, cpu| set | 1 << cpu);

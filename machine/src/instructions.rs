@@ -193,8 +193,13 @@ impl Cpu<'_> {
     /// not serialise).
     #[track_caller]
     pub fn send_ipi(&self, to: u8, vector: u8) {
+        self.send_ipi_at(self.core.level.get(), to, vector);
+    }
+
+    /// Sends an interrupt to a CPU, to be taken at a level of privilege: how a hypervisor posts one to its guest.
+    #[track_caller]
+    pub fn send_ipi_at(&self, level: Level, to: u8, vector: u8) {
         self.point(PointKind::Ipi, Family::NONE);
-        let level = self.core.level.get();
         self.trace(TraceEvent::IpiSent { to, level }, Location::caller());
         self.bus.post(to, Interrupt { from: self.id, vector, level });
     }

@@ -1,0 +1,3 @@
+//! The hypervisors beneath the paravirtual kernels. They trust no guest: what a guest may ask is checked here.
+
+pub mod xen;

@@ -1,0 +1,78 @@
+//! Changing one entry of a table: the references move with it (`mod_l1_entry` and upwards).
+//!
+//! The new entry's are taken before it is stored, the old entry's dropped after: at every moment what the tables lead
+//! to is held.
+
+use super::Hypervisor;
+use super::refusal::Refusal;
+use super::table_lock::LockedTable;
+use super::validation::held_type;
+use machine::{Cpu, Entry, Family, Flags, Word};
+
+/// What the hardware sets by itself.
+const HARDWARE: u64 = Flags::ACCESSED.bits() | Flags::DIRTY.bits();
+
+/// What becomes of the accessed and dirty bits that the hardware has set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccessedDirty {
+    /// The new entry says it (`MMU_NORMAL_PT_UPDATE`).
+    AsGiven,
+    /// What was set stays set (`MMU_PT_UPDATE_PRESERVE_AD`).
+    Preserve,
+}
+
+impl Hypervisor {
+    /// Changes an entry of a locked table.
+    #[track_caller]
+    pub(super) fn change_entry(
+        &self,
+        cpu: &Cpu<'_>,
+        table: &LockedTable<'_>,
+        index: u16,
+        new: Entry,
+        bits: AccessedDirty,
+    ) -> Result<(), Refusal> {
+        let level = table.level;
+        let word = Word { frame: table.frame, index };
+        let old = Entry(cpu.load_word(word, Family::of_level(level)));
+        let large = level > 1 && new.has(Flags::HUGE_PAGE);
+        if old.frame() == new.frame() && held_type(old, level) == held_type(new, level) && !large {
+            // The same references, under other flags.
+            exchange(cpu, word, level, old, new, bits);
+            return Ok(());
+        }
+        self.get_entry(cpu, new, level)?;
+        exchange(cpu, word, level, old, new, bits);
+        self.put_entry(cpu, old, level);
+        Ok(())
+    }
+}
+
+/// Replaces an entry under the lock of its table. Nobody but the hardware can change it meanwhile, and that sets two
+/// bits at most:
+///
+/// ```text
+///   c0 replaces an entry, bits preserved  c1's walker
+///   load: present
+///                                         sets D, caches the leaf, writes through it
+///   plain store: D is lost, and with it the news that the page was written
+/// ```
+#[track_caller]
+fn exchange(cpu: &Cpu<'_>, word: Word, level: u8, old: Entry, new: Entry, bits: AccessedDirty) {
+    let mut expected = old.0;
+    loop {
+        let kept = match bits {
+            AccessedDirty::Preserve if new.present() => expected & HARDWARE,
+            _ => 0,
+        };
+        let wanted = new.0 | kept;
+        let found = cpu.update_word(word, Family::of_level(level), |now| (now == expected).then_some(wanted));
+        if found == expected {
+            return;
+        }
+        if (found ^ expected) & !HARDWARE != 0 {
+            cpu.bug("an entry changed under the lock of its table");
+        }
+        expected = found;
+    }
+}

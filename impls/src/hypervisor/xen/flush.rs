@@ -1,0 +1,117 @@
+//! Flushing translations on other CPUs, by interrupts of the hypervisor's own: a guest that has interrupts off is
+//! interrupted all the same.
+//!
+//! The request is a plain variable, and each target counts up an answer that only it writes. One flush is under way at
+//! a time; whoever spins for its turn has the hypervisor's interrupts on, and so answers the one before it:
+//!
+//! ```text
+//!   c0 flushes                            c1 wants to flush
+//!   flush_lock taken
+//!   request, fence, IPI to c1
+//!                                         spins for flush_lock
+//!   waits for c1's answer                 <- with interrupts off here, for ever
+//! ```
+
+use crate::family;
+use crate::sync::{LockClass, Lockdep, SpinLock};
+use machine::{Bus, Cpu, Holder, MAX_CPUS, Until, Var, VarArray, Wait, WaitKind};
+use std::rc::Rc;
+
+const FLUSH_LOCK: LockClass = LockClass { family: family::FLUSH_LOCK, name: "flush_lock" };
+
+/// The vector of the hypervisor's flush requests.
+pub(super) const FLUSH_VECTOR: u8 = 1;
+
+/// In the request instead of an address: everything. No page begins there.
+const EVERYTHING: u64 = u64::MAX;
+
+/// What is to be forgotten.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// The translations of one page, and the upper entries on the way to it.
+    Page(u64),
+    /// Everything, global entries too.
+    Everything,
+}
+
+/// The request, the answers, and how many were asked for.
+#[derive(Debug)]
+pub(super) struct Flush {
+    /// For each pair of CPUs, how often one asked the other.
+    asked: SpinLock<[[u64; MAX_CPUS as usize]; MAX_CPUS as usize]>,
+    request: Var,
+    answers: VarArray,
+    cpus: u8,
+}
+
+impl Flush {
+    /// Variables needed.
+    pub(super) const VARS: u32 = 2 + MAX_CPUS as u32 * MAX_CPUS as u32;
+
+    /// Nothing was asked for yet.
+    pub(super) fn new(bus: &Bus, lockdep: &Rc<Lockdep>) -> Self {
+        let cpus = bus.cpus();
+        Self {
+            asked: SpinLock::new(bus, lockdep, FLUSH_LOCK, Default::default()),
+            request: bus.memory.var(family::HYPERVISOR_FLUSH),
+            answers: bus.memory.vars(family::HYPERVISOR_ACK, usize::from(cpus) * usize::from(cpus)),
+            cpus,
+        }
+    }
+
+    /// All CPUs, a bit each.
+    pub(super) fn everybody(&self) -> u8 {
+        ((1u16 << self.cpus) - 1) as u8
+    }
+
+    fn answer(&self, from: u8, to: u8) -> Var {
+        self.answers.at(usize::from(from) * usize::from(self.cpus) + usize::from(to))
+    }
+
+    /// Flushes on these CPUs, a bit each, and returns when all have (`flush_area_mask`).
+    #[track_caller]
+    pub(super) fn on(&self, cpu: &Cpu<'_>, mask: u8, scope: Scope) {
+        let me = cpu.id();
+        if mask & 1 << me != 0 {
+            here(cpu, scope);
+        }
+        let others = mask & self.everybody() & !(1 << me);
+        if others == 0 {
+            return;
+        }
+        let targets = || (0..self.cpus).filter(|other| others & 1 << other != 0);
+        let mut asked = self.asked.lock(cpu);
+        cpu.store(self.request, if let Scope::Page(va) = scope { va & !0xfff } else { EVERYTHING });
+        // An interrupt may overtake what waits in the store buffer: the request, and the entries that it is about.
+        cpu.fence();
+        for to in targets() {
+            asked[usize::from(me)][usize::from(to)] += 1;
+            cpu.send_ipi(to, FLUSH_VECTOR);
+        }
+        for to in targets() {
+            let until = Until::AtLeast(asked[usize::from(me)][usize::from(to)]);
+            let (var, holder) = (self.answer(me, to), Holder::Cpu(to));
+            cpu.wait(Wait { var, until, holder, kind: WaitKind::Acknowledge });
+        }
+    }
+
+    /// The target's side: does what was asked for, and says so.
+    #[track_caller]
+    pub(super) fn handle(&self, cpu: &Cpu<'_>, from: u8) {
+        match cpu.load(self.request) {
+            EVERYTHING => here(cpu, Scope::Everything),
+            va => here(cpu, Scope::Page(va)),
+        }
+        let answer = self.answer(from, cpu.id());
+        cpu.store(answer, cpu.load(answer) + 1);
+    }
+}
+
+/// Flushes on this CPU.
+#[track_caller]
+fn here(cpu: &Cpu<'_>, scope: Scope) {
+    match scope {
+        Scope::Page(va) => cpu.invlpg(va),
+        Scope::Everything => cpu.flush_all(),
+    }
+}

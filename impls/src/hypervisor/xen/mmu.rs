@@ -1,0 +1,145 @@
+//! The hypercalls that change entries: `mmu_update` by machine address, `update_va_mapping` by virtual one.
+
+use super::Hypervisor;
+use super::entry::AccessedDirty;
+use super::flush::Scope;
+use super::refusal::Refusal;
+use super::type_info::PageType;
+use machine::paging::{LEVELS, index};
+use machine::{Cpu, Entry, Family, Flags, Word};
+
+/// One change of an entry, by the word that it stands in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MmuUpdate {
+    /// The word.
+    pub word: Word,
+    /// What it is to hold.
+    pub entry: Entry,
+    /// What becomes of the accessed and dirty bits.
+    pub bits: AccessedDirty,
+}
+
+/// On which CPUs to flush after an update.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// The one that asks.
+    Local,
+    /// These, a bit each.
+    Multi(u8),
+    /// All.
+    All,
+}
+
+/// What to flush after an update (`UVMF_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UpdateFlush {
+    /// Nothing.
+    None,
+    /// The page that was updated.
+    Invlpg(Reach),
+    /// Everything.
+    Tlb(Reach),
+}
+
+impl Hypervisor {
+    /// Changes an entry of a table, or a word of a page that the guest could write to itself.
+    #[track_caller]
+    pub fn mmu_update(&self, cpu: &Cpu<'_>, update: MmuUpdate) -> Result<(), Refusal> {
+        cpu.hypercall("mmu_update", |cpu| self.do_mmu_update(cpu, update))
+    }
+
+    /// Changes the lowest-level entry of an address under the root that this CPU runs on, and flushes.
+    #[track_caller]
+    pub fn update_va_mapping(
+        &self,
+        cpu: &Cpu<'_>,
+        va: u64,
+        entry: Entry,
+        flush: UpdateFlush,
+    ) -> Result<(), Refusal> {
+        cpu.hypercall("update_va_mapping", |cpu| self.do_update_va_mapping(cpu, va, entry, flush))
+    }
+
+    #[track_caller]
+    pub(super) fn do_mmu_update(&self, cpu: &Cpu<'_>, update: MmuUpdate) -> Result<(), Refusal> {
+        let MmuUpdate { word, entry, bits } = update;
+        self.frames.get_page(cpu, word.frame)?;
+        let result = match self.lock_table(cpu, word.frame) {
+            Some(table) => {
+                let result = self.change_entry(cpu, &table, word.index, entry, bits);
+                self.unlock_table(cpu, table);
+                result
+            }
+            // No table: as good as a store by the guest, if the page may be written to.
+            None => self.get_page_type(cpu, word.frame, PageType::Writable).map(|()| {
+                cpu.update_word(word, Family::DATA, |_| Some(entry.0));
+                self.put_page_type(cpu, word.frame);
+            }),
+        };
+        self.frames.put_page(cpu, word.frame);
+        result
+    }
+
+    #[track_caller]
+    pub(super) fn do_update_va_mapping(
+        &self,
+        cpu: &Cpu<'_>,
+        va: u64,
+        entry: Entry,
+        flush: UpdateFlush,
+    ) -> Result<(), Refusal> {
+        let result = match lowest_entry(cpu, va) {
+            None => Err(Refusal::NoLowestTable { va }),
+            Some(word) => self.change_lowest(cpu, va, word, entry),
+        };
+        // Even if it was refused: whoever asked wants nothing old from here on.
+        match flush {
+            UpdateFlush::None => {}
+            UpdateFlush::Invlpg(reach) => self.flush.on(cpu, self.reached(cpu, reach), Scope::Page(va)),
+            UpdateFlush::Tlb(reach) => self.flush.on(cpu, self.reached(cpu, reach), Scope::Everything),
+        }
+        result
+    }
+
+    #[track_caller]
+    fn change_lowest(&self, cpu: &Cpu<'_>, va: u64, word: Word, entry: Entry) -> Result<(), Refusal> {
+        self.frames.get_page(cpu, word.frame)?;
+        // The tables may have changed since they were walked: what counts is what the frame is under its lock.
+        let result = match self.lock_table(cpu, word.frame) {
+            None => Err(Refusal::NoLowestTable { va }),
+            Some(table) => {
+                let result = if table.level == 1 {
+                    self.change_entry(cpu, &table, word.index, entry, AccessedDirty::AsGiven)
+                } else {
+                    Err(Refusal::NoLowestTable { va })
+                };
+                self.unlock_table(cpu, table);
+                result
+            }
+        };
+        self.frames.put_page(cpu, word.frame);
+        result
+    }
+
+    pub(super) fn reached(&self, cpu: &Cpu<'_>, reach: Reach) -> u8 {
+        match reach {
+            Reach::Local => 1 << cpu.id(),
+            Reach::Multi(cpus) => cpus & self.flush.everybody(),
+            Reach::All => self.flush.everybody(),
+        }
+    }
+}
+
+/// Where the lowest-level entry of an address stands, by the tables that this CPU runs on.
+#[track_caller]
+fn lowest_entry(cpu: &Cpu<'_>, va: u64) -> Option<Word> {
+    let mut table = cpu.cr3().root;
+    for level in (2..=LEVELS).rev() {
+        let entry = cpu.load_entry(Word::new(table, index(va, level)), level);
+        if !entry.present() || entry.has(Flags::HUGE_PAGE) {
+            return None;
+        }
+        table = entry.frame();
+    }
+    Some(Word::new(table, index(va, 1)))
+}

@@ -1,0 +1,132 @@
+//! The hypercall `mmuext_op`: pinning, the base pointer, and the flushes.
+
+use super::Hypervisor;
+use super::flush::Scope;
+use super::mmu::Reach;
+use super::refusal::Refusal;
+use super::type_info::{PageType, TypeInfo};
+use machine::paging::LEVELS;
+use machine::{Cpu, Cr3, Frame};
+
+/// What can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MmuExt {
+    /// Validates a frame as a table of this level and keeps it one (`MMUEXT_PIN_L1_TABLE` to `L4`).
+    PinTable {
+        /// The frame.
+        frame: Frame,
+        /// 1 to 4.
+        level: u8,
+    },
+    /// Lets go of a pinned table.
+    UnpinTable {
+        /// The frame.
+        frame: Frame,
+    },
+    /// Loads a root on this CPU.
+    NewBaseptr {
+        /// The frame.
+        frame: Frame,
+    },
+    /// Flushes everything on this CPU.
+    TlbFlushLocal,
+    /// Flushes a page on this CPU.
+    InvlpgLocal {
+        /// The page.
+        va: u64,
+    },
+    /// Flushes everything on some CPUs.
+    TlbFlushMulti {
+        /// A bit each.
+        cpus: u8,
+    },
+    /// Flushes a page on some CPUs.
+    InvlpgMulti {
+        /// A bit each.
+        cpus: u8,
+        /// The page.
+        va: u64,
+    },
+    /// Flushes everything on all CPUs.
+    TlbFlushAll,
+    /// Flushes a page on all CPUs.
+    InvlpgAll {
+        /// The page.
+        va: u64,
+    },
+}
+
+impl Hypervisor {
+    /// Does one of the extended operations.
+    #[track_caller]
+    pub fn mmuext_op(&self, cpu: &Cpu<'_>, op: MmuExt) -> Result<(), Refusal> {
+        cpu.hypercall("mmuext_op", |cpu| self.do_mmuext_op(cpu, op))
+    }
+
+    #[track_caller]
+    pub(super) fn do_mmuext_op(&self, cpu: &Cpu<'_>, op: MmuExt) -> Result<(), Refusal> {
+        let (reach, scope) = match op {
+            MmuExt::PinTable { frame, level } => return self.pin(cpu, frame, level),
+            MmuExt::UnpinTable { frame } => return self.unpin(cpu, frame),
+            MmuExt::NewBaseptr { frame } => return self.new_base_pointer(cpu, frame),
+            MmuExt::TlbFlushLocal => (Reach::Local, Scope::Everything),
+            MmuExt::InvlpgLocal { va } => (Reach::Local, Scope::Page(va)),
+            MmuExt::TlbFlushMulti { cpus } => (Reach::Multi(cpus), Scope::Everything),
+            MmuExt::InvlpgMulti { cpus, va } => (Reach::Multi(cpus), Scope::Page(va)),
+            MmuExt::TlbFlushAll => (Reach::All, Scope::Everything),
+            MmuExt::InvlpgAll { va } => (Reach::All, Scope::Page(va)),
+        };
+        self.flush.on(cpu, self.reached(cpu, reach), scope);
+        Ok(())
+    }
+
+    #[track_caller]
+    fn pin(&self, cpu: &Cpu<'_>, frame: Frame, level: u8) -> Result<(), Refusal> {
+        if !(1..=LEVELS).contains(&level) {
+            return Err(Refusal::NoSuchLevel(level));
+        }
+        self.get_page_and_type(cpu, frame, PageType::Table(level))?;
+        // Of two that pin at once, one sets the bit; the reference of the other goes back.
+        if self.set_pin(cpu, frame, true).pinned() {
+            self.put_page_and_type(cpu, frame);
+            return Err(Refusal::AlreadyPinned(frame));
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn unpin(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
+        self.frames.get_page(cpu, frame)?;
+        let pinned = self.set_pin(cpu, frame, false).pinned();
+        if pinned {
+            self.put_page_and_type(cpu, frame);
+        }
+        self.frames.put_page(cpu, frame);
+        if pinned { Ok(()) } else { Err(Refusal::NotPinned(frame)) }
+    }
+
+    /// Sets or clears the pin. Returns what was there.
+    #[track_caller]
+    fn set_pin(&self, cpu: &Cpu<'_>, frame: Frame, pinned: bool) -> TypeInfo {
+        let change = |info| {
+            let info = TypeInfo(info);
+            (info.pinned() != pinned).then_some(info.with_pin(pinned).0)
+        };
+        TypeInfo(cpu.update(self.frames.type_info(frame), change))
+    }
+
+    /// The base pointer holds its root. The new one is held before it is loaded, the old one until after: at no moment
+    /// does this CPU walk tables that may become data.
+    #[track_caller]
+    fn new_base_pointer(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
+        let Cr3 { root: old, pcid } = cpu.cr3();
+        if frame != old {
+            self.get_page_and_type(cpu, frame, PageType::Table(LEVELS))?;
+        }
+        cpu.load_cr3(Cr3 { root: frame, pcid }, false);
+        if frame != old {
+            self.put_page_and_type(cpu, old);
+        }
+        Ok(())
+    }
+}

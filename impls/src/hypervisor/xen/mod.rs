@@ -1,0 +1,101 @@
+//! A hypervisor for paravirtual guests, after Xen's (`xen/arch/x86/mm.c`): guests hold their own page tables, with
+//! machine frames in them, and change them by hypercall only.
+//!
+//! It must never let a guest write to a page table or reach a frame that is not its own, whatever the guest does and
+//! in whatever order its CPUs do it. It does so by counting: see `page_type.rs` for the types of frames, `validation.rs`
+//! for what may become a table, `flush.rs` for translations that outlive their entries. Whatever it decides rests on
+//! what it finds in memory at that moment, and never on what the guest says.
+
+mod audit;
+mod domain;
+mod entry;
+mod event;
+mod flush;
+mod mmu;
+mod mmuext;
+mod multicall;
+mod page_info;
+mod page_type;
+mod refusal;
+mod table_lock;
+mod type_info;
+mod validation;
+
+pub use domain::{
+    GUEST, HYPERVISOR, HYPERVISOR_FRAMES, OTHER_FRAMES, OTHER_GUEST, frame_list, machine_frames,
+};
+pub use entry::AccessedDirty;
+pub use flush::Scope;
+pub use mmu::{MmuUpdate, Reach, UpdateFlush};
+pub use mmuext::MmuExt;
+pub use multicall::Call;
+pub use refusal::Refusal;
+pub use type_info::{CountInfo, PageType, TypeInfo};
+
+use crate::sizes::Sizes;
+use crate::sync::Lockdep;
+use event::EventChannels;
+use flush::{FLUSH_VECTOR, Flush};
+use machine::{Bus, Cpu, Frame, Interrupt};
+use page_info::FrameTable;
+use std::cell::Cell;
+use table_lock::TableLocks;
+
+/// The hypervisor, with one guest that runs.
+#[derive(Debug)]
+pub struct Hypervisor {
+    frames: FrameTable,
+    locks: TableLocks,
+    flush: Flush,
+    events: EventChannels,
+    /// The root that the guest started on.
+    boot_root: Cell<Option<Frame>>,
+}
+
+impl Hypervisor {
+    /// Machine variables needed with a guest of this size.
+    pub const fn vars(sizes: Sizes) -> u32 {
+        let frames = machine_frames(sizes);
+        FrameTable::vars(frames) + TableLocks::vars(frames) + Flush::VARS + EventChannels::VARS
+    }
+
+    /// Takes the machine and hands its memory out. Its locks know nothing of the guest's, so it has a lockdep of its
+    /// own.
+    pub fn boot(bus: &Bus) -> Self {
+        let lockdep = Lockdep::new();
+        let hypervisor = Self {
+            frames: FrameTable::new(bus),
+            locks: TableLocks::new(bus, &lockdep),
+            flush: Flush::new(bus, &lockdep),
+            events: EventChannels::new(bus, &lockdep),
+            boot_root: Cell::new(None),
+        };
+        hypervisor.hand_out_memory(bus);
+        hypervisor
+    }
+
+    /// An interrupt for the hypervisor.
+    #[track_caller]
+    pub fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
+        match interrupt.vector {
+            FLUSH_VECTOR => self.flush.handle(cpu, interrupt.from),
+            _ => cpu.bug("an interrupt that the hypervisor never sends itself"),
+        }
+    }
+
+    /// Interrupts another CPU of the guest's.
+    #[track_caller]
+    pub fn event_channel_send(&self, cpu: &Cpu<'_>, to: u8, vector: u8) {
+        cpu.hypercall("event_channel_send", |cpu| self.events.send(cpu, to, vector));
+    }
+
+    /// What a frame is in use as, and how many hold it, while no CPU runs.
+    pub fn type_info(&self, bus: &Bus, frame: Frame) -> TypeInfo {
+        self.frames.type_now(bus, frame)
+    }
+
+    /// How many references there are to a frame, while no CPU runs.
+    pub fn count_info(&self, bus: &Bus, frame: Frame) -> CountInfo {
+        self.frames.count_now(bus, frame)
+    }
+}

@@ -1,0 +1,97 @@
+//! What the hypervisor knows of each frame, and the total references to it.
+//!
+//! Each present entry of a validated table, each pin, each CPU's base pointer holds one total reference to what it
+//! leads to; allocation to a domain is one more. A frame whose count is not 0 does not change its owner. The words are
+//! changed by locked compare-and-exchange only, and never under a lock: what a loop decided on is what it replaced.
+
+use super::domain::GUEST;
+use super::refusal::Refusal;
+use super::type_info::{CountInfo, TypeInfo};
+use crate::family;
+use machine::{Bus, Cpu, Frame, Var, VarArray};
+
+/// Both words of every frame of the machine (`frame_table`).
+#[derive(Debug)]
+pub(super) struct FrameTable {
+    counts: VarArray,
+    types: VarArray,
+}
+
+impl FrameTable {
+    /// Variables needed for so many frames.
+    pub(super) const fn vars(frames: u32) -> u32 {
+        2 * frames
+    }
+
+    /// No frame is allocated to anybody.
+    pub(super) fn new(bus: &Bus) -> Self {
+        let frames = bus.memory.frames() as usize;
+        Self {
+            counts: bus.memory.vars(family::COUNT_INFO, frames),
+            types: bus.memory.vars(family::TYPE_INFO, frames),
+        }
+    }
+
+    pub(super) fn count_info(&self, frame: Frame) -> Var {
+        self.counts.at(frame.index())
+    }
+
+    pub(super) fn type_info(&self, frame: Frame) -> Var {
+        self.types.at(frame.index())
+    }
+
+    /// How the references to a frame stand in memory, while no CPU changes them.
+    pub(super) fn count_now(&self, bus: &Bus, frame: Frame) -> CountInfo {
+        CountInfo(bus.memory.value(self.count_info(frame)))
+    }
+
+    /// How the type of a frame stands in memory, while no CPU changes it.
+    pub(super) fn type_now(&self, bus: &Bus, frame: Frame) -> TypeInfo {
+        TypeInfo(bus.memory.value(self.type_info(frame)))
+    }
+
+    /// Takes a total reference to a frame of the guest's (`get_page`).
+    #[track_caller]
+    pub(super) fn get_page(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
+        if frame.0 >= cpu.bus().memory.frames() {
+            return Err(Refusal::NoSuchFrame(frame));
+        }
+        let var = self.count_info(frame);
+        let mut seen = cpu.load(var);
+        loop {
+            // A frame on its way back to the heap has no reference left, and none may be taken.
+            if CountInfo(seen).count() == 0 {
+                return Err(match cpu.bus().memory.owner(frame) {
+                    GUEST => Refusal::Unallocated(frame),
+                    _ => Refusal::ForeignFrame(frame),
+                });
+            }
+            match cpu.compare_exchange(var, seen, seen + 1) {
+                Ok(()) => break,
+                Err(now) => seen = now,
+            }
+        }
+        // Only now: before the reference was taken the owner could still change.
+        if cpu.bus().memory.owner(frame) != GUEST {
+            self.put_page(cpu, frame);
+            return Err(Refusal::ForeignFrame(frame));
+        }
+        Ok(())
+    }
+
+    /// Drops a total reference (`put_page`).
+    #[track_caller]
+    pub(super) fn put_page(&self, cpu: &Cpu<'_>, frame: Frame) {
+        let var = self.count_info(frame);
+        let mut seen = cpu.load(var);
+        loop {
+            if CountInfo(seen).count() <= u32::from(CountInfo(seen).allocated()) {
+                cpu.bug("the reference of an allocated frame is dropped, and nobody gave the frame back");
+            }
+            match cpu.compare_exchange(var, seen, seen - 1) {
+                Ok(()) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Typed references: taking one may change what a frame is, and dropping the last one lets it become something else.
+//!
+//! A frame changes its type only while nobody holds the old one. The change itself has three steps: the new type is
+//! taken, unvalidated, so that nobody else gets a reference; then every CPU forgets the translations that were made
+//! under the old type; then what stands in the frame is validated and others may take references. The flush must not
+//! come before the type is taken:
+//!
+//! ```text
+//!   c0 promotes a page to an L1 table     c1 maps it writable, writes, unmaps it
+//!   type: writable, held 0 times
+//!   flush everywhere
+//!                                         type: writable, held once
+//!                                         set PTE; write fills c1's TLB; clear PTE
+//!                                         type: writable, held 0 times
+//!   compare-exchange: as it was, so L1
+//!   validate
+//!                                         write through the stale TLB entry: forges a PTE
+//! ```
+//!
+//! The interrupts of the flush also drain every store buffer: what the guest wrote while it could has arrived before
+//! its entries are looked at.
+
+use super::Hypervisor;
+use super::flush::Scope;
+use super::refusal::Refusal;
+use super::type_info::{PageType, TypeInfo};
+use machine::{Cpu, Frame, Holder, Role, Until, Var, Wait, WaitKind};
+
+impl Hypervisor {
+    /// Takes a typed reference to a frame, and lets it become of that type if nobody holds another
+    /// (`get_page_type`). The caller holds a total reference.
+    #[track_caller]
+    pub(super) fn get_page_type(&self, cpu: &Cpu<'_>, frame: Frame, wanted: PageType) -> Result<(), Refusal> {
+        let var = self.frames.type_info(frame);
+        let mut seen = TypeInfo(cpu.load(var));
+        let taken = loop {
+            let found = seen.page_type();
+            let taken = if seen.count() == 0 {
+                if found == wanted && seen.validated() {
+                    seen.taken()
+                } else {
+                    TypeInfo::unvalidated(wanted, cpu.id())
+                }
+            } else if found != wanted {
+                return Err(Refusal::TypeConflict { frame, found, wanted });
+            } else if seen.validated() {
+                seen.taken()
+            } else {
+                seen = wait_for_worker(cpu, var, seen);
+                continue;
+            };
+            match cpu.compare_exchange(var, seen.0, taken.0) {
+                Ok(()) => break taken,
+                Err(now) => seen = TypeInfo(now),
+            }
+        };
+        if taken.validated() {
+            return Ok(());
+        }
+        if let Err(refusal) = self.change_type(cpu, frame, seen.page_type(), wanted) {
+            // The one reference is ours: nobody else can have seen more than a type that is not validated.
+            cpu.swap(var, TypeInfo::NONE.0);
+            return Err(refusal);
+        }
+        cpu.update(var, |info| Some(TypeInfo(info).with_validation().0));
+        Ok(())
+    }
+
+    /// The one reference to an unvalidated type is held: makes the frame what it says.
+    ///
+    /// The role follows the type. It is a table's before any entry can lead here, and stops being one only when no CPU
+    /// can remember a way here.
+    #[track_caller]
+    fn change_type(&self, cpu: &Cpu<'_>, frame: Frame, old: PageType, new: PageType) -> Result<(), Refusal> {
+        // A frame of no type was never mapped writable nor walked since the last flush: nothing to forget.
+        if old != new && old != PageType::None {
+            self.flush.on(cpu, self.flush.everybody(), Scope::Everything);
+        }
+        match new {
+            PageType::Table(level) => {
+                self.validate(cpu, frame, level)?;
+                cpu.set_role(frame, Role::Table(level));
+            }
+            PageType::Writable | PageType::None => {
+                if matches!(cpu.bus().memory.role(frame), Role::Table(_)) {
+                    cpu.set_role(frame, Role::Data);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops a typed reference (`put_page_type`). With the last one, what a table leads to is given up; the frame keeps
+    /// its type, held by nobody, until another is asked for.
+    #[track_caller]
+    pub(super) fn put_page_type(&self, cpu: &Cpu<'_>, frame: Frame) {
+        let var = self.frames.type_info(frame);
+        let mut seen = TypeInfo(cpu.load(var));
+        loop {
+            if seen.count() == 0 || !seen.validated() {
+                cpu.bug("a typed reference is dropped that was not held");
+            }
+            let last_of_table = match seen.page_type() {
+                PageType::Table(level) if seen.count() == 1 => Some(level),
+                _ => None,
+            };
+            // The last reference to a table stays until its entries are given up: unvalidated, so that nobody takes
+            // another meanwhile.
+            let dropped = match last_of_table {
+                Some(_) => seen.without_validation(cpu.id()),
+                None => seen.dropped(),
+            };
+            if let Err(now) = cpu.compare_exchange(var, seen.0, dropped.0) {
+                seen = TypeInfo(now);
+                continue;
+            }
+            if let Some(level) = last_of_table {
+                self.devalidate(cpu, frame, level);
+                cpu.update(var, |info| Some(TypeInfo(info).without_worker().dropped().0));
+            }
+            return;
+        }
+    }
+
+    /// Takes a total and a typed reference (`get_page_and_type`).
+    #[track_caller]
+    pub(super) fn get_page_and_type(
+        &self,
+        cpu: &Cpu<'_>,
+        frame: Frame,
+        wanted: PageType,
+    ) -> Result<(), Refusal> {
+        self.frames.get_page(cpu, frame)?;
+        self.get_page_type(cpu, frame, wanted).inspect_err(|_| self.frames.put_page(cpu, frame))
+    }
+
+    /// Drops a typed and a total reference (`put_page_and_type`).
+    #[track_caller]
+    pub(super) fn put_page_and_type(&self, cpu: &Cpu<'_>, frame: Frame) {
+        self.put_page_type(cpu, frame);
+        self.frames.put_page(cpu, frame);
+    }
+}
+
+/// Somebody validates the frame as the same type, or takes that back: waits until it is decided.
+#[track_caller]
+fn wait_for_worker(cpu: &Cpu<'_>, var: Var, seen: TypeInfo) -> TypeInfo {
+    let holder = seen.worker().map_or(Holder::Anyone, Holder::Cpu);
+    cpu.wait(Wait { var, until: Until::IsNot(seen.0), holder, kind: WaitKind::Spin });
+    TypeInfo(cpu.load(var))
+}

@@ -1,0 +1,92 @@
+//! Validation: what a page must hold to become a page table, and the references that its entries stand for.
+//!
+//! Nobody else can change the entries meanwhile. The guest has no writable mapping of the frame, and an update by
+//! hypercall wants a validated type, of which it holds a reference while it runs:
+//!
+//! ```text
+//!   c0 pins a table                       c1 mmu_update of an entry of it
+//!   type: L1, held once, not validated
+//!   entry 0 was checked
+//!                                         locks the table: not validated, so no table to it, and not to be
+//!                                         had as writable data: refused. Else it could put a foreign frame
+//!                                         into entry 0, behind c0's back
+//!   entry 1 is checked
+//!   type: L1, validated
+//! ```
+
+use super::Hypervisor;
+use super::refusal::Refusal;
+use super::type_info::PageType;
+use machine::{Cpu, Entry, Family, Flags, Frame, Word};
+
+impl Hypervisor {
+    /// Takes the references that every present entry stands for, or none at all.
+    #[track_caller]
+    pub(super) fn validate(&self, cpu: &Cpu<'_>, table: Frame, level: u8) -> Result<(), Refusal> {
+        let mut next = 0;
+        while let Some(index) = cpu.bus().memory.next_non_zero(table, next) {
+            if let Err(refusal) = self.get_entry(cpu, load(cpu, table, index, level), level) {
+                self.put_entries(cpu, table, level, index);
+                return Err(refusal);
+            }
+            next = index + 1;
+        }
+        Ok(())
+    }
+
+    /// Drops the references that every present entry stands for.
+    #[track_caller]
+    pub(super) fn devalidate(&self, cpu: &Cpu<'_>, table: Frame, level: u8) {
+        self.put_entries(cpu, table, level, machine::paging::WORDS);
+    }
+
+    #[track_caller]
+    fn put_entries(&self, cpu: &Cpu<'_>, table: Frame, level: u8, end: usize) {
+        let mut next = 0;
+        while let Some(index) = cpu.bus().memory.next_non_zero(table, next).filter(|index| *index < end) {
+            self.put_entry(cpu, load(cpu, table, index, level), level);
+            next = index + 1;
+        }
+    }
+
+    /// Takes the references that an entry of a table of this level stands for (`get_page_from_l1e` and upwards).
+    #[track_caller]
+    pub(super) fn get_entry(&self, cpu: &Cpu<'_>, entry: Entry, level: u8) -> Result<(), Refusal> {
+        let frame = entry.frame();
+        match held_type(entry, level) {
+            None => Ok(()),
+            Some(_) if level > 1 && entry.has(Flags::HUGE_PAGE) => Err(Refusal::LargeLeaf { frame }),
+            Some(PageType::None) => self.frames.get_page(cpu, frame),
+            Some(wanted) => self.get_page_and_type(cpu, frame, wanted),
+        }
+    }
+
+    /// Drops the references that an entry of a table of this level stands for.
+    #[track_caller]
+    pub(super) fn put_entry(&self, cpu: &Cpu<'_>, entry: Entry, level: u8) {
+        match held_type(entry, level) {
+            None => {}
+            Some(PageType::None) => self.frames.put_page(cpu, entry.frame()),
+            Some(_) => self.put_page_and_type(cpu, entry.frame()),
+        }
+    }
+}
+
+/// As what an entry of a table of this level holds the frame that it leads to; a mapping that cannot write holds it as
+/// nothing in particular.
+pub(super) fn held_type(entry: Entry, level: u8) -> Option<PageType> {
+    if !entry.present() {
+        None
+    } else if level > 1 {
+        Some(PageType::Table(level - 1))
+    } else if entry.has(Flags::WRITABLE) {
+        Some(PageType::Writable)
+    } else {
+        Some(PageType::None)
+    }
+}
+
+#[track_caller]
+fn load(cpu: &Cpu<'_>, table: Frame, index: usize, level: u8) -> Entry {
+    Entry(cpu.load_word(Word::new(table, index), Family::of_level(level)))
+}

@@ -1,0 +1,197 @@
+//! The Xen backend: the kernel as a paravirtual guest. It knows its frames by other numbers than the machine does, and
+//! changes page tables by hypercall only.
+
+mod multicalls;
+mod p2m;
+
+use crate::hypervisor::xen::{
+    self, AccessedDirty, Call, Hypervisor, MmuExt, MmuUpdate, Refusal, UpdateFlush,
+};
+use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
+use crate::protocol::{KernelFlush, Protocol};
+use crate::sizes::Sizes;
+use crate::sync::Lockdep;
+use machine::{Bus, Cpu, Entry, Frame, Interrupt, Level, Role, Word};
+use multicalls::Multicalls;
+use p2m::P2m;
+use std::rc::Rc;
+
+/// A paravirtual guest and the hypervisor beneath it.
+#[derive(Debug)]
+pub struct Xen {
+    hypervisor: Hypervisor,
+    p2m: P2m,
+    multicalls: Multicalls,
+    protocol: Rc<Protocol>,
+}
+
+impl Xen {
+    /// The hypervisor, for checks and raw hypercalls.
+    pub fn hypervisor(&self) -> &Hypervisor {
+        &self.hypervisor
+    }
+
+    /// What this CPU put off comes first: everything that follows may rely on it.
+    #[track_caller]
+    fn issue(&self, cpu: &Cpu<'_>) {
+        self.multicalls.issue(cpu, &self.hypervisor);
+    }
+
+    /// An update: put off in lazy mode, else made at once.
+    #[track_caller]
+    fn update(&self, cpu: &Cpu<'_>, call: Call) -> Result<(), Refused> {
+        if self.multicalls.lazy(cpu) {
+            self.multicalls.collect(cpu, &self.hypervisor, call);
+            return Ok(());
+        }
+        self.issue(cpu);
+        let result = match call {
+            Call::MmuUpdate(update) => self.hypervisor.mmu_update(cpu, update),
+            Call::UpdateVaMapping { va, entry, flush } => {
+                self.hypervisor.update_va_mapping(cpu, va, entry, flush)
+            }
+            Call::MmuExt(op) => self.hypervisor.mmuext_op(cpu, op),
+        };
+        result.map_err(|refusal| refused(cpu, refusal))
+    }
+
+    #[track_caller]
+    fn extended(&self, cpu: &Cpu<'_>, op: MmuExt) -> Result<(), Refused> {
+        self.issue(cpu);
+        self.hypervisor.mmuext_op(cpu, op).map_err(|refusal| refused(cpu, refusal))
+    }
+
+    /// A flush, which nothing refuses.
+    #[track_caller]
+    fn flush(&self, cpu: &Cpu<'_>, op: MmuExt) {
+        if self.extended(cpu, op).is_err() {
+            cpu.bug("the hypervisor refused a flush");
+        }
+    }
+}
+
+/// Says in the trace why the hypervisor refused.
+#[track_caller]
+fn refused(cpu: &Cpu<'_>, refusal: Refusal) -> Refused {
+    cpu.note(refusal.reason(), refusal.subject());
+    Refused
+}
+
+impl PvMmu for Xen {
+    const NAME: &'static str = "xen";
+    const TABLES_ALLOW_NO_ALIAS: bool = true;
+
+    fn machine_frames(sizes: Sizes) -> u32 {
+        xen::machine_frames(sizes)
+    }
+
+    fn machine_vars(sizes: Sizes) -> u32 {
+        Hypervisor::vars(sizes)
+    }
+
+    fn boot(bus: &Rc<Bus>, sizes: Sizes, protocol: &Rc<Protocol>, _lockdep: &Rc<Lockdep>) -> Self {
+        Self {
+            hypervisor: Hypervisor::boot(bus),
+            p2m: P2m::new(xen::frame_list(sizes), bus.memory.frames()),
+            multicalls: Multicalls::new(bus, sizes),
+            protocol: Rc::clone(protocol),
+        }
+    }
+
+    fn adopt_boot_tables(&self, bus: &Bus, root: Pfn, tables: &[(Pfn, u8)]) {
+        let tables = tables.iter().map(|(pfn, level)| (self.frame_of(*pfn), *level));
+        self.hypervisor.adopt_tables(bus, self.frame_of(root), tables);
+    }
+
+    fn frame_of(&self, pfn: Pfn) -> Frame {
+        self.p2m.frame_of(pfn)
+    }
+
+    fn pfn_of(&self, frame: Frame) -> Pfn {
+        self.p2m.pfn_of(frame).unwrap_or_else(|| panic!("{frame} is none of the kernel's"))
+    }
+
+    /// Lowest-level tables are pinned (`xen_alloc_pte` for a pinned address space); upper ones become tables when they
+    /// are linked.
+    fn alloc_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8) -> Result<(), Refused> {
+        if level == 1 { self.pin_table(cpu, pfn) } else { Ok(()) }
+    }
+
+    /// Nothing leads to it, and no CPU remembers a way to it: the kernel saw to that. The hypervisor does not take its
+    /// word for it, and flushes before the frame can be mapped writable.
+    fn release_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8) {
+        if level == 1 && self.extended(cpu, MmuExt::UnpinTable { frame: self.frame_of(pfn) }).is_err() {
+            cpu.bug("a lowest-level table of the kernel's was not pinned");
+        }
+        self.issue(cpu);
+        let frame = self.frame_of(pfn);
+        if matches!(cpu.bus().memory.role(frame), Role::Table(_)) {
+            cpu.set_role(frame, Role::Data);
+        }
+    }
+
+    fn pin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Result<(), Refused> {
+        self.extended(cpu, MmuExt::PinTable { frame: self.frame_of(pfn), level: 1 })
+    }
+
+    fn unpin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        self.release_table(cpu, pfn, 1);
+    }
+
+    fn set_entry(&self, cpu: &Cpu<'_>, word: Word, _level: u8, entry: Entry) -> Result<(), Refused> {
+        self.update(cpu, Call::MmuUpdate(MmuUpdate { word, entry, bits: AccessedDirty::AsGiven }))
+    }
+
+    fn set_pte_at(&self, cpu: &Cpu<'_>, va: u64, _word: Word, entry: Entry) -> Result<(), Refused> {
+        self.update(cpu, Call::UpdateVaMapping { va, entry, flush: UpdateFlush::None })
+    }
+
+    fn enter_lazy_mmu(&self, cpu: &Cpu<'_>) {
+        self.multicalls.enter(cpu);
+    }
+
+    fn leave_lazy_mmu(&self, cpu: &Cpu<'_>) -> Result<(), Refused> {
+        if self.multicalls.leave(cpu, &self.hypervisor) { Ok(()) } else { Err(Refused) }
+    }
+
+    fn flush_local(&self, cpu: &Cpu<'_>) {
+        self.flush(cpu, MmuExt::TlbFlushLocal);
+    }
+
+    fn flush_one(&self, cpu: &Cpu<'_>, va: u64) {
+        self.flush(cpu, MmuExt::InvlpgLocal { va });
+    }
+
+    fn flush_everywhere(&self, cpu: &Cpu<'_>, range: PageRange, full: bool) -> bool {
+        if self.protocol.designs.kernel_flush != KernelFlush::Hypercall {
+            return false;
+        }
+        if full {
+            self.flush(cpu, MmuExt::TlbFlushAll);
+        } else {
+            for page in 0..range.pages {
+                self.flush(cpu, MmuExt::InvlpgAll { va: range.address(page) });
+            }
+        }
+        true
+    }
+
+    fn send_ipi(&self, cpu: &Cpu<'_>, to: u8, vector: u8) {
+        self.issue(cpu);
+        self.hypervisor.event_channel_send(cpu, to, vector);
+    }
+
+    fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
+        debug_assert_eq!(interrupt.level, Level::Hypervisor, "the guest's own interrupts are the kernel's");
+        self.hypervisor.interrupt(cpu, interrupt);
+    }
+
+    fn leftovers(&self, bus: &Bus) -> Vec<String> {
+        let mut left = self.hypervisor.leftovers(bus);
+        match self.multicalls.outstanding() {
+            0 => {}
+            calls => left.push(format!("{calls} hypercalls were put off and never issued")),
+        }
+        left
+    }
+}
