@@ -1,7 +1,6 @@
 //! What the targets of the fuzzing engines are glue for: once [`init`], then [`play`] for each story.
 //!
-//! An engine knows of a finding only that the process died. So what there is to say is said here, before the panic
-//! that it waits for: the headline, the story, the lanes, and how to play it again. Everything here must be the same
+//! An engine knows of a finding only that the process died. So what there is to say is said here, before it dies: the headline, the story, the lanes, and how to play it again. Everything here must be the same
 //! for every engine; what an engine needs for itself stands in its target.
 
 mod request;
@@ -58,10 +57,18 @@ fn begin<S: Stage + 'static>(
     Ok(())
 }
 
-/// Plays a story. When it finds something, prints all that is known and unwinds with the headline, past every panic
-/// hook: there is nothing left for one to say.
+/// Plays a story. When it finds something, prints all that is known and aborts, which every engine takes for a crash;
+/// a panic would make the engine say things of its own over it.
 pub fn play(story: &Story) {
-    let found = SESSION.with_borrow_mut(|session| {
+    if let Some(finding) = find(story) {
+        eprintln!("\n{}\n", finding.report);
+        process::abort();
+    }
+}
+
+/// What the story finds, if it is what is looked for.
+fn find(story: &Story) -> Option<Finding> {
+    SESSION.with_borrow_mut(|session| {
         let session = session.as_mut().expect("init comes before play");
         let found = judge(session, story).filter(|finding| session.looks_for(&finding.headline));
         if let Some(line) = session.pulse() {
@@ -69,11 +76,7 @@ pub fn play(story: &Story) {
             eprintln!("shootdown: {line}");
         }
         found
-    });
-    if let Some(Finding { headline, report }) = found {
-        eprintln!("\n{report}\n");
-        panic::resume_unwind(Box::new(headline));
-    }
+    })
 }
 
 /// Plays a story; a panic of our own code is a finding too, and one that minimizes like any other.
