@@ -8,7 +8,7 @@ use crate::bus::Bus;
 use crate::core::{Core, Interrupt, Level, Mode};
 use crate::point::{Family, Pause, Point, PointKind};
 use crate::trace::TraceEvent;
-use crate::wait::{Wait, WaitKind};
+use crate::wait::{Holder, Wait, WaitKind};
 use corosensei::Yielder;
 use std::fmt;
 use std::panic::Location;
@@ -150,11 +150,13 @@ impl<'c> Cpu<'c> {
     }
 
     /// Whether enough was done for the CPU that is helped: its wait is over, or will be once a store of this CPU's
-    /// buffer drains, or the interrupt that it waits for could be taken here now.
+    /// buffer drains, or the interrupt that it waits for could be taken here now. Whether the background can move on
+    /// only the software knows: it is asked before each point.
     fn helped(&self, waiter: u8, wait: &Wait) -> bool {
         self.bus.holds(waiter, wait)
             || self.bus.buffers_release(self.id, wait)
             || (wait.kind == WaitKind::Acknowledge && self.bus.interruptible(self.id))
+            || wait.holder == Holder::Background
     }
 
     /// Takes the points passed since the last time off the step budget.

@@ -1,0 +1,133 @@
+//! Walk caches that still lead into tables that are gone, and frames that serve another purpose by now.
+
+use crate::{KERNEL, Program, Rig, UNMAPPED, UPPER, read};
+use machine::*;
+
+const VA: u64 = 0x4000_0000;
+const NEXT: u64 = 0x4000_1000;
+const READ: Program = |_, cpu| read(cpu, VA);
+const READ_NEXT: Program = |_, cpu| read(cpu, NEXT);
+
+/// A page whose lowest table CPU 0 has in its walk cache; the table is then unlinked and freed.
+fn table_freed() -> (Rig, Frame) {
+    let mut rig = Rig::calm();
+    rig.map(VA, KERNEL);
+    rig.run(0, READ);
+    let table = rig.peek(VA, 2).frame();
+    rig.set(VA, 2, Entry::EMPTY);
+    rig.bus().memory.set_role(table, Role::Free);
+    (rig, table)
+}
+
+#[test]
+fn a_walk_cache_reaches_a_freed_table() {
+    let (mut rig, table) = table_freed();
+    assert_eq!(rig.run(0, READ_NEXT), UNMAPPED);
+    assert_eq!(rig.alarms(), [AlarmKind::FreedTableWalked { frame: table, level: 1, va: NEXT }]);
+}
+
+#[test]
+fn a_walk_cache_reaches_a_table_that_serves_another_address_now() {
+    let (mut rig, table) = table_freed();
+    rig.bus().memory.set_role(table, Role::Table(1));
+    rig.run(0, READ_NEXT);
+    assert_eq!(rig.alarms(), [AlarmKind::FreedTableWalked { frame: table, level: 1, va: NEXT }]);
+}
+
+#[test]
+fn speculation_through_a_freed_table_is_caught() {
+    let (rig, table) = table_freed();
+    assert!(!rig.bus().fill(0, NEXT));
+    assert_eq!(rig.alarms(), [AlarmKind::FreedTableWalked { frame: table, level: 1, va: NEXT }]);
+}
+
+#[test]
+fn invlpg_empties_the_walk_cache_of_a_freed_table() {
+    let (mut rig, _) = table_freed();
+    // Any address will do: INVLPG drops every upper entry of the current tag.
+    rig.run(0, |_, cpu| {
+        cpu.invlpg(0);
+        0
+    });
+    assert_eq!(rig.run(0, READ_NEXT), UNMAPPED);
+    rig.assert_quiet();
+}
+
+#[test]
+fn invpcid_of_another_page_leaves_the_walk_cache_of_a_freed_table() {
+    let (mut rig, _) = table_freed();
+    rig.run(0, |_, cpu| {
+        cpu.invpcid(Invpcid::Page { pcid: 0, va: 0 });
+        0
+    });
+    rig.run(0, READ_NEXT);
+    // All that is promised is the entries that would translate the page named.
+    assert_eq!(rig.alarms().len(), 1);
+}
+
+#[test]
+fn a_root_that_was_freed_is_caught_even_as_a_root_again() {
+    let mut rig = Rig::calm();
+    rig.map(VA, KERNEL);
+    let root = rig.stage().root;
+    rig.bus().memory.set_role(root, Role::Free);
+    rig.bus().memory.set_role(root, Role::Table(4));
+    rig.run(0, READ);
+    assert_eq!(rig.alarms(), [AlarmKind::FreedTableWalked { frame: root, level: 4, va: VA }]);
+    rig.run(1, |_, cpu| {
+        cpu.load_cr3(cpu.cr3(), false);
+        read(cpu, VA)
+    });
+    assert_eq!(rig.alarms().len(), 1, "loaded anew it is a root like any other");
+}
+
+#[test]
+fn a_software_walk_through_a_frame_that_is_no_table_is_caught() {
+    let mut rig = Rig::calm();
+    let frame = rig.map(VA, KERNEL);
+    let table = rig.peek(VA, 2).frame();
+    assert_eq!((frame, table), (Frame(2), Frame(5)));
+    rig.run(0, |_, cpu| cpu.load_entry(Word::new(Frame(5), 0), 1).0);
+    rig.assert_quiet();
+    rig.run(0, |_, cpu| cpu.load_entry(Word::new(Frame(5), 0), 2).0);
+    rig.run(0, |_, cpu| cpu.load_entry(Word::new(Frame(2), 0), 1).0);
+    assert_eq!(rig.alarms().len(), 2);
+}
+
+#[test]
+fn a_stale_translation_used_after_its_frame_was_reused() {
+    let mut rig = Rig::calm();
+    let frame = rig.map(VA, KERNEL);
+    rig.run(0, READ);
+    rig.bus().memory.set_role(frame, Role::Free);
+    rig.run(0, READ);
+    rig.assert_quiet();
+    rig.bus().memory.set_role(frame, Role::Data);
+    rig.run(0, READ);
+    assert_eq!(rig.alarms(), [AlarmKind::StaleTranslationUsed { frame, va: VA }]);
+    let at = rig.bus().alarms()[0].at.expect("code did it");
+    assert!(at.file().ends_with("litmus/main.rs"), "the line of the access, as the caller sees it");
+}
+
+#[test]
+fn a_translation_made_after_the_reuse_is_not_stale() {
+    let mut rig = Rig::calm();
+    let frame = rig.map(VA, KERNEL);
+    rig.run(0, READ);
+    rig.bus().memory.set_role(frame, Role::Free);
+    rig.bus().memory.set_role(frame, Role::Data);
+    rig.run(0, |_, cpu| {
+        cpu.invlpg(VA);
+        read(cpu, VA)
+    });
+    rig.assert_quiet();
+}
+
+#[test]
+fn a_walk_through_a_table_linked_in_its_place_is_fine() {
+    let (mut rig, _) = table_freed();
+    let table = rig.stage().frame(rig.bus(), Role::Table(1));
+    rig.set(VA, 2, Entry::new(table, UPPER));
+    assert_eq!(rig.run(1, READ), UNMAPPED);
+    rig.assert_quiet();
+}
