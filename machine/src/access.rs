@@ -4,16 +4,12 @@
 //! leave in order through one buffer, locked operations and fences empty it first.
 
 use crate::alarm::AlarmKind;
-use crate::core::BufferedStore;
 use crate::cpu::Cpu;
 use crate::memory::{Role, Target, Var, Word};
 use crate::paging::{Entry, Frame};
 use crate::point::{Family, PointKind, Temperament};
 use crate::trace::TraceEvent;
 use std::panic::Location;
-
-/// Stores that a buffer holds before the oldest is pushed out.
-pub(crate) const STORE_BUFFER: u32 = 8;
 
 impl Cpu<'_> {
     /// A plain load.
@@ -149,21 +145,9 @@ impl Cpu<'_> {
             self.trace(TraceEvent::Store { target, old, value, buffered }, Location::caller());
         }
         if buffered {
-            self.buffer(target, value);
+            self.bus.buffer(self.id, target, value);
         } else {
             self.bus.commit(target, value);
-        }
-    }
-
-    pub(crate) fn buffer(&self, target: Target, value: u64) {
-        let incarnation = match target {
-            Target::Var(_) => 0,
-            Target::Word(word) => self.bus.memory.incarnation(word.frame),
-        };
-        self.core.buffer.borrow_mut().push(BufferedStore { target, value, incarnation });
-        self.core.buffered.set(self.core.buffered.get() + 1);
-        if self.core.buffered.get() > STORE_BUFFER {
-            self.bus.drain(self.id, 1);
         }
     }
 

@@ -4,7 +4,7 @@
 //! Nothing here is a point. Checks read the machine through this type; only the hardware and booting change it.
 
 use crate::alarm::{Alarm, AlarmKind};
-use crate::core::{Core, Cr3, Interrupt, Level};
+use crate::core::{BufferedStore, Core, Cr3, Interrupt, Level};
 use crate::memory::{Memory, Role, Target, Var, Word};
 use crate::paging::{Entry, Flags, Frame};
 use crate::point::Temperament;
@@ -15,6 +15,9 @@ use std::panic::Location;
 
 /// At most so many CPUs.
 pub const MAX_CPUS: u8 = 8;
+
+/// Stores that a buffer holds before the oldest is pushed out.
+const STORE_BUFFER: usize = 8;
 
 /// What a machine is like for the length of one story.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -195,13 +198,19 @@ impl Bus {
     /// What a CPU would load from here: its own newest buffered store, else memory.
     #[inline]
     pub fn seen_by(&self, cpu: u8, target: Target) -> u64 {
-        let core = self.core(cpu);
-        if core.buffered.get() != 0
-            && let Some(store) = core.buffer.borrow().iter().rev().find(|store| store.target == target)
+        if self.core(cpu).buffered.get() != 0
+            && let Some(value) = self.forwarded(cpu, target)
         {
-            return store.value;
+            return value;
         }
         self.in_memory(target)
+    }
+
+    /// A CPU's own newest buffered store to here.
+    #[inline(never)]
+    fn forwarded(&self, cpu: u8, target: Target) -> Option<u64> {
+        let buffer = self.core(cpu).buffer.borrow();
+        buffer.iter().rev().find(|store| store.target == target).map(|store| store.value)
     }
 
     /// What memory holds here.
@@ -287,22 +296,46 @@ impl Bus {
         let core = self.core(cpu);
         let mut drained = 0;
         while drained < most && core.buffered.get() != 0 {
-            let store = core.buffer.borrow_mut().remove(0);
+            let Some(store) = core.buffer.borrow_mut().pop_front() else { break };
             core.buffered.set(core.buffered.get() - 1);
             drained += 1;
-            if let Target::Word(word) = store.target
-                && self.memory.incarnation(word.frame) != store.incarnation
-            {
-                self.alarm(cpu, AlarmKind::StoreToReusedFrame { frame: word.frame }, None);
-            }
-            if self.tracing() {
-                let old = self.in_memory(store.target);
-                let event = TraceEvent::Drained { target: store.target, old, value: store.value };
-                self.record(cpu, event, None);
-            }
-            self.commit(store.target, store.value);
+            self.land(cpu, store);
         }
         drained
+    }
+
+    /// A store that has left its buffer reaches memory.
+    #[inline]
+    fn land(&self, cpu: u8, store: BufferedStore) {
+        if let Target::Word(word) = store.target
+            && self.memory.incarnation(word.frame) != store.incarnation
+        {
+            self.alarm(cpu, AlarmKind::StoreToReusedFrame { frame: word.frame }, None);
+        }
+        if self.tracing() {
+            let old = self.in_memory(store.target);
+            let event = TraceEvent::Drained { target: store.target, old, value: store.value };
+            self.record(cpu, event, None);
+        }
+        self.commit(store.target, store.value);
+    }
+
+    /// A store enters a CPU's buffer; if that is full, the oldest leaves it.
+    #[inline(never)]
+    pub(crate) fn buffer(&self, cpu: u8, target: Target, value: u64) {
+        let incarnation = match target {
+            Target::Var(_) => 0,
+            Target::Word(word) => self.memory.incarnation(word.frame),
+        };
+        let core = self.core(cpu);
+        let mut buffer = core.buffer.borrow_mut();
+        let oldest = if buffer.len() < STORE_BUFFER { None } else { buffer.pop_front() };
+        buffer.push_back(BufferedStore { target, value, incarnation });
+        core.buffered.set(buffer.len() as u32);
+        drop(buffer);
+        if let Some(oldest) = oldest {
+            self.land(cpu, oldest);
+        }
     }
 
     /// How many of a CPU's oldest stores must reach memory until one to this variable does; 0 if it holds none.

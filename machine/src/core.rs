@@ -6,6 +6,7 @@ use crate::point::Pause;
 use crate::tlb::Tlb;
 use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 
 /// Levels of privilege at which code runs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -76,7 +77,7 @@ pub struct Core {
     pub(crate) handlers: [Cell<u8>; 2],
     pub(crate) pending: RefCell<Vec<Interrupt>>,
     pub(crate) buffered: Cell<u32>,
-    pub(crate) buffer: RefCell<Vec<BufferedStore>>,
+    pub(crate) buffer: RefCell<VecDeque<BufferedStore>>,
     pub(crate) cr3: Cell<Cr3>,
     /// Which use of the root frame CR3 was loaded for.
     pub(crate) root_incarnation: Cell<u32>,
@@ -163,7 +164,7 @@ impl Core {
     }
 
     /// The stores that have not reached memory, oldest first.
-    pub fn buffer(&self) -> std::cell::Ref<'_, Vec<BufferedStore>> {
+    pub fn buffer(&self) -> std::cell::Ref<'_, VecDeque<BufferedStore>> {
         self.buffer.borrow()
     }
 

@@ -66,7 +66,7 @@ impl Cpu<'_> {
         }
         let target = Target::Word(found?);
         if self.bus.temperament().contains(Temperament::LAZY_STORES) {
-            self.buffer(target, value);
+            self.bus.buffer(self.id, target, value);
         } else {
             self.bus.commit(target, value);
         }
