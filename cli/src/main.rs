@@ -1,2 +1,60 @@
-//! The command line.
-fn main() {}
+//! `shootdown`, the command line: one file for each command, each of which asks the harness and says what it answered.
+//! What a story means and whether it breaks the contract is never decided here.
+//!
+//! Exit code 0 says that nothing was found, 1 that there is a finding, 2 that something is wrong with what was asked.
+
+mod complaint;
+mod designs;
+mod encode;
+mod keep;
+mod output;
+mod show;
+mod story_files;
+mod under;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use complaint::{Complaint, Done};
+
+const EXAMPLES: &str = "\
+Exit codes:
+  0  clean    1  a finding    2  bad input, with a message that says where and what was expected";
+
+/// Find, shrink and understand memory-management races
+///
+/// Shootdown plays short stories of concurrent kernel memory management on a simulated multiprocessor, on several
+/// kernels side by side, and holds what happened against a reference.
+#[derive(Debug, Parser)]
+#[command(name = "shootdown", version, after_help = EXAMPLES, max_term_width = 110)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Show(show::Show),
+    Encode(encode::Encode),
+    Designs(designs::Designs),
+}
+
+fn main() -> ExitCode {
+    match run(&CommandLine::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Complaint::NobodyListens) => ExitCode::from(2),
+        Err(complaint) => {
+            eprintln!("shootdown: {complaint}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &Command) -> Done<()> {
+    match command {
+        Command::Show(show) => show.run(),
+        Command::Encode(encode) => encode.run(),
+        Command::Designs(designs) => designs.run(),
+    }
+}

@@ -1,0 +1,149 @@
+//! Writing files: whole or not at all, and never over a different one.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::complaint::{Complaint, Done};
+
+/// What became of a file that was to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kept {
+    /// It is new.
+    Written,
+    /// One with this very content was there.
+    WasThere,
+}
+
+/// Writes a file. Where one with another content is in the way, it stays as it is, and that is the complaint.
+pub(crate) fn keep(path: &Path, content: &[u8]) -> Done<Kept> {
+    let folder = folder_of(path);
+    let complain = |error: io::Error| Complaint::at(path, format!("cannot be written: {error}"));
+    let mut file = temporary(folder).map_err(complain)?;
+    file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(complain)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(Kept::Written),
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
+            refuse_to_replace(path, |there| there == content).map(|()| Kept::WasThere)
+        }
+        Err(failed) => Err(complain(failed.error)),
+    }
+}
+
+/// Complains if there is a file here whose content is none of those that may be there.
+pub(crate) fn refuse_to_replace(path: &Path, may_be_there: impl FnOnce(&[u8]) -> bool) -> Done<()> {
+    match fs::read(path) {
+        Ok(there) if may_be_there(&there) => Ok(()),
+        Ok(_) => Err(Complaint::at(path, "is there already with another content, and is not overwritten")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Complaint::at(path, error)),
+    }
+}
+
+/// A folder for output. Until the first file it need not be there; that it can be there is known from the start.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// A folder that can be written to; a complaint if it cannot.
+    pub(crate) fn new(path: &Path) -> Done<Self> {
+        let complain =
+            |error| Complaint::at(path, format!("expected a folder that can be written to: {error}"));
+        // What is made to find out is taken away again, so that nothing is left of a run that finds nothing.
+        let made: Vec<&Path> = path.ancestors().take_while(|folder| !is_there(folder)).collect();
+        let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let tried = fs::create_dir_all(here).and_then(|()| temporary(here).map(drop));
+        for folder in made {
+            // Somebody else may have put something there meanwhile; then it stays.
+            let _ = fs::remove_dir(folder);
+        }
+        tried.map_err(complain)?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Writes a file into it whose name tells its content: the name, a digest of the content, an extension.
+    pub(crate) fn keep(&self, name: &str, content: &[u8], extension: &str) -> Done<(PathBuf, Kept)> {
+        // Where the path is empty, that is the folder that we are in.
+        fs::create_dir_all(&self.path).map_err(|error| Complaint::at(&self.path, error))?;
+        let path = self.path.join(format!("{name}-{:08x}.{extension}", digest(content)));
+        let kept = keep(&path, content)?;
+        Ok((path, kept))
+    }
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn is_there(folder: &Path) -> bool {
+    folder.as_os_str().is_empty() || fs::symlink_metadata(folder).is_ok()
+}
+
+/// A hidden file in this folder, so that nobody takes it for a story; as public as any other file.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".shootdown-");
+    #[cfg(unix)]
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(permissions);
+    builder.tempfile_in(folder)
+}
+
+/// FNV-1a, folded to 32 bits: the same everywhere and for ever, for it is part of the names of files.
+fn digest(content: &[u8]) -> u32 {
+    let hash = content.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    (hash ^ hash >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Folder, Kept, digest, keep};
+
+    #[test]
+    fn a_different_file_is_never_replaced() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.story");
+        assert_eq!(keep(&path, b"one").expect("nothing is in the way"), Kept::Written);
+        assert_eq!(keep(&path, b"one").expect("the same"), Kept::WasThere);
+        let complaint = keep(&path, b"two").expect_err("another content").to_string();
+        assert!(complaint.contains("a.story: is there already"), "{complaint}");
+        assert_eq!(fs::read(&path).expect("it is there"), b"one");
+    }
+
+    #[test]
+    fn nothing_half_written_is_left() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.story");
+        keep(&path, b"one").expect("nothing is in the way");
+        keep(&path, b"two").expect_err("another content");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_made_only_for_a_file() {
+        let outside = tempfile::tempdir().expect("a temporary folder");
+        let path = outside.path().join("deep/findings");
+        let folder = Folder::new(&path).expect("it can be made");
+        assert!(!outside.path().join("deep").exists());
+        let (file, _) = folder.keep("rule-4", b"one", "story").expect("it is made");
+        assert_eq!(fs::read(file).expect("it is there"), b"one");
+    }
+
+    #[test]
+    fn digests_stay_what_they_are() {
+        assert_eq!((digest(b""), digest(b"story 1")), (0x4fd0_bfc1, 0x2c40_a3c2));
+    }
+}

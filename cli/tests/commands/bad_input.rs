@@ -1,0 +1,109 @@
+//! What is wrong with what is asked is said with place and expectation, and nothing else is done.
+
+use crate::program::{CALM, Place};
+
+/// Each command that reads a story, with the story at the end.
+const READERS: [&[&str]; 2] = [&["show"], &["encode"]];
+
+fn refuse_story(content: impl AsRef<[u8]>, said: &[&str]) {
+    let place = Place::new();
+    place.write("bad.story", content);
+    for reader in READERS {
+        let said: Vec<&str> = ["bad.story: "].iter().chain(said).copied().collect();
+        place.refuses(&[reader, &["bad.story"]].concat(), &said);
+    }
+    assert_eq!(place.names(""), ["bad.story"], "nothing was written");
+}
+
+#[test]
+fn an_unknown_version() {
+    refuse_story(
+        CALM.replace("story 1", "story 2"),
+        &["line 1, column 7: expected story version 1", "found \"2\"", " 1 | story 2"],
+    );
+}
+
+#[test]
+fn a_malformed_line() {
+    refuse_story(
+        CALM.replace("c1  read", "c1  raed"),
+        &["line 4, column 5: expected an operation", "found \"raed\"", "c1  raed a0+1\n   |     ^"],
+    );
+}
+
+#[test]
+fn a_truncated_line() {
+    refuse_story(
+        CALM.replace("c0  vunmap a0\n", "c0  vunmap"),
+        &["line 5, column 11: expected", "found the end of the line"],
+    );
+    refuse_story("story 1\n", &["line 2, column 1: expected the header"]);
+    refuse_story("story ", &["line 1, column 6: expected a story version"]);
+}
+
+#[test]
+fn text_with_stray_binary() {
+    refuse_story(
+        [CALM.as_bytes(), b"c0  \xff\xfe"].concat(),
+        &["line 6, column 5: expected text, found the byte 0xff"],
+    );
+    refuse_story(CALM.replace("read", "re\0ad"), &["line 4, column 7: expected text, found the byte 0x00"]);
+}
+
+#[test]
+fn a_file_over_the_size_cap() {
+    refuse_story([0; 4097], &["the file has 4097 bytes, and a story at most 4096"]);
+    refuse_story(vec![0; 5 << 20], &["the file has 5242880 bytes, and a story at most 4096"]);
+    let comments = "// as long as it gets\n".repeat(100_000);
+    refuse_story(format!("{CALM}{comments}"), &["the file has 22", "bytes, and a story at most 1048576"]);
+    refuse_story(CALM.to_owned() + &"c0  drain-aliases\n".repeat(1100), &["expected at most 1023 events"]);
+}
+
+#[test]
+fn a_file_or_folder_that_is_not_there() {
+    let place = Place::new();
+    for reader in READERS {
+        place.refuses(&[reader, &["missing/a.story"]].concat(), &["missing/a.story: expected a story file"]);
+    }
+}
+
+#[test]
+fn a_folder_without_stories() {
+    let place = Place::new();
+    place.folder("empty/deep");
+    place.write("empty/README.md", "no story");
+    for reader in [&["encode"]] {
+        let said = ["empty: expected stories in this folder, found none"];
+        place.refuses(&[&reader[..], &["empty"]].concat(), &said);
+    }
+    place.refuses(&["show", "empty"], &["empty: expected a story file, found a folder"]);
+}
+
+#[test]
+fn a_bad_file_in_a_folder_is_named() {
+    let place = Place::new();
+    place.write("stories/a.story", CALM);
+    place.write("stories/b.story", "story 1\nnonsense\n");
+    for reader in [&["encode"]] {
+        let said = ["stories/b.story: line 2, column 1: expected the header"];
+        place.refuses(&[&reader[..], &["stories"]].concat(), &said);
+    }
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_written_to() {
+    let place = Place::new();
+    place.write("a.story", CALM);
+    place.write("file", "no folder");
+    let said = ["file/out: expected a folder that can be written to"];
+    place.refuses(&["encode", "a.story", "-o", "file/out"], &said);
+    place.refuses(&["encode", "a.story", "-o", "file"], &["file: expected a folder that can be written to"]);
+}
+
+#[test]
+fn an_unknown_command_flag_or_format() {
+    let place = Place::new();
+    place.refuses(&["fuzz"], &["unrecognized subcommand 'fuzz'"]);
+    place.refuses(&["designs", "--colour"], &["unexpected argument '--colour'"]);
+    place.refuses(&["designs", "--format", "xml"], &["'xml' for '--format <FORMAT>'", "text, json"]);
+}
