@@ -63,6 +63,7 @@ impl Hypervisor {
     #[track_caller]
     pub(super) fn do_mmu_update(&self, cpu: &Cpu<'_>, update: MmuUpdate) -> Result<(), Refusal> {
         let MmuUpdate { word, entry, bits } = update;
+        let word = Word::new(word.frame, usize::from(word.index));
         self.frames.get_page(cpu, word.frame)?;
         let result = match self.lock_table(cpu, word.frame) {
             Some(table) => {
@@ -131,12 +132,16 @@ impl Hypervisor {
 }
 
 /// Where the lowest-level entry of an address stands, by the tables that this CPU runs on.
+///
+/// Only a hint: another CPU of the guest's may take the tables apart meanwhile, and what is read here may be anything.
+/// Nothing rests on it before the frame was referenced, locked and found to be a table.
 #[track_caller]
 fn lowest_entry(cpu: &Cpu<'_>, va: u64) -> Option<Word> {
     let mut table = cpu.cr3().root;
     for level in (2..=LEVELS).rev() {
-        let entry = cpu.load_entry(Word::new(table, index(va, level)), level);
-        if !entry.present() || entry.has(Flags::HUGE_PAGE) {
+        let entry = Entry(cpu.load_word(Word::new(table, index(va, level)), Family::of_level(level)));
+        let exists = entry.frame().0 < cpu.bus().memory.frames();
+        if !entry.present() || entry.has(Flags::HUGE_PAGE) || !exists {
             return None;
         }
         table = entry.frame();
