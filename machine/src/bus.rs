@@ -86,7 +86,7 @@ impl Bus {
     }
 
     pub(crate) fn reset(&self, config: Config) {
-        self.memory.reset(config.frames);
+        self.memory.reset(config.frames, config.vars);
         self.cores.iter().for_each(Core::reset);
         self.config.set(config);
         self.alarms.borrow_mut().clear();

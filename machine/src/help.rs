@@ -87,7 +87,8 @@ impl<S: Software> Machine<S> {
         }
         let everybody = ((1u16 << self.bus().cpus()) - 1) as u8;
         let mut candidates = match wait.holder {
-            Holder::Cpu(holder) => 1 << holder,
+            // A holder that does not exist is nobody: the word that it was read from made no sense.
+            Holder::Cpu(holder) => 1u8.checked_shl(holder.into()).unwrap_or(0),
             Holder::Anyone => everybody,
             Holder::Background => match self.software().clone().background(&self.standing(), wait) {
                 Background::Moved => return true,
@@ -201,7 +202,7 @@ impl<S: Software> Machine<S> {
         {
             cycle.push((cpu, *wait));
             let holders = match wait.holder {
-                Holder::Cpu(holder) => 1 << holder,
+                Holder::Cpu(holder) => 1u8.checked_shl(holder.into()).unwrap_or(0),
                 Holder::Anyone => self.standing().busy & !(1 << cpu),
                 Holder::Background => match self.software().background(&self.standing(), wait) {
                     Background::HeldBy(cpus) => cpus,

@@ -216,6 +216,9 @@ impl<S: Software> Machine<S> {
         pause: Option<Pause>,
         observer: &mut dyn Observer<S::Outcome>,
     ) -> Told {
+        if self.failed {
+            return Told::Failed;
+        }
         let seat = &mut self.seats[usize::from(cpu)];
         assert!(seat.standing.is_empty(), "c{cpu} is busy");
         seat.mail.operation.set(Some(operation));

@@ -100,6 +100,8 @@ struct FrameState {
 pub struct Memory {
     vars: Box<[Cell<u64>]>,
     next_var: Cell<u32>,
+    /// How many variables this story may have.
+    vars_allowed: Cell<u32>,
     frames: Box<[FrameState]>,
     /// How many of the frames this story has.
     in_use: Cell<u32>,
@@ -121,6 +123,7 @@ impl Memory {
         Self {
             vars: vec![Cell::new(0); vars as usize].into_boxed_slice(),
             next_var: Cell::new(0),
+            vars_allowed: Cell::new(vars),
             frames: (0..frames).map(frame).collect(),
             in_use: Cell::new(frames),
             touched: RefCell::default(),
@@ -128,8 +131,7 @@ impl Memory {
     }
 
     /// Back to zero: every variable given back, every frame free. Costs what was touched.
-    pub(crate) fn reset(&self, frames: u32) {
-        self.in_use.set(frames);
+    pub(crate) fn reset(&self, frames: u32, vars: u32) {
         for var in &self.vars[..self.next_var.replace(0) as usize] {
             var.set(0);
         }
@@ -143,6 +145,15 @@ impl Memory {
             state.incarnation.set(0);
             state.linked_from.set(None);
         }
+        self.in_use.set(frames);
+        self.vars_allowed.set(vars);
+    }
+
+    /// A frame beyond what the story has is not there, even if an earlier story had it.
+    #[inline]
+    fn state(&self, frame: Frame) -> &FrameState {
+        assert!(frame.0 < self.in_use.get(), "{frame} of {} frames", self.in_use.get());
+        &self.frames[frame.index()]
     }
 
     /// How many frames there are.
@@ -175,7 +186,8 @@ impl Memory {
     pub fn vars(&self, family: Family, len: usize) -> VarArray {
         let first = self.next_var.get();
         let end = first as usize + len;
-        assert!(end <= self.vars.len(), "room for {} variables, {end} asked for", self.vars.len());
+        let allowed = self.vars_allowed.get();
+        assert!(end <= allowed as usize, "room for {allowed} variables, {end} asked for");
         self.next_var.set(end as u32);
         VarArray { first, len: len as u32, family }
     }
@@ -195,7 +207,7 @@ impl Memory {
     /// The value of a word in memory; stores still buffered do not count.
     #[inline]
     pub fn peek(&self, word: Word) -> u64 {
-        match self.frames[word.frame.index()].contents.get() {
+        match self.state(word.frame).contents.get() {
             Some(contents) => contents[usize::from(word.index)].get(),
             None => 0,
         }
@@ -204,7 +216,7 @@ impl Memory {
     /// Sets a word at once, as hardware does, or while booting.
     #[inline]
     pub fn poke(&self, word: Word, value: u64) {
-        let state = &self.frames[word.frame.index()];
+        let state = self.state(word.frame);
         let contents = state.contents.get_or_init(|| Box::new([const { Cell::new(0) }; WORDS]));
         let index = usize::from(word.index);
         contents[index].set(value);
@@ -222,7 +234,7 @@ impl Memory {
 
     /// All words of a frame become 0.
     pub fn clear(&self, frame: Frame) {
-        let state = &self.frames[frame.index()];
+        let state = self.state(frame);
         let Some(contents) = state.contents.get() else { return };
         for (group, written) in state.written.iter().enumerate() {
             let mut bits = written.replace(0);
@@ -235,7 +247,7 @@ impl Memory {
 
     /// The first word from an index on that is not 0.
     pub fn next_non_zero(&self, frame: Frame, from: usize) -> Option<usize> {
-        let state = &self.frames[frame.index()];
+        let state = self.state(frame);
         let contents = state.contents.get()?;
         let mut group = from / 64;
         let mut bits = state.written.get(group)?.get() & (u64::MAX << (from % 64));
@@ -255,12 +267,12 @@ impl Memory {
     /// What a frame is used for.
     #[inline]
     pub fn role(&self, frame: Frame) -> Role {
-        self.frames[frame.index()].role.get()
+        self.state(frame).role.get()
     }
 
     /// Gives a frame another use. Every new use but none is a new incarnation.
     pub fn set_role(&self, frame: Frame, role: Role) {
-        let state = &self.frames[frame.index()];
+        let state = self.state(frame);
         if state.role.replace(role) == role {
             return;
         }
@@ -278,29 +290,29 @@ impl Memory {
     /// How often the frame has been put to a new use.
     #[inline]
     pub fn incarnation(&self, frame: Frame) -> u32 {
-        self.frames[frame.index()].incarnation.get()
+        self.state(frame).incarnation.get()
     }
 
     /// Whose the frame is; 0 is the kernel under test, or the hypervisor's first guest.
     pub fn owner(&self, frame: Frame) -> u8 {
-        self.frames[frame.index()].owner.get()
+        self.state(frame).owner.get()
     }
 
     /// Hands a frame to another owner.
     pub fn set_owner(&self, frame: Frame, owner: u8) {
-        let state = &self.frames[frame.index()];
+        let state = self.state(frame);
         state.owner.set(owner);
         self.touch(frame, state);
     }
 
     /// How many references to the frame are held.
     pub fn references(&self, frame: Frame) -> u32 {
-        self.frames[frame.index()].references.get()
+        self.state(frame).references.get()
     }
 
     /// Sets the number of references to the frame.
     pub fn set_references(&self, frame: Frame, references: u32) {
-        let state = &self.frames[frame.index()];
+        let state = self.state(frame);
         state.references.set(references);
         self.touch(frame, state);
     }
@@ -319,11 +331,12 @@ impl Memory {
     }
 
     pub(crate) fn linked_from(&self, frame: Frame) -> Option<(Frame, u16)> {
-        self.frames[frame.index()].linked_from.get()
+        self.state(frame).linked_from.get()
     }
 
     pub(crate) fn set_linked_from(&self, frame: Frame, from: Word) {
-        if let Some(state) = self.frames.get(frame.index()) {
+        if frame.0 < self.frames() {
+            let state = self.state(frame);
             state.linked_from.set(Some((from.frame, from.index)));
             self.touch(frame, state);
         }

@@ -101,6 +101,8 @@ fn a_smaller_machine_has_no_more_than_it_asks_for() {
     let mut machine = boot(Config { frames: 4096, ..TWO });
     reboot(&mut machine, TWO);
     assert_eq!(machine.bus().memory.frames(), 64);
+    let beyond = catch_unwind(AssertUnwindSafe(|| machine.bus().memory.role(Frame(64))));
+    assert!(beyond.is_err(), "a frame of an earlier story is not there");
     assert_eq!(play(&mut machine, &good()), play(&mut boot(TWO), &good()));
 }
 

@@ -4,6 +4,7 @@
 //! public interface shows is looked at.
 
 mod determinism;
+mod documentation;
 mod help;
 mod interrupts;
 mod memory_model;

@@ -166,9 +166,13 @@ fn a_handler_that_wants_the_lock_of_what_it_interrupted_deadlocks_alone() {
 
 #[test]
 fn a_wait_that_nobody_ever_ends_is_a_deadlock() {
-    for holder in [Holder::Cpu(1), Holder::Anyone, Holder::Background] {
+    for holder in [Holder::Cpu(1), Holder::Cpu(200), Holder::Anyone, Holder::Background] {
         let mut rig = Rig::calm();
         let program: Program = match holder {
+            Holder::Cpu(200) => |stage, cpu| {
+                cpu.wait(Wait { holder: Holder::Cpu(200), ..acknowledge(stage, Holder::Anyone) });
+                0
+            },
             Holder::Cpu(_) => |stage, cpu| {
                 cpu.wait(Wait { holder: Holder::Cpu(1), ..acknowledge(stage, Holder::Anyone) });
                 0
