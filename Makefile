@@ -16,6 +16,7 @@ JOBS    ?= 1
 TARGET  ?= differential
 FILE    ?=
 FILES   ?= corpus
+WHAT    ?=
 CORPUS  ?= fuzz/corpus/$(TARGET)
 OUT     ?= fuzz/afl/out/$(or $(BUG),none)
 ASAN    ?=
@@ -28,7 +29,7 @@ SHELL := /bin/bash
 # What is said to us is not said to the makefiles that tools are built with, nor to build scripts, which have a
 # TARGET of their own; bash counts in SECONDS.
 MAKEOVERRIDES :=
-unexport BUG DESIGN SECONDS SEED JOBS TARGET FILE FILES CORPUS OUT ASAN ARGS
+unexport BUG DESIGN SECONDS SEED JOBS TARGET FILE FILES WHAT CORPUS OUT ASAN ARGS
 
 shootdown := cargo run --release --package shootdown --
 planted   := $(if $(BUG),--bug $(BUG)) $(foreach design,$(DESIGN),--design $(design))
@@ -125,8 +126,8 @@ lint: cargo-deny ## format, clippy, rustdoc, licenses and sources
 	cargo deny --manifest-path fuzz/Cargo.toml --config deny.toml check bans licenses sources
 
 .PHONY: bench
-bench: compiler ## how fast it is, beside shuttle and loom
-	cargo bench --workspace
+bench: compiler ## how fast it is, beside shuttle and loom: all, or WHAT="points litmus .."
+	cargo bench --package harness --bench speed -- $(WHAT)
 
 .PHONY: mutants
 mutants: cargo-mutants ## break the oracle and the checks, one line at a time: do the tests notice? (hours)
