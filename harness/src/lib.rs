@@ -1,5 +1,10 @@
 //! Stories, the runner, the checks, the search and the reports.
+pub mod checks;
+pub mod coverage;
 pub mod fuzz;
+pub mod headline;
+pub mod runner;
 pub mod story;
+pub mod subject;
 
 pub use impls::protocol;

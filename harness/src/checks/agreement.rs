@@ -1,0 +1,125 @@
+//! Rule 2, backends agree: by handle and never by address, wherever on each of them the story alone leaves one
+//! outcome, and in what is visible at the end.
+//!
+//! Legal, and never compared: an outcome into which a race went, an allocation that may fail, or what needs a handle
+//! that one backend never gave. The reference marks all others (`Verdict::sole`, `Reference::forced`).
+
+use oracle::vocabulary::{PageSlot, SLOTS, Token};
+use oracle::{Reference, Rule, Verdict};
+
+use super::Breach;
+
+/// What the backends that played the story so far said where they had no choice.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// The verdict on each event, of the first backend that had no choice there.
+    verdicts: Vec<Option<Verdict>>,
+    /// What each page holds in the end, of the first backend that had no choice there.
+    pages: [Option<Token>; SLOTS as usize],
+}
+
+impl Ledger {
+    /// Forgets everything; so many events follow.
+    pub fn clear(&mut self, events: usize) {
+        self.verdicts.clear();
+        self.verdicts.resize(events, None);
+        self.pages = [None; SLOTS as usize];
+    }
+
+    /// An operation ended legally.
+    pub fn outcome(&mut self, event: u16, verdict: Verdict) -> Option<Breach> {
+        if !verdict.sole {
+            return None;
+        }
+        let slot = &mut self.verdicts[usize::from(event)];
+        let Some(other) = slot else {
+            *slot = Some(verdict);
+            return None;
+        };
+        (!verdict.agrees_with(other)).then(|| {
+            Breach::new(
+                Rule::Agreement,
+                "another outcome than on the backend before",
+                format!("{} here, {} there", verdict.outcome, other.outcome),
+            )
+        })
+    }
+
+    /// The story is over.
+    pub fn contents(&mut self, reference: &Reference) -> Option<Breach> {
+        (0..SLOTS).map(PageSlot::new).find_map(|page| {
+            let here = reference.forced(page)?;
+            let there = *self.pages[page.index()].get_or_insert(here);
+            (here != there).then(|| {
+                Breach::new(
+                    Rule::Agreement,
+                    "a page holds in the end what it does not on the backend before",
+                    format!("{page} holds {here} here, {there} there"),
+                )
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::workbench::call;
+    use oracle::vocabulary::{AreaSlot, Mapping, Operation, Outcome, PageList, Place, Range};
+
+    fn verdict(outcome: Outcome, sole: bool) -> Verdict {
+        Verdict { outcome, sole }
+    }
+
+    #[test]
+    fn two_sole_outcomes_of_one_event_must_be_equal() {
+        let mut ledger = Ledger::default();
+        ledger.clear(2);
+        assert_eq!(ledger.outcome(1, verdict(Outcome::Value(Token(1)), true)), None);
+        assert_eq!(ledger.outcome(1, verdict(Outcome::Value(Token(1)), true)), None);
+        let breach = ledger.outcome(1, verdict(Outcome::Value(Token(2)), true)).expect("they differ");
+        assert_eq!(breach.rule, Rule::Agreement);
+    }
+
+    #[test]
+    fn an_outcome_in_which_a_backend_had_a_choice_is_not_compared() {
+        let mut ledger = Ledger::default();
+        ledger.clear(1);
+        assert_eq!(ledger.outcome(0, verdict(Outcome::NoMemory, false)), None);
+        assert_eq!(ledger.outcome(0, verdict(Outcome::Done, true)), None);
+        assert_eq!(ledger.outcome(0, verdict(Outcome::Void, false)), None);
+    }
+
+    /// A reference on whose backend this token was written last.
+    fn wrote(token: u32, maps: bool) -> Reference {
+        let mut reference = Reference::new(1);
+        let (area, pages) = (AreaSlot::new(0), PageList::new([PageSlot::new(0)]));
+        let mut tell = |operation, outcome| {
+            let ticket = reference.begin(0, &call(operation));
+            assert!(reference.end(ticket, &outcome).is_ok());
+        };
+        let mapped = Outcome::Mapped(Range { start: 4096, pages: 1 });
+        tell(Operation::Vmap { pages, area }, if maps { mapped } else { Outcome::NoMemory });
+        let place = Place { mapping: Mapping::Area(area), page: 0 };
+        let written = if maps { Outcome::Done } else { Outcome::Void };
+        tell(Operation::Write { place, token: Token(token) }, written);
+        reference
+    }
+
+    #[test]
+    fn pages_that_must_hold_one_token_in_the_end_hold_the_same() {
+        let mut ledger = Ledger::default();
+        ledger.clear(0);
+        assert_eq!(ledger.contents(&wrote(5, true)), None);
+        assert_eq!(ledger.contents(&wrote(5, true)), None);
+        assert_eq!(ledger.contents(&wrote(6, true)).map(|breach| breach.rule), Some(Rule::Agreement));
+    }
+
+    #[test]
+    fn a_page_that_one_backend_could_not_map_is_not_compared() {
+        let mut ledger = Ledger::default();
+        ledger.clear(0);
+        assert_eq!(ledger.contents(&wrote(5, true)), None);
+        assert_eq!(ledger.contents(&wrote(5, false)), None);
+    }
+}

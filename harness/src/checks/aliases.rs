@@ -1,0 +1,176 @@
+//! The books of the checks: which kernel addresses were mapped for whom, when they were unmapped, and which of them
+//! were handed out again. Kept from outcomes alone, so that nothing depends on what the kernel believes.
+
+use machine::paging::PAGE_SIZE;
+use oracle::vocabulary::{Mapping, Range};
+
+/// Where in its life a mapping is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Life {
+    Standing,
+    /// Its unmap began: from now on the range may be handed out again.
+    Going,
+    /// Its unmap returned, at this time.
+    Gone(u32),
+}
+
+/// A mapping that stands, or did: an alias of its pages.
+#[derive(Clone, Copy, Debug)]
+pub struct Alias {
+    mapping: Mapping,
+    range: Range,
+    life: Life,
+    /// Pages that were not handed out again, a bit each.
+    pages: u16,
+}
+
+impl Alias {
+    /// The mapping that it was.
+    pub fn mapping(&self) -> Mapping {
+        self.mapping
+    }
+
+    /// The addresses of its pages that were not handed out again.
+    pub fn addresses(&self) -> impl Iterator<Item = u64> {
+        (0..self.range.pages).filter(|page| self.pages & 1 << page != 0).map(|page| address(self.range, page))
+    }
+
+    /// Whether its unmap had returned at this time, and something of it was not handed out again.
+    pub fn was_gone_by(&self, time: u32) -> bool {
+        matches!(self.life, Life::Gone(at) if at < time)
+    }
+}
+
+/// The address of a page of a range.
+pub fn address(range: Range, page: u8) -> u64 {
+    range.start + u64::from(page) * PAGE_SIZE
+}
+
+/// All aliases of one backend, in the order in which they were made.
+#[derive(Debug, Default)]
+pub struct Aliases {
+    all: Vec<Alias>,
+    now: u32,
+}
+
+impl Aliases {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.now = 0;
+    }
+
+    /// The time: each begin and end of an operation is later than all before.
+    pub fn tick(&mut self) -> u32 {
+        self.now += 1;
+        self.now
+    }
+
+    /// A mapping was made, and its maker returned just now.
+    ///
+    /// Whatever lay there before has lost these pages: an alias whose unmap has only begun too, for its range may be
+    /// purged and handed out before the unmap returns.
+    pub fn made(&mut self, mapping: Mapping, range: Range) {
+        for old in self.all.iter_mut().filter(|old| old.life != Life::Standing) {
+            for page in 0..old.range.pages {
+                let offset = address(old.range, page).wrapping_sub(range.start) / PAGE_SIZE;
+                if offset < u64::from(range.pages) {
+                    old.pages &= !(1 << page);
+                }
+            }
+        }
+        self.all.retain(|alias| alias.pages != 0 || alias.life == Life::Going);
+        let pages = (1u32 << range.pages) as u16 - 1;
+        self.all.push(Alias { mapping, range, life: Life::Standing, pages });
+    }
+
+    /// The unmap of a mapping begins.
+    pub fn going(&mut self, mapping: Mapping) {
+        for alias in
+            self.all.iter_mut().filter(|alias| alias.mapping == mapping && alias.life == Life::Standing)
+        {
+            alias.life = Life::Going;
+        }
+    }
+
+    /// The unmap of a mapping returned.
+    pub fn gone(&mut self, mapping: Mapping) {
+        let now = self.tick();
+        for alias in self.all.iter_mut().filter(|alias| alias.mapping == mapping && alias.life == Life::Going)
+        {
+            alias.life = Life::Gone(now);
+        }
+        self.all.retain(|alias| alias.pages != 0 || alias.life == Life::Going);
+    }
+
+    /// The aliases whose unmap had returned at a time.
+    pub fn gone_by(&self, time: u32) -> impl Iterator<Item = &Alias> {
+        self.all.iter().filter(move |alias| alias.was_gone_by(time))
+    }
+
+    /// These were seen to be gone for good.
+    pub fn forget_gone_by(&mut self, time: u32) {
+        self.all.retain(|alias| !alias.was_gone_by(time));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oracle::vocabulary::AreaSlot;
+
+    fn area(number: u8) -> Mapping {
+        Mapping::Area(AreaSlot::new(number))
+    }
+
+    fn gone(aliases: &Aliases, time: u32) -> Vec<u64> {
+        aliases.gone_by(time).flat_map(|alias| alias.addresses().collect::<Vec<_>>()).collect()
+    }
+
+    #[test]
+    fn an_alias_is_gone_once_its_unmap_returned_and_not_before() {
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), Range { start: 0x1000, pages: 2 });
+        aliases.going(area(0));
+        let early = aliases.tick();
+        aliases.gone(area(0));
+        let late = aliases.tick();
+        assert_eq!(gone(&aliases, early), []);
+        assert_eq!(gone(&aliases, late), [0x1000, 0x2000]);
+        aliases.forget_gone_by(late);
+        assert_eq!(gone(&aliases, late), []);
+    }
+
+    #[test]
+    fn pages_handed_out_again_are_no_part_of_the_old_alias() {
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), Range { start: 0x1000, pages: 3 });
+        aliases.going(area(0));
+        aliases.gone(area(0));
+        aliases.made(area(1), Range { start: 0x2000, pages: 1 });
+        let now = aliases.tick();
+        assert_eq!(gone(&aliases, now), [0x1000, 0x3000]);
+    }
+
+    #[test]
+    fn a_range_may_be_handed_out_again_before_its_unmap_returned() {
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), Range { start: 0x1000, pages: 2 });
+        aliases.going(area(0));
+        aliases.made(area(1), Range { start: 0x1000, pages: 2 });
+        aliases.gone(area(0));
+        let now = aliases.tick();
+        assert_eq!(gone(&aliases, now), []);
+    }
+
+    #[test]
+    fn the_top_of_the_space_has_addresses_too() {
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), Range { start: 0xffff_ffff_ffff_e000, pages: 2 });
+        aliases.going(area(0));
+        aliases.gone(area(0));
+        aliases.made(area(1), Range { start: 0xffff_ffff_ffff_f000, pages: 1 });
+        let now = aliases.tick();
+        assert_eq!(gone(&aliases, now), [0xffff_ffff_ffff_e000]);
+    }
+}

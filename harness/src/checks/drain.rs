@@ -1,0 +1,160 @@
+//! Rule 5, drain: once `vm_unmap_aliases` returned, no alias whose unmap had returned before the call is left in
+//! tables, nor in a TLB unless the design says tables only.
+//!
+//! Legal, and not seen here:
+//! - An alias whose unmap overlapped the drain: only those are judged whose unmap returned before the drain began.
+//! - A range that was handed out again, before the drain or during it: its new mapping is none of the drain's business.
+//!   A mapping that returned has taken its pages from the old alias. One that is still being made may have got them
+//!   already, with its entries in tables and TLBs:
+//!
+//! ```text
+//!   c0 drain                      c1 vmap
+//!   flush, give ranges back
+//!                                 takes one, sets its entries
+//!   returns                       (still on its way)
+//! ```
+//!
+//!   so a translation to a page that is being mapped at this moment is passed over. Such a page cannot be given away
+//!   meanwhile, and no translation to it is dangerous.
+//! - Under the design "tables only" (seed 000) a TLB may keep what it has; rule 4 judges the reuse of the range.
+//! - A drain that answered that it would sleep promised nothing.
+
+use machine::{Bus, Frame};
+use oracle::Rule;
+
+use super::Breach;
+use super::aliases::{Alias, Aliases};
+
+/// A drain that began at this time returned just now. `being_mapped` tells the pages of mappings that are on their way.
+pub fn check(
+    bus: &Bus,
+    aliases: &Aliases,
+    began: u32,
+    tables_only: bool,
+    being_mapped: impl Fn(Frame) -> bool,
+) -> Option<Breach> {
+    aliases.gone_by(began).find_map(|alias| {
+        alias.addresses().find_map(|va| {
+            (0..bus.cpus()).find_map(|cpu| {
+                let left = tables(bus, alias, cpu, va, &being_mapped);
+                if tables_only { left } else { left.or_else(|| cached(bus, alias, cpu, va, &being_mapped)) }
+            })
+        })
+    })
+}
+
+fn tables(
+    bus: &Bus,
+    alias: &Alias,
+    cpu: u8,
+    va: u64,
+    being_mapped: impl Fn(Frame) -> bool,
+) -> Option<Breach> {
+    let found = bus.mapped(bus.core(cpu).cr3().root, va)?;
+    if being_mapped(found.entry.frame()) {
+        return None;
+    }
+    let detail = format!("{}, unmapped before, is still at {va:#x}: {:?}", alias.mapping(), found.entry);
+    Some(Breach { cpu: Some(cpu), ..Breach::new(Rule::Drain, "an alias is left in the tables", detail) })
+}
+
+fn cached(
+    bus: &Bus,
+    alias: &Alias,
+    cpu: u8,
+    va: u64,
+    being_mapped: impl Fn(Frame) -> bool,
+) -> Option<Breach> {
+    let core = bus.core(cpu);
+    let pcid = core.cr3().pcid;
+    let tlb = core.tlb();
+    let left = tlb.leaves().iter().find(|leaf| {
+        leaf.covers(va) && (leaf.global() || leaf.pcid == pcid) && !being_mapped(leaf.frame_of(va))
+    })?;
+    let mapping = alias.mapping();
+    let detail = format!(
+        "{mapping}, unmapped before, is still in the TLB of c{cpu}: {va:#x} to {}",
+        left.frame_of(va)
+    );
+    Some(Breach { cpu: Some(cpu), ..Breach::new(Rule::Drain, "an alias is left in a TLB", detail) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::workbench::{VA, machine, map, page, touch, unmap};
+    use oracle::vocabulary::{AreaSlot, Mapping, Range};
+
+    const RANGE: Range = Range { start: VA, pages: 1 };
+
+    fn area(number: u8) -> Mapping {
+        Mapping::Area(AreaSlot::new(number))
+    }
+
+    /// An area that was unmapped, and when a drain began afterwards.
+    fn unmapped() -> (Aliases, u32) {
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), RANGE);
+        aliases.going(area(0));
+        aliases.gone(area(0));
+        let began = aliases.tick();
+        (aliases, began)
+    }
+
+    #[test]
+    fn an_alias_left_in_the_tables_is_a_breach() {
+        let machine = machine(1);
+        map(&machine, VA, page(&machine, 8));
+        let (aliases, began) = unmapped();
+        for tables_only in [false, true] {
+            let breach = check(machine.bus(), &aliases, began, tables_only, |_| false);
+            assert_eq!(breach.map(|breach| breach.rule), Some(Rule::Drain));
+        }
+    }
+
+    #[test]
+    fn an_alias_left_in_a_tlb_is_a_breach_unless_the_design_says_tables_only() {
+        let mut machine = machine(2);
+        map(&machine, VA, page(&machine, 8));
+        touch(&mut machine, 1, VA);
+        unmap(&machine, VA);
+        let (aliases, began) = unmapped();
+        let breach = check(machine.bus(), &aliases, began, false, |_| false).expect("c1 still has it");
+        assert_eq!((breach.rule, breach.cpu), (Rule::Drain, Some(1)));
+        assert_eq!(check(machine.bus(), &aliases, began, true, |_| false), None);
+    }
+
+    #[test]
+    fn an_alias_whose_unmap_overlaps_the_drain_may_be_left() {
+        let mut machine = machine(1);
+        map(&machine, VA, page(&machine, 8));
+        touch(&mut machine, 0, VA);
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), RANGE);
+        aliases.going(area(0));
+        let began = aliases.tick();
+        aliases.gone(area(0));
+        assert_eq!(check(machine.bus(), &aliases, began, false, |_| false), None);
+    }
+
+    #[test]
+    fn a_range_that_was_handed_out_again_is_not_judged() {
+        let mut machine = machine(1);
+        map(&machine, VA, page(&machine, 9));
+        touch(&mut machine, 0, VA);
+        let (mut aliases, began) = unmapped();
+        aliases.made(area(1), RANGE);
+        assert_eq!(check(machine.bus(), &aliases, began, false, |_| false), None);
+    }
+
+    #[test]
+    fn a_mapping_on_its_way_may_have_the_range_already() {
+        let mut machine = machine(1);
+        let new = page(&machine, 9);
+        map(&machine, VA, new);
+        touch(&mut machine, 0, VA);
+        let (aliases, began) = unmapped();
+        assert_eq!(check(machine.bus(), &aliases, began, false, |frame| frame == new), None);
+        assert!(check(machine.bus(), &aliases, began, false, |frame| frame != new).is_some());
+    }
+}

@@ -1,0 +1,79 @@
+//! Rule 6, frames: a frame given to a new use is reached by no usable old translation, and a table is never walked
+//! after it was freed.
+//!
+//! The machine itself sees this at the moment of the access: it knows the incarnation of each frame that a translation
+//! was made for, and the role of each frame that a walk goes through.
+//!
+//! Legal, and without alarm: a lazy alias of a freed frame that nobody uses; a table that waits for a grace period, which
+//! still is a table; a walk through a table that no entry leads to any more and that was not freed yet.
+
+use machine::AlarmKind;
+
+/// What is wrong, if it is this rule that was broken.
+pub fn judge(alarm: &AlarmKind) -> Option<&'static str> {
+    match alarm {
+        AlarmKind::FreedTableWalked { .. } => Some("a walk went through a freed table"),
+        AlarmKind::StaleTranslationUsed { .. } => Some("a stale translation was used"),
+        AlarmKind::StoreToReusedFrame { .. } => Some("a late store reached a reused frame"),
+        _ => None,
+    }
+}
+
+/// What exactly was seen.
+pub fn describe(alarm: &AlarmKind) -> Option<String> {
+    Some(match alarm {
+        AlarmKind::FreedTableWalked { frame, level, va } => {
+            format!("on the way to {va:#x}, {frame} was taken for a table of level {level}")
+        }
+        AlarmKind::StaleTranslationUsed { frame, va } => {
+            format!("{va:#x} led to {frame}, which was put to another use since")
+        }
+        AlarmKind::StoreToReusedFrame { frame } => {
+            format!("the store was made before {frame} was put to another use")
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::workbench::{VA, machine, map, page, table, touch, unmap};
+    use crate::checks::{Checks, first_alarm};
+    use machine::Role;
+    use oracle::Rule;
+
+    #[test]
+    fn a_stale_translation_that_is_used_is_a_breach() {
+        let mut machine = machine(1);
+        let old = page(&machine, 8);
+        map(&machine, VA, old);
+        touch(&mut machine, 0, VA);
+        unmap(&machine, VA);
+        machine.bus().memory.set_role(old, Role::Free);
+        assert_eq!(
+            first_alarm(machine.bus(), Checks::default()),
+            None,
+            "a lazy alias that nobody uses is legal"
+        );
+        page(&machine, 8);
+        touch(&mut machine, 0, VA);
+        let breach = first_alarm(machine.bus(), Checks::default()).expect("it was used");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Frames, "a stale translation was used"));
+        let observing = Checks { eager: false, observational: true };
+        assert_eq!(first_alarm(machine.bus(), observing), None, "it is values that tell, then");
+    }
+
+    #[test]
+    fn a_walk_through_a_freed_table_is_a_breach_and_one_through_a_queued_table_is_not() {
+        let mut machine = machine(1);
+        map(&machine, VA, page(&machine, 8));
+        touch(&mut machine, 0, VA);
+        unmap(&machine, VA);
+        machine.bus().fill(0, VA + 4096);
+        assert_eq!(first_alarm(machine.bus(), Checks::default()), None);
+        machine.bus().memory.set_role(table(1), Role::Free);
+        machine.bus().fill(0, VA + 4096);
+        let breach = first_alarm(machine.bus(), Checks::default()).expect("the way to it is cached");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Frames, "a walk went through a freed table"));
+    }
+}

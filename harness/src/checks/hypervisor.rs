@@ -1,0 +1,103 @@
+//! Rule 7, hypervisor: it never lets a guest write a page table. On platforms that promise it, no writable entry and no
+//! writable translation leads to a frame that is a table.
+//!
+//! Judged when an operation returned and no other is under way: while one is, the frame may be about to become a table,
+//! or to cease to be one. That the hypervisor refuses nothing is judged by the reference, at the outcome.
+//!
+//! Legal, and not seen here: read-only translations of tables; lazy aliases of frames that are no tables; on native, any
+//! alias of a table that nobody uses.
+
+use machine::paging::LEVELS;
+use machine::{Bus, Entry, Flags, Frame, Role, Word};
+use oracle::Rule;
+
+use super::Breach;
+
+/// No CPU has a writable translation to a table.
+pub fn translations(bus: &Bus) -> Option<Breach> {
+    (0..bus.cpus()).find_map(|cpu| {
+        let tlb = bus.core(cpu).tlb();
+        let wrong = tlb.leaves().iter().find(|leaf| {
+            leaf.level == 1 && leaf.flags.contains(Flags::WRITABLE) && is_table(bus, leaf.frame)
+        })?;
+        let detail = format!("the TLB of c{cpu} leads from {:#x} to {}", wrong.va, wrong.frame);
+        let breach = Breach::new(Rule::Hypervisor, "a CPU can write a page table", detail);
+        Some(Breach { cpu: Some(cpu), ..breach })
+    })
+}
+
+/// No writable entry that a CPU's root reaches leads to a table.
+pub fn entries(bus: &Bus) -> Option<Breach> {
+    // Roots that are shared are looked at once.
+    let root_of = |cpu: u8| bus.core(cpu).cr3().root;
+    (0..bus.cpus())
+        .filter(|cpu| (0..*cpu).all(|other| root_of(other) != root_of(*cpu)))
+        .find_map(|cpu| below(bus, root_of(cpu), LEVELS))
+}
+
+fn below(bus: &Bus, table: Frame, level: u8) -> Option<Breach> {
+    let mut from = 0;
+    while let Some(index) = bus.memory.next_non_zero(table, from) {
+        from = index + 1;
+        let word = Word::new(table, index);
+        let entry = Entry(bus.memory.peek(word));
+        if !entry.present() || entry.frame().0 >= bus.memory.frames() {
+            continue;
+        }
+        if level > 1 {
+            if is_table(bus, entry.frame())
+                && let Some(breach) = below(bus, entry.frame(), level - 1)
+            {
+                return Some(breach);
+            }
+        } else if entry.has(Flags::WRITABLE) && is_table(bus, entry.frame()) {
+            let detail = format!("entry {index} of {table} leads to {}", entry.frame());
+            return Some(Breach::new(Rule::Hypervisor, "an entry lets a page table be written", detail));
+        }
+    }
+    None
+}
+
+fn is_table(bus: &Bus, frame: Frame) -> bool {
+    frame.0 < bus.memory.frames() && matches!(bus.memory.role(frame), Role::Table(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::workbench::{VA, machine, map, map_with, page, touch, unmap};
+
+    #[test]
+    fn a_writable_translation_of_a_table_is_a_breach() {
+        let mut machine = machine(2);
+        let page = page(&machine, 8);
+        map(&machine, VA, page);
+        touch(&mut machine, 1, VA);
+        unmap(&machine, VA);
+        assert_eq!(translations(machine.bus()), None, "a lazy alias of a page of data is legal");
+        machine.bus().memory.set_role(page, Role::Table(1));
+        let breach = translations(machine.bus()).expect("c1 can write it");
+        assert_eq!((breach.rule, breach.cpu), (Rule::Hypervisor, Some(1)));
+        assert_eq!(entries(machine.bus()), None);
+    }
+
+    #[test]
+    fn a_writable_entry_for_a_table_is_a_breach() {
+        let machine = machine(1);
+        let page = page(&machine, 8);
+        map(&machine, VA, page);
+        assert_eq!(entries(machine.bus()), None);
+        machine.bus().memory.set_role(page, Role::Table(1));
+        assert_eq!(entries(machine.bus()).map(|breach| breach.rule), Some(Rule::Hypervisor));
+    }
+
+    #[test]
+    fn a_table_may_be_read_through_an_alias() {
+        let mut machine = machine(1);
+        let page = page(&machine, 8);
+        machine.bus().memory.set_role(page, Role::Table(1));
+        map_with(&machine, VA, page, Flags::PRESENT | Flags::NO_EXECUTE);
+        touch(&mut machine, 0, VA);
+        assert_eq!((translations(machine.bus()), entries(machine.bus())), (None, None));
+    }
+}

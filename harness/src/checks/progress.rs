@@ -1,0 +1,84 @@
+//! Rule 9, progress: everything ends; nobody with interrupts off waits for an acknowledgement, a grace period or a
+//! sleeping lock; and the rules of locking that keep it so are obeyed.
+//!
+//! The machine evaluates every wait and sees who could end it; the kernel's own lock checking reports an order or a
+//! context that could deadlock, whether or not it did this time.
+//!
+//! Legal, and without alarm: waiting for a spinlock with interrupts off; a wait that help ends.
+
+use std::borrow::Cow;
+
+use machine::AlarmKind;
+
+/// What is wrong, if it is this rule that was broken.
+pub fn judge(alarm: &AlarmKind) -> Option<Cow<'static, str>> {
+    Some(Cow::Borrowed(match alarm {
+        AlarmKind::WaitWithInterruptsOff { .. } => "waits with interrupts off",
+        AlarmKind::Deadlock { .. } => "deadlock",
+        AlarmKind::Livelock { .. } => "livelock",
+        AlarmKind::Locking { text, locks } => {
+            return Some(Cow::Owned(format!("{text}: {}", locks.join(", "))));
+        }
+        _ => return None,
+    }))
+}
+
+/// What exactly was seen.
+pub fn describe(alarm: &AlarmKind) -> Option<String> {
+    let wait = |wait: &machine::Wait| {
+        let family = impls::family::name(wait.var.family).unwrap_or("a variable");
+        match wait.holder {
+            machine::Holder::Cpu(cpu) => format!("{family}, which c{cpu} holds"),
+            machine::Holder::Anyone => family.to_owned(),
+            machine::Holder::Background => format!("{family}, which the background moves"),
+        }
+    };
+    Some(match alarm {
+        AlarmKind::WaitWithInterruptsOff { wait: on } => format!("it waits for {}", wait(on)),
+        AlarmKind::Deadlock { cycle } => {
+            let links: Vec<_> =
+                cycle.iter().map(|(cpu, on)| format!("c{cpu} waits for {}", wait(on))).collect();
+            links.join("; ")
+        }
+        AlarmKind::Livelock { .. } => "the steps of the whole story were used up".to_owned(),
+        AlarmKind::Locking { text, locks } => format!("{text}: {}", locks.join(", ")),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::workbench::{machine, wait_for_nobody};
+    use crate::checks::{Checks, first_alarm};
+    use machine::AlarmKind;
+    use oracle::Rule;
+
+    #[test]
+    fn a_wait_that_nobody_can_end_is_a_breach_whatever_is_checked() {
+        let mut machine = machine(2);
+        assert_eq!(first_alarm(machine.bus(), Checks::default()), None);
+        wait_for_nobody(&mut machine, 0, false);
+        let breach = first_alarm(machine.bus(), Checks { eager: false, observational: false });
+        assert_eq!(
+            breach.map(|breach| (breach.rule, breach.what)),
+            Some((Rule::Progress, "deadlock".into()))
+        );
+    }
+
+    #[test]
+    fn a_wait_for_an_answer_with_interrupts_off_is_a_breach_even_before_anybody_hangs() {
+        let mut machine = machine(2);
+        wait_for_nobody(&mut machine, 0, true);
+        let breach = first_alarm(machine.bus(), Checks::default()).expect("it waits with interrupts off");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Progress, "waits with interrupts off"));
+    }
+
+    #[test]
+    fn a_lock_order_that_could_deadlock_is_a_breach_named_by_its_locks() {
+        let machine = machine(1);
+        let kind = AlarmKind::Locking { text: "order", locks: vec!["a", "b"] };
+        machine.bus().alarm(0, kind, None);
+        let breach = first_alarm(machine.bus(), Checks::default()).expect("an alarm");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Progress, "order: a, b"));
+    }
+}

@@ -1,0 +1,114 @@
+//! Rule 4, kernel range reuse: once vmap returned a range, the tables lead from it to the pages that were to be
+//! mapped, and no CPU has a usable translation of it to anything else.
+//!
+//! Judged at the return of `vmap` and `map-ram`, when the range belongs to its caller and to nobody else: no unmap of it
+//! can have begun, so neither tables nor TLBs may lead elsewhere at this moment.
+//!
+//! Legal, and not seen here: stale translations of a range that nobody maps (lazy aliases); those under a tag that is
+//! not current; a leaf that a walker cached while the mapping was being made, which leads to the new page already; a
+//! mapping that failed.
+
+use machine::{Bus, Frame};
+use oracle::Rule;
+use oracle::vocabulary::Range;
+
+use super::Breach;
+use super::aliases::address;
+
+/// A mapping returned this range for these frames.
+pub fn check(bus: &Bus, range: Range, frames: &[Frame]) -> Option<Breach> {
+    frames.iter().enumerate().find_map(|(page, &frame)| {
+        let va = address(range, page as u8);
+        (0..bus.cpus()).find_map(|cpu| tables(bus, cpu, va, frame).or_else(|| cached(bus, cpu, va, frame)))
+    })
+}
+
+fn tables(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
+    let found = bus.mapped(bus.core(cpu).cr3().root, va);
+    if found.is_some_and(|found| found.level == 1 && found.entry.frame() == frame) {
+        return None;
+    }
+    let seen = found.map_or("nothing".to_owned(), |found| format!("{:?}", found.entry));
+    let detail = format!("{va:#x} was mapped to {frame}; the tables of c{cpu} hold {seen}");
+    Some(Breach { cpu: Some(cpu), ..Breach::new(Rule::RangeReuse, "the tables lead elsewhere", detail) })
+}
+
+fn cached(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
+    let core = bus.core(cpu);
+    let pcid = core.cr3().pcid;
+    let tlb = core.tlb();
+    let stale = tlb.leaves().iter().find(|leaf| {
+        leaf.covers(va)
+            && (leaf.global() || leaf.pcid == pcid)
+            && (leaf.frame_of(va) != frame
+                || leaf.level == 1 && leaf.incarnation != bus.memory.incarnation(frame))
+    })?;
+    let detail = format!(
+        "{va:#x} was mapped to {frame}; the TLB of c{cpu} still leads to {} as it was used before",
+        stale.frame_of(va)
+    );
+    Some(Breach {
+        cpu: Some(cpu),
+        ..Breach::new(Rule::RangeReuse, "a CPU holds a translation from before", detail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::workbench::{VA, frame, machine, map, page, touch, unmap};
+
+    const RANGE: Range = Range { start: VA, pages: 1 };
+
+    #[test]
+    fn a_translation_from_before_is_a_breach() {
+        let mut machine = machine(2);
+        let (old, new) = (page(&machine, 8), page(&machine, 9));
+        map(&machine, VA, old);
+        touch(&mut machine, 1, VA);
+        unmap(&machine, VA);
+        map(&machine, VA, new);
+        let breach = check(machine.bus(), RANGE, &[new]).expect("c1 still has the old frame");
+        assert_eq!((breach.rule, breach.cpu), (Rule::RangeReuse, Some(1)));
+    }
+
+    #[test]
+    fn a_translation_to_the_same_frame_in_its_former_use_is_a_breach() {
+        let mut machine = machine(1);
+        let old = page(&machine, 8);
+        map(&machine, VA, old);
+        touch(&mut machine, 0, VA);
+        machine.bus().memory.set_role(old, machine::Role::Free);
+        let new = page(&machine, 8);
+        assert!(check(machine.bus(), RANGE, &[new]).is_some());
+    }
+
+    #[test]
+    fn tables_that_lead_elsewhere_are_a_breach() {
+        let machine = machine(1);
+        map(&machine, VA, page(&machine, 8));
+        assert!(check(machine.bus(), RANGE, &[frame(9)]).is_some());
+        unmap(&machine, VA);
+        assert!(check(machine.bus(), RANGE, &[frame(8)]).is_some());
+    }
+
+    #[test]
+    fn a_walker_may_have_cached_the_new_mapping_already() {
+        let mut machine = machine(2);
+        let new = page(&machine, 9);
+        map(&machine, VA, new);
+        touch(&mut machine, 1, VA);
+        assert_eq!(check(machine.bus(), RANGE, &[new]), None);
+    }
+
+    #[test]
+    fn a_stale_translation_of_another_range_is_legal() {
+        let mut machine = machine(2);
+        let (old, new) = (page(&machine, 8), page(&machine, 9));
+        map(&machine, VA + 4096, old);
+        touch(&mut machine, 1, VA + 4096);
+        unmap(&machine, VA + 4096);
+        map(&machine, VA, new);
+        assert_eq!(check(machine.bus(), RANGE, &[new]), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! Rule 10, rest: when all is torn down nothing is left: frames, ranges, references, queued callbacks, interrupts.
+//!
+//! A kernel that finds its own state broken, or panics, will not come to rest either: it is reported under this rule.
+//!
+//! Legal, and not seen here: what the kernel had when it booted.
+
+use std::borrow::Cow;
+
+use machine::{AlarmKind, Bus, Frame, Role};
+use oracle::Rule;
+
+use super::Breach;
+
+/// What is wrong, if the kernel says so itself.
+pub fn judge(alarm: &AlarmKind) -> Option<Cow<'static, str>> {
+    match alarm {
+        AlarmKind::Bug { text } => Some(Cow::Owned(format!("the kernel found itself broken: {text}"))),
+        _ => None,
+    }
+}
+
+/// How many frames are in use.
+pub fn frames_in_use(bus: &Bus) -> u32 {
+    (0..bus.memory.frames()).map(Frame).filter(|frame| bus.memory.role(*frame) != Role::Free).count() as u32
+}
+
+/// Everything was given back: `expected` frames are to be in use, and the kernel says what it has left over itself.
+pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
+    if let Some(first) = leftovers.first() {
+        // Numbers differ from story to story, for the same bug.
+        let words = first.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+        let what = words.collect::<Vec<_>>().join(" ");
+        return Some(Breach {
+            rule: Rule::Rest,
+            cpu: None,
+            what: Cow::Owned(what),
+            detail: leftovers.join("; "),
+        });
+    }
+    let found = frames_in_use(bus);
+    if found != expected {
+        let detail = format!("{found} frames are in use, expected {expected} as after booting");
+        return Some(Breach::new(Rule::Rest, "frames were not given back", detail));
+    }
+    (0..bus.cpus()).find(|cpu| !bus.core(*cpu).pending().is_empty()).map(|cpu| {
+        let detail = format!("{:?}", bus.core(cpu).pending());
+        Breach { cpu: Some(cpu), ..Breach::new(Rule::Rest, "an interrupt was never taken", detail) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::workbench::{machine, page, send};
+    use crate::checks::{Checks, first_alarm};
+
+    #[test]
+    fn a_frame_that_was_not_given_back_is_a_breach() {
+        let machine = machine(1);
+        let booted = frames_in_use(machine.bus());
+        assert_eq!(check(machine.bus(), booted, &[]), None, "what was there at boot may stay");
+        page(&machine, 20);
+        let breach = check(machine.bus(), booted, &[]).expect("one more is in use");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Rest, "frames were not given back"));
+    }
+
+    #[test]
+    fn what_the_kernel_has_left_over_is_a_breach_named_without_numbers() {
+        let machine = machine(1);
+        let left = ["3 pages were not given back".to_owned()];
+        let breach = check(machine.bus(), frames_in_use(machine.bus()), &left).expect("it says so itself");
+        assert_eq!(
+            (&*breach.what, &*breach.detail),
+            ("pages were not given back", "3 pages were not given back")
+        );
+    }
+
+    #[test]
+    fn an_interrupt_that_nobody_took_is_a_breach() {
+        let mut machine = machine(2);
+        let booted = frames_in_use(machine.bus());
+        send(&mut machine, 0, 1);
+        let breach = check(machine.bus(), booted, &[]).expect("c1 did not take it");
+        assert_eq!((breach.rule, breach.cpu), (Rule::Rest, Some(1)));
+    }
+
+    #[test]
+    fn a_kernel_that_finds_itself_broken_is_a_breach() {
+        let machine = machine(1);
+        machine.bus().alarm(0, AlarmKind::Bug { text: "a list is torn" }, None);
+        let breach = first_alarm(machine.bus(), Checks::default()).expect("an alarm");
+        assert_eq!(
+            (breach.rule, &*breach.what),
+            (Rule::Rest, "the kernel found itself broken: a list is torn")
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! For the tests of the checks: a bare machine whose state is built by hand.
+
+use machine::paging::{LEVELS, index};
+use machine::{
+    Bus, Config, Cpu, Cr3, Entry, Flags, Frame, Holder, Interrupt, Machine, Observer, Role, Software, Until,
+    Wait, WaitKind, Word,
+};
+use oracle::vocabulary::{Call, Operation};
+
+/// An address whose tables are there.
+pub(crate) const VA: u64 = 0xffff_c900_0000_0000;
+
+/// What the software of the workbench does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Do {
+    Read(u64),
+    Send(u8),
+    Wait { acknowledge: bool },
+}
+
+#[derive(Debug)]
+pub(crate) struct Hands;
+
+impl Software for Hands {
+    type Operation = Do;
+    type Outcome = ();
+
+    fn run(&self, cpu: &Cpu<'_>, what: Do) {
+        match what {
+            // Whether it faults is of no interest here.
+            Do::Read(va) => drop(cpu.read(va)),
+            Do::Send(to) => cpu.send_ipi(to, 1),
+            Do::Wait { acknowledge } => {
+                let kind = if acknowledge { WaitKind::Acknowledge } else { WaitKind::Spin };
+                if acknowledge {
+                    cpu.irq_save();
+                }
+                let var = cpu.bus().memory.var(impls::family::CALL_ACK);
+                cpu.wait(Wait { var, until: Until::Is(1), holder: Holder::Cpu(1), kind });
+            }
+        }
+    }
+
+    fn interrupt(&self, _: &Cpu<'_>, _: Interrupt) {}
+}
+
+struct Nobody;
+
+impl Observer<()> for Nobody {
+    fn ended(&mut self, _: &Bus, _: u8, (): ()) {}
+}
+
+/// A machine of so many CPUs, with empty tables around [`VA`].
+pub(crate) fn machine(cpus: u8) -> Machine<Hands> {
+    let config = Config { cpus, frames: 32, vars: 8, ..Config::default() };
+    Machine::new(config, |bus| {
+        for level in 1..=LEVELS {
+            bus.memory.set_role(table(level), Role::Table(level));
+        }
+        for level in 2..=LEVELS {
+            let flags = Flags::PRESENT | Flags::WRITABLE;
+            bus.boot_word(Word::new(table(level), index(VA, level)), Entry::new(table(level - 1), flags).0);
+        }
+        for cpu in 0..cpus {
+            bus.boot_cr3(cpu, Cr3 { root: table(LEVELS), pcid: 0 });
+        }
+        Hands
+    })
+}
+
+/// The table of this level.
+pub(crate) fn table(level: u8) -> Frame {
+    Frame(u32::from(level))
+}
+
+pub(crate) fn frame(number: u32) -> Frame {
+    Frame(number)
+}
+
+/// Puts a frame to use as a page of data.
+pub(crate) fn page(machine: &Machine<Hands>, number: u32) -> Frame {
+    let frame = Frame(number);
+    machine.bus().memory.set_role(frame, Role::Data);
+    frame
+}
+
+pub(crate) fn map(machine: &Machine<Hands>, va: u64, frame: Frame) {
+    map_with(machine, va, frame, Flags::PRESENT | Flags::WRITABLE | Flags::GLOBAL);
+}
+
+pub(crate) fn map_with(machine: &Machine<Hands>, va: u64, frame: Frame, flags: Flags) {
+    machine.bus().boot_word(Word::new(table(1), index(va, 1)), Entry::new(frame, flags).0);
+}
+
+/// Clears the entry and flushes nothing.
+pub(crate) fn unmap(machine: &Machine<Hands>, va: u64) {
+    machine.bus().boot_word(Word::new(table(1), index(va, 1)), 0);
+}
+
+fn run(machine: &mut Machine<Hands>, cpu: u8, what: Do) {
+    let _told = machine.begin(cpu, what, None, &mut Nobody);
+}
+
+pub(crate) fn touch(machine: &mut Machine<Hands>, cpu: u8, va: u64) {
+    run(machine, cpu, Do::Read(va));
+}
+
+pub(crate) fn send(machine: &mut Machine<Hands>, from: u8, to: u8) {
+    run(machine, from, Do::Send(to));
+}
+
+pub(crate) fn wait_for_nobody(machine: &mut Machine<Hands>, cpu: u8, acknowledge: bool) {
+    run(machine, cpu, Do::Wait { acknowledge });
+}
+
+pub(crate) fn call(operation: Operation) -> Call {
+    Call { operation, irqs_off: false }
+}

@@ -1,0 +1,256 @@
+//! What was really played: the counts by which a vacuous run is seen.
+//!
+//! Counting must cost next to nothing, for it is always on: plain arrays, no formatting before somebody asks.
+
+use core::fmt;
+
+use impls::Step;
+use impls::protocol::STEPS;
+use machine::{Family, Point, PointKind};
+use oracle::vocabulary::Operation;
+
+use crate::story::{BACKENDS, Backends};
+
+/// How many operations there are.
+const OPERATIONS: usize = Operation::NAMES.len();
+
+/// The counts of a run. Runs are added up with [`Coverage::merge`].
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Stories played, on any number of backends.
+    pub stories: u64,
+    /// Events told.
+    pub events: u64,
+    /// Events that were void on every backend.
+    pub void: u64,
+    backends: [OnBackend; BACKENDS.len()],
+}
+
+/// The counts of one backend.
+#[derive(Clone, Debug)]
+pub struct OnBackend {
+    /// Stories played.
+    pub stories: u64,
+    /// Calls made, by operation.
+    pub called: [u64; OPERATIONS],
+    /// Calls that took effect, by operation.
+    pub effects: [u64; OPERATIONS],
+    /// For each two operations, how often one began while the other was under way.
+    overlaps: [[u64; OPERATIONS]; OPERATIONS],
+    /// How often each safety step was met.
+    pub met: [u64; STEPS],
+    /// How often a story paused at each kind of point, by family.
+    paused: Vec<[u64; 256]>,
+}
+
+impl Default for OnBackend {
+    fn default() -> Self {
+        Self {
+            stories: 0,
+            called: [0; OPERATIONS],
+            effects: [0; OPERATIONS],
+            overlaps: [[0; OPERATIONS]; OPERATIONS],
+            met: [0; STEPS],
+            paused: vec![[0; 256]; PointKind::ALL.len()],
+        }
+    }
+}
+
+impl OnBackend {
+    pub(crate) fn paused_at(&mut self, point: Point) {
+        self.paused[point.kind as usize][usize::from(point.family.0)] += 1;
+    }
+
+    pub(crate) fn overlapped(&mut self, one: &Operation, other: &Operation) {
+        let (low, high) = (one.index().min(other.index()), one.index().max(other.index()));
+        self.overlaps[low][high] += 1;
+    }
+
+    /// How often one of two operations, given by their places in [`Operation::NAMES`], began during the other.
+    pub fn overlaps(&self, one: usize, other: usize) -> u64 {
+        self.overlaps[one.min(other)][one.max(other)]
+    }
+
+    /// Every point that was paused at, and how often.
+    pub fn points(&self) -> impl Iterator<Item = (Point, u64)> {
+        PointKind::ALL.into_iter().flat_map(move |kind| {
+            (0..=u8::MAX).filter_map(move |family| {
+                let count = self.paused[kind as usize][usize::from(family)];
+                (count > 0).then_some((Point { kind, family: Family(family) }, count))
+            })
+        })
+    }
+
+    /// How often a story paused at this kind of point, whatever the family.
+    pub fn paused(&self, kind: PointKind) -> u64 {
+        self.paused[kind as usize].iter().sum()
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.stories += other.stories;
+        add(&mut self.called, &other.called);
+        add(&mut self.effects, &other.effects);
+        add(&mut self.met, &other.met);
+        self.overlaps.iter_mut().zip(&other.overlaps).for_each(|(mine, theirs)| add(mine, theirs));
+        self.paused.iter_mut().zip(&other.paused).for_each(|(mine, theirs)| add(mine, theirs));
+    }
+}
+
+fn add(mine: &mut [u64], theirs: &[u64]) {
+    mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
+}
+
+impl Coverage {
+    /// The counts of one backend.
+    ///
+    /// # Panics
+    /// If it is not exactly one.
+    pub fn on(&self, backend: Backends) -> &OnBackend {
+        &self.backends[place(backend)]
+    }
+
+    pub(crate) fn on_mut(&mut self, backend: Backends) -> &mut OnBackend {
+        &mut self.backends[place(backend)]
+    }
+
+    /// Adds the counts of another run.
+    pub fn merge(&mut self, other: &Self) {
+        self.stories += other.stories;
+        self.events += other.events;
+        self.void += other.void;
+        self.backends.iter_mut().zip(&other.backends).for_each(|(mine, theirs)| mine.merge(theirs));
+    }
+
+    /// The share of events that were void, in percent.
+    pub fn void_percent(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+        let (void, events) = (self.void as f64, self.events.max(1) as f64);
+        void / events * 100.0
+    }
+
+    /// What came up less often than this: the words of a complaint each. Only backends that played are looked at.
+    ///
+    /// Safety steps and points are those that exist on the backend: a step that native never takes is none of native's.
+    pub fn thin(&self, least: u64) -> Vec<String> {
+        let mut thin = Vec::new();
+        for (backend, name) in BACKENDS {
+            let on = self.on(backend);
+            if on.stories == 0 {
+                continue;
+            }
+            for (index, operation) in Operation::NAMES.iter().enumerate() {
+                if on.effects[index] < least {
+                    thin.push(format!("{name}: {operation} took effect {} times", on.effects[index]));
+                }
+                for (other, with) in Operation::NAMES.iter().enumerate().skip(index) {
+                    let count = on.overlaps(index, other);
+                    if count < least {
+                        thin.push(format!("{name}: {operation} and {with} overlapped {count} times"));
+                    }
+                }
+            }
+            for step in Step::ALL {
+                let count = on.met[*step as usize];
+                if count < least {
+                    thin.push(format!("{name}: the step {} was met {count} times", step.name()));
+                }
+            }
+            for (point, count) in on.points().filter(|(_, count)| *count < least) {
+                thin.push(format!("{name}: {} was paused at {count} times", point_name(point)));
+            }
+        }
+        thin
+    }
+
+    /// The counts in one line.
+    pub fn line(&self) -> String {
+        let on: Vec<_> = BACKENDS
+            .iter()
+            .map(|(backend, name)| (self.on(*backend).stories, name))
+            .filter(|(stories, _)| *stories != 0)
+            .map(|(stories, name)| format!("{stories} on {name}"))
+            .collect();
+        let effects = |index: usize| self.backends.iter().map(|on| on.effects[index]).sum::<u64>();
+        let took: Vec<_> = Operation::NAMES
+            .iter()
+            .enumerate()
+            .map(|(index, name)| format!("{name} {}", effects(index)))
+            .collect();
+        let (on, took, void) = (on.join(", "), took.join(", "), self.void_percent());
+        format!("{} stories ({on}), {void:.1}% of events void; took effect: {took}", self.stories)
+    }
+}
+
+fn place(backend: Backends) -> usize {
+    BACKENDS.iter().position(|(known, _)| *known == backend).expect("one backend")
+}
+
+/// The words by which stories name a point.
+pub fn point_name(point: Point) -> String {
+    let family = impls::family::name(point.family).unwrap_or("");
+    format!("{} {family}", point.kind.name()).trim_end().to_owned()
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} stories, {} events, {:.1}% void", self.stories, self.events, self.void_percent())?;
+        for (backend, name) in BACKENDS {
+            let on = self.on(backend);
+            if on.stories == 0 {
+                continue;
+            }
+            writeln!(f, "\n{name}: {} stories", on.stories)?;
+            writeln!(f, "  operations                     called    took effect")?;
+            for (index, operation) in Operation::NAMES.iter().enumerate() {
+                writeln!(f, "    {operation:<22} {:>12} {:>14}", on.called[index], on.effects[index])?;
+            }
+            writeln!(f, "  pairs that overlapped")?;
+            for (index, operation) in Operation::NAMES.iter().enumerate() {
+                write!(f, "    {operation:<15}")?;
+                for other in 0..=index {
+                    write!(f, " {:>8}", on.overlaps(index, other))?;
+                }
+                writeln!(f)?;
+            }
+            writeln!(f, "  safety steps met")?;
+            for step in Step::ALL {
+                writeln!(f, "    {:<26} {:>8}", step.name(), on.met[*step as usize])?;
+            }
+            writeln!(f, "  points paused at")?;
+            for (point, count) in on.points() {
+                writeln!(f, "    {:<26} {count:>8}", point_name(point))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_add_up() {
+        let mut one = Coverage { stories: 1, events: 4, void: 1, ..Coverage::default() };
+        let point = Point { kind: PointKind::Store, family: Family::PTE };
+        one.on_mut(Backends::NATIVE).paused_at(point);
+        let drain = Operation::DrainAliases;
+        one.on_mut(Backends::NATIVE).overlapped(&drain, &drain);
+        let mut both = one.clone();
+        both.merge(&one);
+        assert_eq!((both.stories, both.events, both.void), (2, 8, 2));
+        assert_eq!(both.on(Backends::NATIVE).points().collect::<Vec<_>>(), [(point, 2)]);
+        assert_eq!(both.on(Backends::NATIVE).overlaps(6, 6), 2);
+        assert!((both.void_percent() - 25.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_a_backend_that_played_never_did_is_thin() {
+        let mut coverage = Coverage::default();
+        assert!(coverage.thin(1).is_empty(), "nothing played");
+        coverage.on_mut(Backends::NATIVE).stories = 1;
+        let thin = coverage.thin(1);
+        assert!(thin.contains(&"native: vmap took effect 0 times".to_owned()), "{thin:?}");
+        assert!(thin.iter().all(|line| line.starts_with("native")), "{thin:?}");
+    }
+}

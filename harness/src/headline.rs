@@ -1,0 +1,91 @@
+//! Headlines: what went wrong, in one line that is the same for the same bug; and findings, which add where in the
+//! story it happened and what exactly was seen.
+
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use std::borrow::Cow;
+
+use oracle::Rule;
+
+/// One line that names rule, operation, backend and CPU.
+///
+/// Two headlines are equal if they name the same bug: the number of the CPU is shown and does not count, as
+/// addresses, frames and tokens do not, which are only in [`Finding::detail`]. So the same race told with the CPUs
+/// swapped is found once.
+#[derive(Clone, Debug)]
+pub struct Headline {
+    /// The rule of the contract that is broken.
+    pub rule: Rule,
+    /// The operation that was under way, in the words of stories; or `teardown`.
+    pub operation: &'static str,
+    /// The backend, by name.
+    pub backend: &'static str,
+    /// The CPU.
+    pub cpu: u8,
+    /// What is wrong; never with a number in it.
+    pub what: Cow<'static, str>,
+}
+
+impl Headline {
+    fn identity(&self) -> (Rule, &'static str, &'static str, &str) {
+        (self.rule, self.operation, self.backend, &self.what)
+    }
+}
+
+impl PartialEq for Headline {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Headline {}
+
+impl PartialOrd for Headline {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Headline {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.identity().cmp(&other.identity())
+    }
+}
+
+impl Hash for Headline {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl fmt::Display for Headline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, operation, backend, cpu, what } = self;
+        write!(f, "{rule}: {operation} on {backend}, c{cpu}: {what}")
+    }
+}
+
+impl Headline {
+    /// The headline without the CPU, which is the same, letter by letter, for the same bug.
+    pub fn signature(&self) -> String {
+        let Self { rule, operation, backend, what, .. } = self;
+        format!("{rule}: {operation} on {backend}: {what}")
+    }
+}
+
+/// A breach of the contract, found by playing a story.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// What went wrong.
+    pub headline: Headline,
+    /// The event of the story during which it was seen; none if it was seen after the last one.
+    pub event: Option<u16>,
+    /// What exactly was seen: addresses, frames, values.
+    pub detail: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n  {}", self.headline, self.detail)
+    }
+}

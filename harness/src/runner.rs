@@ -1,0 +1,171 @@
+//! The runner: plays one story on every backend beside the reference and the checks, and stops at the first finding.
+//!
+//! One [`Runner`] plays all stories of a process; between stories it keeps memory and nothing else. It has no threads
+//! and no clock, and what it says about a story depends on nothing but the story, the setup and the checks.
+
+mod cast;
+mod panics;
+mod play;
+mod scene;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use machine::{Point, TraceLine};
+
+use crate::checks::Checks;
+use crate::coverage::Coverage;
+use crate::headline::Finding;
+use crate::story::resolve::resolve_into;
+use crate::story::{Backends, Resolved, Story};
+use crate::subject::{self, Setup, Subject};
+
+use scene::Scene;
+
+/// Plays stories.
+#[derive(Debug)]
+pub struct Runner {
+    setup: Setup,
+    checks: Checks,
+    stages: Vec<(Backends, Box<dyn Subject>)>,
+    scene: Scene,
+    resolved: Resolved,
+    tracing: bool,
+}
+
+/// What happened on one backend, line by line, when somebody wants to know.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// The backend.
+    pub backend: Backends,
+    /// Its name.
+    pub name: &'static str,
+    /// What the machine saw.
+    pub trace: Vec<TraceLine>,
+    /// Where in the trace each event of the story begins; ends with where the story was over.
+    pub begins: Vec<usize>,
+    /// Where each event paused, if it did.
+    pub pauses: Vec<(u16, Point)>,
+    /// Where each mapping lay: the event that made it, and its range.
+    pub ranges: Vec<(u16, oracle::vocabulary::Range)>,
+}
+
+impl Runner {
+    /// A runner of our own backends.
+    pub fn new(setup: Setup, checks: Checks) -> Self {
+        Self::with_subjects(setup, checks, subject::all())
+    }
+
+    /// A runner of these backends.
+    pub fn with_subjects(setup: Setup, checks: Checks, stages: Vec<(Backends, Box<dyn Subject>)>) -> Self {
+        panics::hush_while_playing();
+        let scene = Scene::new(checks);
+        Self { setup, checks, stages, scene, resolved: Resolved::default(), tracing: false }
+    }
+
+    /// What is done how.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// What is checked.
+    pub fn checks(&self) -> Checks {
+        self.checks
+    }
+
+    /// The backends that there are.
+    pub fn backends(&self) -> Backends {
+        self.stages.iter().fold(Backends::empty(), |all, (backend, _)| all | *backend)
+    }
+
+    /// What was played so far.
+    pub fn coverage(&self) -> &Coverage {
+        &self.scene.coverage
+    }
+
+    /// What was played so far, counting anew from here.
+    pub fn take_coverage(&mut self) -> Coverage {
+        core::mem::take(&mut self.scene.coverage)
+    }
+
+    /// Plays a story on those of its backends that are asked for. Gives the first finding.
+    pub fn play(&mut self, story: &Story, backends: Backends) -> Option<Finding> {
+        let mut resolved = core::mem::take(&mut self.resolved);
+        resolve_into(story, &mut resolved);
+        let found = self.play_resolved(&resolved, backends);
+        self.resolved = resolved;
+        found
+    }
+
+    /// As [`Runner::play`], for a story whose operands are bound.
+    pub fn play_resolved(&mut self, resolved: &Resolved, backends: Backends) -> Option<Finding> {
+        let wanted = backends & resolved.header.backends;
+        self.begin(resolved);
+        (0..self.stages.len()).find_map(|stage| {
+            let plays = wanted.contains(self.stages[stage].0);
+            plays.then(|| self.play_on(stage, resolved)).flatten()
+        })
+    }
+
+    fn begin(&mut self, resolved: &Resolved) {
+        self.scene.begin_story(resolved.events.len());
+        let coverage = &mut self.scene.coverage;
+        coverage.stories += 1;
+        coverage.events += resolved.events.len() as u64;
+        coverage.void += resolved.void as u64;
+    }
+
+    /// Where the events of the story that was played last paused, on the backend that played last.
+    pub fn pauses(&self) -> &[(u16, Point)] {
+        &self.scene.pauses
+    }
+
+    /// Plays a story again and records everything that happens: on each of its backends, up to the finding.
+    pub fn record(&mut self, resolved: &Resolved, backends: Backends) -> (Vec<Recording>, Option<Finding>) {
+        let wanted = backends & resolved.header.backends;
+        self.tracing = true;
+        self.begin(resolved);
+        let mut recordings = Vec::new();
+        let mut found = None;
+        for stage in 0..self.stages.len() {
+            if !wanted.contains(self.stages[stage].0) {
+                continue;
+            }
+            let finding = self.play_on(stage, resolved);
+            let (backend, subject) = &self.stages[stage];
+            let trace = subject.bus().trace().clone();
+            self.scene.begins.push(trace.len());
+            recordings.push(Recording {
+                backend: *backend,
+                name: subject.name(),
+                trace,
+                begins: core::mem::take(&mut self.scene.begins),
+                pauses: self.scene.pauses.clone(),
+                ranges: core::mem::take(&mut self.scene.ranges),
+            });
+            // The others are recorded too, to stand beside it, and judged no more.
+            found = found.or(finding);
+        }
+        self.tracing = false;
+        (recordings, found)
+    }
+
+    fn play_on(&mut self, stage: usize, resolved: &Resolved) -> Option<Finding> {
+        let (backend, subject) = &mut self.stages[stage];
+        let (backend, subject, scene, setup) = (*backend, &mut **subject, &mut self.scene, &self.setup);
+        let tracing = self.tracing;
+        panics::begin_playing();
+        let played = catch_unwind(AssertUnwindSafe(|| {
+            play::play(subject, scene, backend, setup, resolved, tracing);
+        }));
+        let panic = panics::end_playing();
+        if let Err(payload) = played {
+            match panic.filter(panics::Panic::is_of_the_kernel) {
+                Some(panic) => self.scene.panicked(&panic),
+                // A panic of our own is no finding.
+                None => resume_unwind(payload),
+            }
+        }
+        self.scene.count_steps(&self.setup.protocol);
+        self.scene.finding.take()
+    }
+}

@@ -1,0 +1,309 @@
+//! One backend while it plays a story: what runs on which CPU, what the reference says about it, and the checks at every
+//! end. It hears of each operation at the moment it ends, be it told or helped along by another CPU.
+
+use machine::{Bus, Frame, MAX_CPUS, Observer, Point};
+use oracle::vocabulary::{Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Range};
+use oracle::{Reference, Rule, Ticket};
+
+use impls::protocol::{Designs, Drain};
+use impls::{Protocol, Sizes, Step};
+
+use crate::checks::agreement::Ledger;
+use crate::checks::aliases::Aliases;
+use crate::checks::{Breach, Checks, drain, first_alarm, hypervisor, outcome, range_reuse};
+use crate::coverage::Coverage;
+use crate::headline::{Finding, Headline};
+use crate::story::Backends;
+use crate::subject::Subject;
+
+use super::panics::Panic;
+
+/// What runs on a CPU.
+#[derive(Clone, Copy, Debug)]
+enum Seat {
+    Idle,
+    Call(Flight),
+    Other(&'static str),
+}
+
+/// A call under way.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    event: u16,
+    call: Call,
+    ticket: Ticket,
+    /// When it began.
+    began: u32,
+    /// The frames behind the pages of a mapping that is being made.
+    frames: [Frame; MAX_PAGES],
+    known: u8,
+}
+
+impl Flight {
+    fn frames(&self) -> &[Frame] {
+        &self.frames[..usize::from(self.known)]
+    }
+}
+
+/// The scene of one story after the other.
+#[derive(Debug)]
+pub(super) struct Scene {
+    checks: Checks,
+    backend: Backends,
+    name: &'static str,
+    designs: Designs,
+    no_alias: bool,
+    pub(super) reference: Reference,
+    pub(super) ledger: Ledger,
+    aliases: Aliases,
+    seats: [Seat; MAX_CPUS as usize],
+    under_way: u8,
+    /// The event that is being told, and its name.
+    event: Option<u16>,
+    told: &'static str,
+    pub(super) finding: Option<Finding>,
+    pub(super) coverage: Coverage,
+    pub(super) pauses: Vec<(u16, Point)>,
+    pub(super) begins: Vec<usize>,
+    pub(super) ranges: Vec<(u16, Range)>,
+}
+
+impl Scene {
+    pub(super) fn new(checks: Checks) -> Self {
+        Self {
+            checks,
+            backend: Backends::empty(),
+            name: "",
+            designs: Designs::default(),
+            no_alias: false,
+            reference: Reference::new(Sizes::INITIAL_PAGES),
+            ledger: Ledger::default(),
+            aliases: Aliases::default(),
+            seats: [Seat::Idle; MAX_CPUS as usize],
+            under_way: 0,
+            event: None,
+            told: "",
+            finding: None,
+            coverage: Coverage::default(),
+            pauses: Vec::new(),
+            begins: Vec::new(),
+            ranges: Vec::new(),
+        }
+    }
+
+    pub(super) fn begin_story(&mut self, events: usize) {
+        self.ledger.clear(events);
+    }
+
+    pub(super) fn enter(&mut self, backend: Backends, subject: &dyn Subject, protocol: &Protocol) {
+        self.backend = backend;
+        self.name = subject.name();
+        self.designs = protocol.designs;
+        self.no_alias = subject.tables_allow_no_alias();
+        self.reference.reset(Sizes::INITIAL_PAGES);
+        self.aliases.clear();
+        self.seats = [Seat::Idle; MAX_CPUS as usize];
+        self.under_way = 0;
+        self.finding = None;
+        self.pauses.clear();
+        self.begins.clear();
+        self.ranges.clear();
+        self.coverage.on_mut(backend).stories += 1;
+    }
+
+    /// The next event is told; or the story is over.
+    pub(super) fn tell(&mut self, event: Option<u16>, name: &'static str) {
+        (self.event, self.told) = (event, name);
+    }
+
+    /// Whether the story is to go on.
+    pub(super) fn goes_on(&mut self, bus: &Bus) -> bool {
+        if self.finding.is_none() && bus.alarmed() {
+            self.hear_alarms(bus);
+        }
+        self.finding.is_none()
+    }
+
+    pub(super) fn paused(&mut self, at: Point) {
+        self.coverage.on_mut(self.backend).paused_at(at);
+        if let Some(event) = self.event {
+            self.pauses.push((event, at));
+        }
+    }
+
+    /// A task of the kernel's own begins.
+    pub(super) fn begin_other(&mut self, cpu: u8, name: &'static str) {
+        self.seats[usize::from(cpu)] = Seat::Other(name);
+    }
+
+    /// A call begins: before its first effect, and before the kernel hears of it.
+    pub(super) fn begin_call(&mut self, subject: &dyn Subject, cpu: u8, event: u16, call: Call) {
+        let ticket = self.reference.begin(cpu, &outcome::as_told(&call, &self.designs));
+        let began = self.aliases.tick();
+        let mut flight = Flight { event, call, ticket, began, frames: [Frame(0); MAX_PAGES], known: 0 };
+        match call.operation {
+            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
+                flight.known = frames_of(subject, &pages, &mut flight.frames);
+            }
+            Operation::Vunmap { area } => self.aliases.going(Mapping::Area(area)),
+            Operation::UnmapRam { ram } => self.aliases.going(Mapping::Ram(ram)),
+            _ => {}
+        }
+        let coverage = self.coverage.on_mut(self.backend);
+        coverage.called[call.operation.index()] += 1;
+        if self.under_way > 0 {
+            for seat in &self.seats {
+                if let Seat::Call(other) = seat {
+                    coverage.overlapped(&call.operation, &other.call.operation);
+                }
+            }
+        }
+        self.under_way += 1;
+        self.seats[usize::from(cpu)] = Seat::Call(flight);
+    }
+
+    fn end_call(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        let answered = outcome::as_answered(&flight.call, &self.designs, outcome);
+        let judged = self.reference.end(flight.ticket, &answered);
+        self.take_note(flight, outcome);
+        let verdict = match judged {
+            Ok(verdict) => verdict,
+            Err(illegal) => {
+                return self.checks.observational.then(|| outcome::breach(&illegal));
+            }
+        };
+        if self.checks.eager
+            && let Some(breach) = self.look(bus, flight, outcome)
+        {
+            return Some(breach);
+        }
+        self.checks.observational.then(|| self.ledger.outcome(flight.event, verdict)).flatten()
+    }
+
+    /// What the outcome says about handles.
+    fn take_note(&mut self, flight: &Flight, outcome: Outcome) {
+        let coverage = self.coverage.on_mut(self.backend);
+        let effect = matches!(outcome, Outcome::Done | Outcome::Mapped(_) | Outcome::Value(_));
+        coverage.effects[flight.call.operation.index()] += u64::from(effect);
+        match (flight.call.operation, outcome) {
+            (Operation::Vmap { area, .. }, Outcome::Mapped(range)) => {
+                self.made(flight, Mapping::Area(area), range);
+            }
+            (Operation::MapRam { ram, .. }, Outcome::Mapped(range)) => {
+                self.made(flight, Mapping::Ram(ram), range);
+            }
+            (Operation::Vunmap { area }, _) => self.aliases.gone(Mapping::Area(area)),
+            (Operation::UnmapRam { ram }, _) => self.aliases.gone(Mapping::Ram(ram)),
+            _ => {}
+        }
+    }
+
+    fn made(&mut self, flight: &Flight, mapping: Mapping, range: Range) {
+        self.aliases.made(mapping, range);
+        self.ranges.push((flight.event, range));
+    }
+
+    /// The eager checks at the end of a call.
+    fn look(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        let of_this = match (flight.call.operation, outcome) {
+            (_, Outcome::Mapped(range)) => range_reuse::check(bus, range, flight.frames()),
+            (Operation::DrainAliases, Outcome::Done) => self.look_after_drain(bus, flight),
+            (Operation::MakeTable { .. }, Outcome::Done) if self.no_alias && self.under_way == 0 => {
+                hypervisor::entries(bus)
+            }
+            _ => None,
+        };
+        of_this.or_else(|| {
+            let judges = self.no_alias && self.under_way == 0;
+            judges.then(|| hypervisor::translations(bus)).flatten()
+        })
+    }
+
+    fn look_after_drain(&mut self, bus: &Bus, flight: &Flight) -> Option<Breach> {
+        let tables_only = self.designs.drain == Drain::TablesOnly;
+        let being_mapped = |frame: Frame| {
+            self.seats.iter().any(|seat| matches!(seat, Seat::Call(other) if other.frames().contains(&frame)))
+        };
+        let breach = drain::check(bus, &self.aliases, flight.began, tables_only, being_mapped);
+        if breach.is_none() {
+            self.aliases.forget_gone_by(flight.began);
+        }
+        breach
+    }
+
+    /// The first alarm that the checks care for ends the story.
+    fn hear_alarms(&mut self, bus: &Bus) {
+        if let Some(breach) = first_alarm(bus, self.checks) {
+            let cpu = breach.cpu.unwrap_or(0);
+            let operation = self.runs_on(cpu);
+            self.find(breach, cpu, operation);
+        }
+    }
+
+    /// What runs on a CPU, in the words of stories.
+    fn runs_on(&self, cpu: u8) -> &'static str {
+        match &self.seats[usize::from(cpu)] {
+            Seat::Idle => self.told,
+            Seat::Call(flight) => flight.call.operation.name(),
+            Seat::Other(name) => name,
+        }
+    }
+
+    /// A rule was seen broken.
+    pub(super) fn find(&mut self, breach: Breach, cpu: u8, operation: &'static str) {
+        let Breach { rule, what, detail, cpu: seen_on } = breach;
+        let cpu = seen_on.unwrap_or(cpu);
+        let headline = Headline { rule, operation, backend: self.name, cpu, what };
+        self.finding.get_or_insert(Finding { headline, event: self.event, detail });
+    }
+
+    /// The kernel panicked while the event was told.
+    pub(super) fn panicked(&mut self, panic: &Panic) {
+        let first_line = panic.message.lines().next().unwrap_or_default();
+        let what = format!("the kernel panicked: {first_line}");
+        let detail = format!("{} ({}:{})", panic.message, panic.file, panic.line);
+        let breach = Breach { rule: Rule::Rest, cpu: None, what: what.into(), detail };
+        let told = self.told;
+        self.find(breach, 0, told);
+    }
+
+    pub(super) fn count_steps(&mut self, protocol: &Protocol) {
+        let coverage = self.coverage.on_mut(self.backend);
+        for step in Step::ALL {
+            coverage.met[*step as usize] += u64::from(protocol.take_met(*step));
+        }
+    }
+
+    pub(super) fn checks(&self) -> Checks {
+        self.checks
+    }
+
+    pub(super) fn no_alias(&self) -> bool {
+        self.no_alias
+    }
+}
+
+impl Observer<Outcome> for Scene {
+    fn ended(&mut self, bus: &Bus, cpu: u8, outcome: Outcome) {
+        if !self.goes_on(bus) {
+            return;
+        }
+        let seat = core::mem::replace(&mut self.seats[usize::from(cpu)], Seat::Idle);
+        if let Seat::Call(flight) = seat {
+            self.under_way -= 1;
+            if let Some(breach) = self.end_call(bus, &flight, outcome) {
+                self.find(breach, cpu, flight.call.operation.name());
+            }
+        }
+    }
+}
+
+fn frames_of(subject: &dyn Subject, pages: &PageList, frames: &mut [Frame; MAX_PAGES]) -> u8 {
+    let mut known = 0;
+    for page in pages.as_slice() {
+        let Some(frame) = subject.frame_of(PageSlot::new(page.number())) else { return 0 };
+        frames[usize::from(known)] = frame;
+        known += 1;
+    }
+    known
+}

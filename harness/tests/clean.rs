@@ -1,0 +1,45 @@
+//! The kernels by default: whatever is told, nothing is found. And what a story finds depends on the story alone.
+
+use harness::checks::Checks;
+use harness::runner::Runner;
+use harness::story::{Backends, Generator, Story};
+use harness::subject::Setup;
+
+fn runner() -> Runner {
+    Runner::new(Setup::default(), Checks::default())
+}
+
+#[test]
+fn generated_stories_find_nothing_by_default() {
+    let (mut runner, mut generator, mut story) = (runner(), Generator::new(2), Story::default());
+    for number in 0..20_000 {
+        generator.next(&mut story);
+        if let Some(finding) = runner.play(&story, Backends::all()) {
+            panic!("story {number}: {finding}\n{story}");
+        }
+    }
+    let coverage = runner.coverage();
+    assert!(coverage.void_percent() < 30.0, "{}", coverage.line());
+    let on = coverage.on(Backends::NATIVE);
+    assert!(on.effects.iter().all(|count| *count > 1000), "{}", coverage.line());
+}
+
+#[test]
+fn arbitrary_bytes_find_nothing_by_default() {
+    let mut runner = runner();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::new();
+    for _ in 0..5_000 {
+        bytes.clear();
+        for _ in 0..40 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            bytes.extend(state.to_le_bytes());
+        }
+        let story = Story::decode(&bytes).expect("below the cap");
+        if let Some(finding) = runner.play(&story, Backends::all()) {
+            panic!("{finding}\n{story}");
+        }
+    }
+}
