@@ -8,7 +8,7 @@
 use core::fmt;
 use std::rc::Rc;
 
-use impls::{Kernel, Native, Protocol, PvMmu, Sizes, Task};
+use impls::{Kernel, Native, Protocol, PvMmu, Sizes, Task, Xen};
 use machine::{Background, Bus, Frame, Machine, Observer, Pause, Temperament, Told};
 use oracle::vocabulary::{Mapping, Outcome, PageSlot, Range};
 
@@ -157,5 +157,5 @@ fn ours<P: PvMmu>() -> Box<dyn Subject> {
 
 /// Every backend of ours, in the order in which they play a story.
 pub fn all() -> Vec<(Backends, Box<dyn Subject>)> {
-    vec![(Backends::NATIVE, ours::<Native>())]
+    vec![(Backends::NATIVE, ours::<Native>()), (Backends::XEN, ours::<Xen>())]
 }
