@@ -27,20 +27,20 @@ pub(crate) struct Designs {
 
 #[derive(Serialize)]
 struct Listed {
-    designs: Vec<Point>,
+    designs: Vec<PointJson>,
 }
 
 #[derive(Serialize)]
-struct Point {
+struct PointJson {
     point: &'static str,
     about: &'static str,
     seed: &'static str,
     default: &'static str,
-    variants: Vec<Variant>,
+    variants: Vec<VariantJson>,
 }
 
 #[derive(Serialize)]
-struct Variant {
+struct VariantJson {
     name: &'static str,
     meaning: &'static str,
 }
@@ -59,10 +59,10 @@ impl Designs {
     }
 }
 
-fn point(point: &DesignPoint) -> Point {
+fn point(point: &DesignPoint) -> PointJson {
     let variants: Vec<_> =
-        point.variants.iter().map(|(name, meaning)| Variant { name, meaning: meaning.trim() }).collect();
-    Point {
+        point.variants.iter().map(|(name, meaning)| VariantJson { name, meaning: meaning.trim() }).collect();
+    PointJson {
         point: point.name,
         about: point.about.trim(),
         seed: point.seed,
@@ -71,7 +71,7 @@ fn point(point: &DesignPoint) -> Point {
     }
 }
 
-fn write(text: &mut String, point: &Point) -> fmt::Result {
+fn write(text: &mut String, point: &PointJson) -> fmt::Result {
     writeln!(text, "{} (seed {})\n  {}", point.point, point.seed, point.about)?;
     let width = point.variants.iter().map(|variant| variant.name.len()).max().unwrap_or_default();
     point.variants.iter().try_for_each(|variant| {

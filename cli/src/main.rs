@@ -6,8 +6,12 @@
 mod complaint;
 mod designs;
 mod encode;
+mod finding;
+mod interrupt;
 mod keep;
 mod output;
+mod replay;
+mod run;
 mod show;
 mod story_files;
 mod under;
@@ -35,14 +39,24 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Run),
+    Replay(replay::Replay),
     Show(show::Show),
     Encode(encode::Encode),
     Designs(designs::Designs),
 }
 
+/// What a command found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    Nothing,
+    Something,
+}
+
 fn main() -> ExitCode {
     match run(&CommandLine::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Found::Nothing) => ExitCode::SUCCESS,
+        Ok(Found::Something) => ExitCode::from(1),
         Err(Complaint::NobodyListens) => ExitCode::from(2),
         Err(complaint) => {
             eprintln!("shootdown: {complaint}");
@@ -51,10 +65,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> Done<()> {
+fn run(command: &Command) -> Done<Found> {
     match command {
-        Command::Show(show) => show.run(),
-        Command::Encode(encode) => encode.run(),
-        Command::Designs(designs) => designs.run(),
+        Command::Run(run) => run.run(),
+        Command::Replay(replay) => replay.run(),
+        Command::Show(show) => show.run().map(|()| Found::Nothing),
+        Command::Encode(encode) => encode.run().map(|()| Found::Nothing),
+        Command::Designs(designs) => designs.run().map(|()| Found::Nothing),
     }
 }

@@ -9,13 +9,11 @@ use serde::Serialize;
 
 use crate::complaint::Done;
 
-/// How a command answers.
+/// How a command answers: in text for people, or in one JSON document, which docs/cli.md describes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// Text for people.
     #[default]
     Text,
-    /// One JSON document, described in docs/cli.md.
     Json,
 }
 
@@ -56,4 +54,24 @@ pub(crate) fn print(text: &str) -> Done<()> {
 /// A count and what is counted.
 pub(crate) fn count(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
+}
+
+/// So many in a hundred, with one decimal; none of none is none.
+pub(crate) fn share(part: u64, whole: u64) -> String {
+    let per_mille =
+        (u128::from(part) * 1000 + u128::from(whole) / 2).checked_div(u128::from(whole)).unwrap_or(0);
+    format!("{}.{}%", per_mille / 10, per_mille % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn shares_are_rounded_to_a_tenth_of_a_percent() {
+        assert_eq!(share(1, 3), "33.3%");
+        assert_eq!(share(2, 3), "66.7%");
+        assert_eq!(share(0, 0), "0.0%");
+        assert_eq!(share(7, 7), "100.0%");
+    }
 }

@@ -3,7 +3,7 @@
 use crate::program::{CALM, Place};
 
 /// Each command that reads a story, with the story at the end.
-const READERS: [&[&str]; 2] = [&["show"], &["encode"]];
+const READERS: [&[&str]; 3] = [&["show"], &["encode"], &["replay"]];
 
 fn refuse_story(content: impl AsRef<[u8]>, said: &[&str]) {
     let place = Place::new();
@@ -72,7 +72,7 @@ fn a_folder_without_stories() {
     let place = Place::new();
     place.folder("empty/deep");
     place.write("empty/README.md", "no story");
-    for reader in [&["encode"]] {
+    for reader in [&["encode"], &["replay"]] {
         let said = ["empty: expected stories in this folder, found none"];
         place.refuses(&[&reader[..], &["empty"]].concat(), &said);
     }
@@ -84,7 +84,7 @@ fn a_bad_file_in_a_folder_is_named() {
     let place = Place::new();
     place.write("stories/a.story", CALM);
     place.write("stories/b.story", "story 1\nnonsense\n");
-    for reader in [&["encode"]] {
+    for reader in [&["encode"], &["replay"]] {
         let said = ["stories/b.story: line 2, column 1: expected the header"];
         place.refuses(&[&reader[..], &["stories"]].concat(), &said);
     }
@@ -98,6 +98,60 @@ fn an_output_folder_that_cannot_be_written_to() {
     let said = ["file/out: expected a folder that can be written to"];
     place.refuses(&["encode", "a.story", "-o", "file/out"], &said);
     place.refuses(&["encode", "a.story", "-o", "file"], &["file: expected a folder that can be written to"]);
+}
+
+#[test]
+fn an_output_folder_of_a_run_that_cannot_be_written_to() {
+    let place = Place::new();
+    place.write("file", "no folder");
+    let run = |out| ["run", "--stories", "10", "--out", out];
+    place.refuses(&run("file/out"), &["file/out: expected a folder that can be written to"]);
+    place.refuses(&run("file"), &["file: expected a folder that can be written to"]);
+}
+
+#[test]
+fn an_unknown_bug_design_or_backend() {
+    let place = Place::new();
+    place.write("a.story", CALM);
+    let all: [&[&str]; 2] = [&["run", "--stories", "10"], &["replay", "a.story"]];
+    for command in all {
+        let with = |flag: &[&'static str]| [command, flag].concat();
+        place.refuses(&with(&["--bug", "no-such"]), &["--bug no-such: ", "expected"]);
+        place.refuses(&with(&["--design", "no_such=x"]), &["no design point \"no_such\"; expected one of"]);
+        place.refuses(&with(&["--design", "drain=x"]), &["no variant \"x\"; expected one of flush"]);
+        place.refuses(&with(&["--design", "drain"]), &["expected POINT=VARIANT"]);
+    }
+    place.refuses(&["run", "--backends", "hyperv"], &["no backend \"hyperv\"; expected one of native, xen"]);
+}
+
+#[test]
+fn an_unknown_bug_or_design_within_a_file() {
+    let place = Place::new();
+    for (under, said) in [
+        ("bug no-such", "\"under bug no-such\": "),
+        ("design no_such=x", "\"under design no_such=x\": no design point"),
+        ("design drain=x", "\"under design drain=x\": design drain has no variant"),
+    ] {
+        place.write("a.story", CALM.replace("story 1\n", &format!("story 1\nunder {under}\n")));
+        for command in PLAYERS {
+            place.refuses(&[command, &["a.story"]].concat(), &["a.story: ", said, "expected"]);
+        }
+    }
+}
+
+/// Each command that plays a story, with the story at the end.
+const PLAYERS: [&[&str]; 1] = [&["replay"]];
+
+#[test]
+fn a_run_of_nothing_or_by_nobody() {
+    let place = Place::new();
+    for flag in ["--jobs", "--stories", "--seconds"] {
+        for wrong in ["0", "-1", "many", ""] {
+            let flag = format!("{flag}={wrong}");
+            place.refuses(&["run", &flag], &["expected a number from 1 on"]);
+        }
+    }
+    place.refuses(&["run", "--stories", "1", "--seconds", "1"], &["cannot be used with"]);
 }
 
 #[test]

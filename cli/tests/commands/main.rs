@@ -4,4 +4,6 @@ mod bad_input;
 mod encode;
 mod lists;
 mod program;
+mod replay;
+mod run;
 mod show;
