@@ -1,4 +1,5 @@
 //! Stories, the runner, the checks, the search and the reports.
+pub mod catalogue;
 pub mod checks;
 pub mod coverage;
 pub mod fuzz;

@@ -4,7 +4,7 @@
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{Pfn, PvMmu};
-use crate::protocol::TableDrain;
+use crate::protocol::{Step, TableDrain};
 use machine::{Cpu, Frame};
 use oracle::vocabulary::{
     AreaSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range, SLOTS,
@@ -155,7 +155,9 @@ impl<P: PvMmu> Kernel<P> {
 
     fn free_page(&self, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
         let held = self.callers.pages[page.index()].take()?;
-        self.pages.free(&self.pv, cpu, held.pfn);
+        if self.protocol.does(Step::Canary) {
+            self.pages.free(&self.pv, cpu, held.pfn);
+        }
         Some(Outcome::Done)
     }
 
@@ -230,7 +232,9 @@ impl<P: PvMmu> Kernel<P> {
         }
         for slot in (0..SLOTS).map(PageSlot::new) {
             self.unmake_table(cpu, slot);
-            self.free_page(cpu, slot);
+            if let Some(held) = self.callers.pages[slot.index()].take() {
+                self.pages.free(&self.pv, cpu, held.pfn);
+            }
         }
     }
 }

@@ -192,6 +192,8 @@ macro_rules! steps {
 }
 
 steps! {
+    /// No step for safety but a canary: a page that a caller frees is given back.
+    Canary = "canary",
     /// A full fence before an interrupt is sent: the request and the entries it is about are visible first.
     FenceBeforeIpi = "fence-before-ipi",
     /// A drain waits for a purge in progress, including its flush.

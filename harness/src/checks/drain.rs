@@ -16,14 +16,25 @@
 //!
 //!   so a translation to a page that is being mapped at this moment is passed over. Such a page cannot be given away
 //!   meanwhile, and no translation to it is dangerous.
-//! - Under the design "tables only" (seed 000) a TLB may keep what it has; rule 4 judges the reuse of the range.
+//! - Under the designs of seed 000 by which a drain is about tables only, a TLB may keep what it has; rule 4 judges the
+//!   reuse of the range. See [`promises_tables_only`].
 //! - A drain that answered that it would sleep promised nothing.
 
+use impls::protocol::Drain;
 use machine::{Bus, Frame};
 use oracle::Rule;
 
 use super::Breach;
 use super::aliases::{Alias, Aliases};
+
+/// Whether a drain promises nothing about TLBs under this design: because its caller asked for no flush, or because
+/// ranges are flushed when they are mapped again. Whether that is done well, rule 4 judges.
+pub fn promises_tables_only(design: Drain) -> bool {
+    match design {
+        Drain::Flush => false,
+        Drain::TablesOnly | Drain::Inhibit | Drain::OnMapLocal | Drain::OnMapEverywhere => true,
+    }
+}
 
 /// A drain that began at this time returned just now. `being_mapped` tells the pages of mappings that are on their way.
 pub fn check(
@@ -122,6 +133,12 @@ mod tests {
         let breach = check(machine.bus(), &aliases, began, false, |_| false).expect("c1 still has it");
         assert_eq!((breach.rule, breach.cpu), (Rule::Drain, Some(1)));
         assert_eq!(check(machine.bus(), &aliases, began, true, |_| false), None);
+    }
+
+    #[test]
+    fn only_the_design_that_flushes_promises_that_tlbs_are_empty() {
+        let strict: Vec<_> = Drain::ALL.iter().filter(|design| !promises_tables_only(**design)).collect();
+        assert_eq!(strict, [&Drain::Flush]);
     }
 
     #[test]

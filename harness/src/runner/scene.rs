@@ -5,7 +5,7 @@ use machine::{Bus, Frame, MAX_CPUS, Observer, Point};
 use oracle::vocabulary::{Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Range};
 use oracle::{Reference, Rule, Ticket};
 
-use impls::protocol::{Designs, Drain};
+use impls::protocol::Designs;
 use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
@@ -220,7 +220,7 @@ impl Scene {
     }
 
     fn look_after_drain(&mut self, bus: &Bus, flight: &Flight) -> Option<Breach> {
-        let tables_only = self.designs.drain == Drain::TablesOnly;
+        let tables_only = drain::promises_tables_only(self.designs.drain);
         let being_mapped = |frame: Frame| {
             self.seats.iter().any(|seat| matches!(seat, Seat::Call(other) if other.frames().contains(&frame)))
         };

@@ -1,0 +1,329 @@
+//! The catalogue of known bugs: each a row of data, and with it a witness, a story written by hand that is as short as
+//! can be (`corpus/witnesses/NAME.story`).
+//!
+//! A bug is what is changed in kernels that are right by default: designs chosen, safety steps left out, a quirk of the
+//! hardware. Variants of one incident bear its name and a letter.
+
+use core::fmt;
+use std::rc::Rc;
+
+use impls::protocol::UnknownDesign;
+use impls::{Designs, Protocol, Step};
+
+use crate::story::{Backends, Under};
+use crate::subject::Setup;
+
+/// A known bug.
+#[derive(Clone, Copy, Debug)]
+pub struct Bug {
+    /// Its name, with the letter of the variant.
+    pub name: &'static str,
+    /// What goes wrong.
+    pub about: &'static str,
+    /// Where it was seen or argued over.
+    pub source: &'static str,
+    /// The designs chosen: points and variants.
+    pub designs: &'static [(&'static str, &'static str)],
+    /// The safety steps left out.
+    pub omitted: &'static [Step],
+    /// The quirk of the hardware.
+    pub invlpg_spares_globals: bool,
+    /// The backends on which it shows.
+    pub shows_on: Backends,
+    /// How many events its witness has.
+    pub length: usize,
+    /// What its witness finds, without the backend and the CPU.
+    pub finds: &'static str,
+}
+
+/// No bug: what every row begins with.
+const NONE: Bug = Bug {
+    name: "",
+    about: "",
+    source: "",
+    designs: &[],
+    omitted: &[],
+    invlpg_spares_globals: false,
+    shows_on: Backends::all(),
+    length: 0,
+    finds: "",
+};
+
+/// Every known bug.
+pub const BUGS: &[Bug] = &[
+    Bug {
+        name: "canary",
+        about: "A page that is freed is not given back. Its only purpose is to prove that findings are reported.",
+        source: "none: planted",
+        omitted: &[Step::Canary],
+        length: 1,
+        finds: "rule 10 (rest): teardown: pages were not given back",
+        ..NONE
+    },
+    Bug {
+        name: "va-reuse-unflushed.a",
+        about: "A drain clears the entries and gives the ranges back without a flush, because its caller is concerned \
+                with tables only; the next vmap hands out a range that another CPU still has translations of.",
+        source: "seed 000: the proposal to let callers inhibit the flush, and the objection to it",
+        designs: &[("drain", "inhibit")],
+        length: 5,
+        finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
+        ..NONE
+    },
+    Bug {
+        name: "va-reuse-unflushed.b",
+        about: "Ranges are flushed when they are mapped again and not when they are unmapped, but only on the CPU that \
+                maps them.",
+        source: "seed 000: flush on map instead of on unmap",
+        designs: &[("drain", "on-map-local")],
+        length: 5,
+        finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
+        ..NONE
+    },
+    Bug {
+        name: "drain-irqs-off.a",
+        about: "A drain asked for with interrupts off shoots down as ever and waits for the answers: two CPUs that do so \
+                wait for each other for ever.",
+        source: "seed 000: buffers for DMA are made with interrupts off, and draining aliases there deadlocks",
+        designs: &[("irqs_off_drain", "shootdown")],
+        length: 3,
+        finds: "rule 9 (progress): drain-aliases: waits with interrupts off",
+        ..NONE
+    },
+    Bug {
+        name: "drain-irqs-off.b",
+        about: "A drain asked for with interrupts off flushes the CPU that it runs on, and no other.",
+        source: "seed 000: the tempting repair of the deadlock",
+        designs: &[("irqs_off_drain", "flush-local")],
+        length: 4,
+        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        ..NONE
+    },
+    Bug {
+        name: "lazy-alias-pins.a",
+        about: "vunmap leaves the entries to the purge, and nobody drains before a page becomes a page table: the \
+                hypervisor still counts a writable mapping of it, and refuses.",
+        source: "seed 004: why Xen has to drain aliases for each page that it makes a page table of",
+        designs: &[("pte_clear", "at-purge"), ("table_drain", "never")],
+        shows_on: Backends::XEN,
+        length: 3,
+        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "lazy-alias-pins.b",
+        about: "As before, but aliases are drained before a page above the direct map becomes a page table, and not \
+                before one within it, which may have been mapped as well.",
+        source: "seeds 000 and 004: draining where it is thought to be needed only",
+        designs: &[("pte_clear", "at-purge"), ("table_drain", "high-only")],
+        shows_on: Backends::XEN,
+        length: 3,
+        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "vb-full-missed",
+        about: "A drain looks for unflushed slots on the lists of blocks with room: a block whose slots were all handed \
+                out is on none, and one that was freed in it stays unflushed.",
+        source: "Linux commit fc1e0d980037: flush the dirty slots of full vmap blocks too",
+        omitted: &[Step::DrainWalksAllBlocks],
+        length: 7,
+        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        ..NONE
+    },
+    Bug {
+        name: "vb-dirty-order",
+        about: "The slots of a small mapping count as dirty before their entries are cleared: a drain in between flushes \
+                them and calls them clean, and a walker brings the translation back.",
+        source: "derived from the order that seed 004's blocks rely on, since a drain resets what it flushed (Linux \
+                 commit a09fad96ffb1)",
+        omitted: &[Step::ClearBeforeDirty],
+        length: 6,
+        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        ..NONE
+    },
+    Bug {
+        name: "drain-skips-inflight-purge.a",
+        about: "A drain that finds another CPU purging does not wait for it: what that one has collected and not flushed \
+                yet is still in TLBs when the drain returns.",
+        source: "seed 004: a purge for space may give way to another, a drain may not",
+        omitted: &[Step::DrainWaitsForPurge],
+        length: 5,
+        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        ..NONE
+    },
+    Bug {
+        name: "drain-skips-inflight-purge.b",
+        about: "A purge counts off what it collected before it has flushed it: a drain sees nothing outstanding and \
+                returns.",
+        source: "seed 004: the drain that costs nothing when nothing is outstanding",
+        omitted: &[Step::CountAfterFlush],
+        length: 5,
+        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        ..NONE
+    },
+    Bug {
+        name: "ipi-overtakes-stores",
+        about: "The request to flush still sits in the sender's store buffer when its interrupt is taken: the target \
+                flushes something else.",
+        source: "Intel SDM volume 3A: a write to the x2APIC's interrupt command register does not serialise",
+        omitted: &[Step::FenceBeforeIpi],
+        shows_on: Backends::NATIVE,
+        length: 5,
+        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        ..NONE
+    },
+];
+
+impl Bug {
+    /// Its name without the letter.
+    pub fn group(&self) -> &'static str {
+        match self.name.rsplit_once('.') {
+            Some((group, letter)) if letter.len() == 1 => group,
+            _ => self.name,
+        }
+    }
+
+    /// What is changed, in the words of designs, steps and quirks.
+    pub fn changes(&self) -> Vec<String> {
+        let designs = self.designs.iter().map(|(point, variant)| format!("design {point}={variant}"));
+        let steps = self.omitted.iter().map(|step| format!("without {}", step.name()));
+        let quirk = self.invlpg_spares_globals.then(|| "quirk invlpg-spares-globals".to_owned());
+        designs.chain(steps).chain(quirk).collect()
+    }
+}
+
+/// The bug of this name; without its letter, every variant in turn.
+pub fn named(name: &str) -> Result<Vec<&'static Bug>, Unknown> {
+    let found: Vec<_> = BUGS.iter().filter(|bug| bug.name == name || bug.group() == name).collect();
+    if found.is_empty() { Err(Unknown::Bug(name.to_owned())) } else { Ok(found) }
+}
+
+/// What stories are played under.
+#[derive(Clone, Default, Debug)]
+pub struct Selection {
+    /// A known bug.
+    pub bug: Option<&'static Bug>,
+    /// Designs chosen on top of it.
+    pub designs: Vec<(String, String)>,
+}
+
+impl Selection {
+    /// What a file or a command line asks for: one selection for each variant of the bug. The error names what is
+    /// known instead.
+    pub fn all(under: &Under) -> Result<Vec<Self>, Unknown> {
+        let bugs = match &under.bug {
+            None => vec![None],
+            Some(name) => named(name)?.into_iter().map(Some).collect(),
+        };
+        let all = bugs.into_iter().map(|bug| Self { bug, designs: under.designs.clone() });
+        all.map(|selection| selection.designs().map(|_| selection)).collect()
+    }
+
+    fn designs(&self) -> Result<Designs, Unknown> {
+        let mut designs = Designs::default();
+        for (point, variant) in self.bug.map_or(&[][..], |bug| bug.designs) {
+            designs.choose(point, variant)?;
+        }
+        for (point, variant) in &self.designs {
+            designs.choose(point, variant)?;
+        }
+        Ok(designs)
+    }
+
+    /// The kernels and the machine as this wants them.
+    ///
+    /// # Panics
+    /// If a design does not exist: [`Selection::all`] has made sure of that.
+    pub fn setup(&self) -> Setup {
+        let designs = self.designs().expect("designs that were looked up before");
+        let omitted = self.bug.map_or(&[][..], |bug| bug.omitted);
+        Setup {
+            protocol: Rc::new(Protocol::new(designs, omitted)),
+            invlpg_spares_globals: self.bug.is_some_and(|bug| bug.invlpg_spares_globals),
+        }
+    }
+
+    /// What a file that was found under this remembers.
+    pub fn under(&self) -> Under {
+        Under { bug: self.bug.map(|bug| bug.name.to_owned()), designs: self.designs.clone() }
+    }
+}
+
+/// A bug or a design that does not exist.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unknown {
+    /// No bug has this name.
+    Bug(String),
+    /// No design point or variant has this name.
+    Design(UnknownDesign),
+}
+
+impl From<UnknownDesign> for Unknown {
+    fn from(unknown: UnknownDesign) -> Self {
+        Self::Design(unknown)
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bug(name) => {
+                let known: Vec<_> = BUGS.iter().map(|bug| bug.name).collect();
+                write!(f, "no known bug \"{name}\"; expected one of {}", known.join(", "))
+            }
+            Self::Design(unknown) => unknown.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use impls::protocol::Drain;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_name_without_its_letter_stands_for_every_variant() {
+        let names = |name| named(name).map(|bugs| bugs.iter().map(|bug| bug.name).collect::<Vec<_>>());
+        assert_eq!(names("va-reuse-unflushed"), Ok(vec!["va-reuse-unflushed.a", "va-reuse-unflushed.b"]));
+        assert_eq!(names("va-reuse-unflushed.b"), Ok(vec!["va-reuse-unflushed.b"]));
+        assert_eq!(names("canary"), Ok(vec!["canary"]));
+        let wrong = named("va-reuse").expect_err("no such bug").to_string();
+        assert!(wrong.contains("expected one of canary, va-reuse-unflushed.a"), "{wrong}");
+    }
+
+    #[test]
+    fn every_row_changes_something_that_exists_and_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = BUGS.iter().map(|bug| bug.name).collect();
+        assert_eq!(names.len(), BUGS.len());
+        for bug in BUGS {
+            assert!(!bug.changes().is_empty(), "{}", bug.name);
+            assert!(!bug.shows_on.is_empty() && bug.length > 0 && !bug.about.is_empty(), "{}", bug.name);
+            let under = Under { bug: Some(bug.name.to_owned()), designs: Vec::new() };
+            assert_eq!(Selection::all(&under).expect("it exists").len(), 1, "{}", bug.name);
+        }
+    }
+
+    #[test]
+    fn every_safety_step_is_left_out_by_some_bug() {
+        for step in Step::ALL {
+            assert!(BUGS.iter().any(|bug| bug.omitted.contains(step)), "{}", step.name());
+        }
+    }
+
+    #[test]
+    fn designs_are_chosen_on_top_of_the_bug() {
+        let design = |variant: &str| ("drain".to_owned(), variant.to_owned());
+        let mut under = Under { bug: Some("va-reuse-unflushed.a".to_owned()), designs: Vec::new() };
+        let drain = |under: &Under| Selection::all(under).map(|all| all[0].setup().protocol.designs.drain);
+        assert_eq!(drain(&under), Ok(Drain::Inhibit));
+        under.designs.push(design("flush"));
+        assert_eq!(drain(&under), Ok(Drain::Flush));
+        assert_eq!(Selection::all(&under).expect("they exist")[0].under(), under);
+        under.designs.push(design("maybe"));
+        assert!(drain(&under).is_err());
+    }
+}
