@@ -5,7 +5,7 @@
 //! asks for it, and counts.
 //!
 //! Areas go in the order in which they came, where what grows is the work of the kernel; and drawn at random, where the
-//! index of a million areas, 56 MB of it, is walked all over and waits for the memory of the computer. A `BTreeMap` of
+//! index of a million areas, 40 MB of it, is walked all over and waits for the memory of the computer. A `BTreeMap` of
 //! as many keys shows how much of that is the computer's.
 
 use crate::table::{Bar, Table, best, nanoseconds, time};
