@@ -6,6 +6,7 @@
 
 mod litmus;
 mod points;
+mod stories;
 mod table;
 mod vmap;
 
@@ -13,8 +14,12 @@ use table::Table;
 
 type Subject = (&'static str, fn(&mut Table));
 
-const SUBJECTS: [Subject; 3] =
-    [("points", points::measure), ("vmap", vmap::measure), ("litmus", litmus::measure)];
+const SUBJECTS: [Subject; 4] = [
+    ("points", points::measure),
+    ("stories", stories::measure),
+    ("vmap", vmap::measure),
+    ("litmus", litmus::measure),
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
