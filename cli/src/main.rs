@@ -3,6 +3,7 @@
 //!
 //! Exit code 0 says that nothing was found, 1 that there is a finding, 2 that something is wrong with what was asked.
 
+mod bugs;
 mod complaint;
 mod designs;
 mod encode;
@@ -43,6 +44,7 @@ enum Command {
     Replay(replay::Replay),
     Show(show::Show),
     Encode(encode::Encode),
+    Bugs(bugs::Bugs),
     Designs(designs::Designs),
 }
 
@@ -71,6 +73,7 @@ fn run(command: &Command) -> Done<Found> {
         Command::Replay(replay) => replay.run(),
         Command::Show(show) => show.run().map(|()| Found::Nothing),
         Command::Encode(encode) => encode.run().map(|()| Found::Nothing),
+        Command::Bugs(bugs) => bugs.run().map(|()| Found::Nothing),
         Command::Designs(designs) => designs.run().map(|()| Found::Nothing),
     }
 }

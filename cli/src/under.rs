@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use clap::Args;
+use harness::catalogue::{self, Selection};
 use harness::checks::Checks;
-use harness::protocol::{Designs, Protocol};
+use harness::protocol::Designs;
 use harness::runner::Runner;
 use harness::story::Under;
-use harness::subject::Setup;
 use serde::Serialize;
 
 use crate::complaint::{Complaint, Done};
@@ -98,17 +98,20 @@ fn choose(designs: &mut Vec<(String, String)>, chosen: &[(String, String)]) {
 
 /// The variants that a name stands for.
 fn variants(name: &str) -> Result<Vec<String>, String> {
-    Err(format!("no bug \"{name}\" is known; expected {NO_BUG}"))
+    match catalogue::named(name) {
+        Ok(bugs) => Ok(bugs.into_iter().map(|bug| bug.name.to_owned()).collect()),
+        Err(unknown) => Err(unknown.to_string()),
+    }
 }
 
 /// What plays stories under this, whose names were checked.
 pub(crate) fn runner(under: &Under) -> Runner {
-    let mut designs = Designs::default();
-    for (point, variant) in &under.designs {
-        designs.choose(point, variant).expect("names are checked where they are read");
-    }
-    let protocol = Protocol::new(designs, &[]);
-    Runner::new(Setup { protocol: protocol.into(), ..Setup::default() }, Checks::default())
+    Runner::new(selection(under).setup(), Checks::default())
+}
+
+fn selection(under: &Under) -> Selection {
+    let all = Selection::all(under).expect("names are checked where they are read");
+    all.into_iter().next().expect("a name stands for one variant at least")
 }
 
 /// In a line, for people: nothing if nothing is changed.

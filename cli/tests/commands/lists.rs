@@ -1,5 +1,6 @@
-//! `designs`, and `--help` of everything.
+//! `bugs` and `designs`, and `--help` of everything.
 
+use harness::catalogue::BUGS;
 use harness::protocol::Designs;
 
 use crate::program::Place;
@@ -19,5 +20,34 @@ fn every_design_point_and_variant_is_listed() {
             assert!(text.out.contains(name) && text.out.contains(meaning.trim()), "{}", text.out);
             assert_eq!(listed["variants"][number]["name"], *name);
         }
+    }
+}
+
+#[test]
+fn every_known_bug_is_listed_with_its_source_and_what_is_changed() {
+    let place = Place::new();
+    let (text, json) = (place.run(&["bugs"]), place.run(&["bugs", "--format", "json"]));
+    assert_eq!((text.code, json.code), (0, 0));
+    let listed = json.json()["bugs"].as_array().expect("a list").clone();
+    assert_eq!(listed.len(), BUGS.len());
+    for (bug, listed) in BUGS.iter().zip(listed) {
+        assert_eq!((&listed["name"], &listed["source"]), (&bug.name.into(), &bug.source.into()));
+        assert_eq!(listed["changes"].as_array().expect("a list").len(), bug.changes().len());
+        assert!(!listed["backends"].as_array().expect("a list").is_empty(), "{listed}");
+        assert!(text.out.contains(bug.name) && text.out.contains(&bug.changes()[0]), "{}", text.out);
+    }
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let place = Place::new();
+    let all = place.run(&["--help"]).out;
+    let commands = all.split("Commands:\n").nth(1).expect("a list").split("\n\n").next().expect("its end");
+    let names: Vec<_> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 5, "{all}");
+    for name in names.into_iter().filter(|name| *name != "help") {
+        let ran = place.run(&[name, "--help"]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert!(ran.out.contains(&format!("Examples:\n  shootdown {name}")), "{}", ran.out);
     }
 }

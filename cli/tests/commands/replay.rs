@@ -11,6 +11,7 @@ c0  vmap p0+1 -> a0
 c1  read a0+0
 c0  vunmap a0
 c0  drain-aliases
+c0  vmap p1+1 -> a1
 ";
 
 #[test]
@@ -58,7 +59,7 @@ fn json_says_where_and_what_was_seen() {
     let story = &replayed["stories"][0];
     assert_eq!((&replayed["findings"], &story["file"]), (&1.into(), &"reused.story".into()));
     assert_eq!(story["under"]["designs"][0]["variant"], "inhibit");
-    assert_eq!(story["finding"]["event"], 3);
+    assert_eq!(story["finding"]["event"], 4);
     let headline = story["finding"]["headline"].as_str().expect("a headline");
     assert!(headline.starts_with("rule ") && headline.contains("on native"), "{headline}");
 }
