@@ -87,7 +87,8 @@ impl Bus {
 
     pub(crate) fn reset(&self, config: Config) {
         self.memory.reset(config.frames, config.vars);
-        self.cores.iter().for_each(Core::reset);
+        // Nothing reached the others.
+        self.cores[..usize::from(self.cpus())].iter().for_each(Core::reset);
         self.config.set(config);
         self.alarms.borrow_mut().clear();
         self.steps_left.set(config.steps);
@@ -368,7 +369,11 @@ impl Bus {
         core.pending.borrow().iter().any(|one| core.takes(one.level))
     }
 
+    /// An interrupt for a CPU that is not there is lost.
     pub(crate) fn post(&self, to: u8, interrupt: Interrupt) {
+        if to >= self.cpus() {
+            return;
+        }
         self.core(to).pending.borrow_mut().push(interrupt);
     }
 
