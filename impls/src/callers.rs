@@ -4,7 +4,7 @@
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{Pfn, PvMmu};
-use crate::protocol::{Step, TableDrain};
+use crate::protocol::Step;
 use machine::{Cpu, Frame};
 use oracle::vocabulary::{
     AreaSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range, SLOTS,
@@ -206,14 +206,6 @@ impl<P: PvMmu> Kernel<P> {
             }
             Err(_) => Outcome::Refused,
         })
-    }
-
-    fn drains_before_table(&self, pfn: Pfn) -> bool {
-        match self.protocol.designs.table_drain {
-            TableDrain::Always => true,
-            TableDrain::HighOnly => pfn.0 >= self.sizes.first_high_frame(),
-            TableDrain::Never => false,
-        }
     }
 
     fn unmake_table(&self, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {

@@ -45,6 +45,15 @@ impl From<Refused> for MapError {
     }
 }
 
+/// Why tables could not be made at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Lacking {
+    /// So many pages are needed first.
+    Pages(u8),
+    /// It cannot be done.
+    Other(MapError),
+}
+
 /// How many areas use each lowest-level table, by the number of its 2 MiB.
 #[derive(Debug, Default)]
 pub struct TableUsers(BTreeMap<u64, u32>);
@@ -103,38 +112,79 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Makes sure that the tables for a range exist, and counts its area as a user of them.
+    ///
+    /// Pages for tables are got with the mutex released, since getting one may mean a drain of aliases (seed 004), and a
+    /// drain frees tables. Another CPU may have made the table meanwhile; then the page goes back.
     #[track_caller]
     pub(crate) fn populate(&self, cpu: &Cpu<'_>, range: PageRange) -> Result<(), MapError> {
+        let mut spare = Vec::new();
+        let populated = loop {
+            match self.try_populate(cpu, range, &mut spare) {
+                Ok(()) => break Ok(()),
+                Err(Lacking::Other(error)) => break Err(error),
+                Err(Lacking::Pages(wanted)) => {
+                    if !self.alloc_table_pages(cpu, wanted, &mut spare) {
+                        break Err(MapError::NoMemory);
+                    }
+                }
+            }
+        };
+        for pfn in spare {
+            self.pages.free(&self.pv, cpu, pfn);
+        }
+        populated
+    }
+
+    /// Allocates pages that may become tables: all of them first, then one drain for all. In the other order one could
+    /// be unmapped, freed and allocated in between.
+    #[track_caller]
+    fn alloc_table_pages(&self, cpu: &Cpu<'_>, wanted: u8, spare: &mut Vec<Pfn>) -> bool {
+        for _ in 0..wanted {
+            match self.pages.alloc(&self.pv, cpu) {
+                Some(pfn) => spare.push(pfn),
+                None => return false,
+            }
+        }
+        !spare.iter().any(|pfn| self.drains_before_table(*pfn)) || self.vm_unmap_aliases(cpu).is_ok()
+    }
+
+    #[track_caller]
+    fn try_populate(&self, cpu: &Cpu<'_>, range: PageRange, spare: &mut Vec<Pfn>) -> Result<(), Lacking> {
         let mut users = self.tables.users.lock(cpu);
         for table in tables_of(range) {
             let count = users.0.entry(table).or_default();
             if *count == 0
-                && let Err(error) = self.make_tables(cpu, table << 21)
+                && let Err(lacking) = self.make_tables(cpu, table << 21, spare)
             {
                 users.0.remove(&table);
                 for done in *tables_of(range).start()..table {
                     *users.0.get_mut(&done).expect("counted above") -= 1;
                 }
-                return Err(error);
+                return Err(lacking);
             }
             *count += 1;
         }
         Ok(())
     }
 
-    fn make_tables(&self, cpu: &Cpu<'_>, va: u64) -> Result<(), MapError> {
+    #[track_caller]
+    fn make_tables(&self, cpu: &Cpu<'_>, va: u64, spare: &mut Vec<Pfn>) -> Result<(), Lacking> {
         let mut table = self.tables.root;
         for level in (2..=LEVELS).rev() {
             let word = Word::new(table, index(va, level));
             let mut entry = cpu.load_entry(word, level);
             if !entry.present() {
-                let pfn = self.pages.alloc(&self.pv, cpu).ok_or(MapError::NoMemory)?;
+                let pfn = spare.pop().ok_or(Lacking::Pages(level - 1))?;
                 if let Err(refused) = self.pv.alloc_table(cpu, pfn, level - 1) {
-                    self.pages.free(&self.pv, cpu, pfn);
-                    return Err(refused.into());
+                    spare.push(pfn);
+                    return Err(Lacking::Other(refused.into()));
                 }
                 entry = self.pv.make_entry(pfn, TABLE_FLAGS);
-                self.pv.set_entry(cpu, word, level, entry)?;
+                if let Err(refused) = self.pv.set_entry(cpu, word, level, entry) {
+                    self.pv.release_table(cpu, pfn, level - 1);
+                    spare.push(pfn);
+                    return Err(Lacking::Other(refused.into()));
+                }
             }
             table = entry.frame();
         }
