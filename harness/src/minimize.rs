@@ -1,0 +1,141 @@
+//! The minimizer: makes the story of a finding as short and as plain as it can while the same headline recurs.
+//!
+//! It works on the resolved story, in which every operand is bound and no event is void, so that deleting a line changes
+//! as little as possible in the meaning of the others. A change is kept if the headline recurs and the story got
+//! smaller by a measure that counts events first; so it comes to an end, and the same story always shrinks to the
+//! same one. What is left at the end has its pauses written by name, which survives edits of the code.
+
+mod events;
+mod header;
+mod measure;
+mod operands;
+mod pauses;
+
+use crate::headline::{Finding, Headline};
+use crate::runner::Runner;
+use crate::story::{Backends, MAX_RECORDS, Story};
+
+use measure::{Measure, measure};
+
+/// How far it got.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Events of the smallest story so far.
+    pub events: usize,
+    /// Stories played.
+    pub played: u64,
+}
+
+/// A story that was made smaller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Minimized {
+    /// The story, with its pauses by name.
+    pub story: Story,
+    /// What it finds.
+    pub finding: Finding,
+    /// It was interrupted before it was done.
+    pub interrupted: bool,
+}
+
+/// Makes a story smaller that finds something on these backends; none if it finds nothing. `goes_on` hears of every
+/// change that was kept, and of every few hundred that were not, and may say that it is enough.
+pub fn minimize(
+    runner: &mut Runner,
+    story: &Story,
+    backends: Backends,
+    goes_on: &mut dyn FnMut(Progress) -> bool,
+) -> Option<Minimized> {
+    // Without its void events the story is told anew: what it finds may change with it, and then the new story counts.
+    let clean = story.resolve().to_story();
+    let (story, finding) = match runner.play(&clean, backends) {
+        Some(finding) => (clean, finding),
+        None => (story.clone(), runner.play(story, backends)?),
+    };
+    let mut shrink = Shrink {
+        runner,
+        backends,
+        wanted: finding.headline.clone(),
+        smallest: measure(&story),
+        finding,
+        story,
+        played: 1,
+        stopped: false,
+        goes_on,
+    };
+    shrink.to_a_fixpoint();
+    pauses::by_name(&mut shrink);
+    let interrupted = shrink.stopped;
+    Some(Minimized { story: shrink.story, finding: shrink.finding, interrupted })
+}
+
+/// One story on its way to become smaller.
+struct Shrink<'a> {
+    runner: &'a mut Runner,
+    backends: Backends,
+    wanted: Headline,
+    story: Story,
+    finding: Finding,
+    smallest: Measure,
+    played: u64,
+    stopped: bool,
+    goes_on: &'a mut dyn FnMut(Progress) -> bool,
+}
+
+impl Shrink<'_> {
+    fn to_a_fixpoint(&mut self) {
+        loop {
+            let before = self.smallest;
+            header::shrink(self);
+            events::shrink(self);
+            pauses::shrink(self);
+            operands::shrink(self);
+            if self.smallest == before || self.stopped {
+                return;
+            }
+        }
+    }
+
+    /// Whether a story finds the same.
+    fn recurs(&mut self, candidate: &Story) -> bool {
+        self.played += 1;
+        if self.played.is_multiple_of(512) {
+            self.report();
+        }
+        match self.runner.play(candidate, self.backends) {
+            Some(finding) if finding.headline == self.wanted => {
+                self.finding = finding;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn report(&mut self) {
+        let progress = Progress { events: self.story.events.len(), played: self.played };
+        self.stopped |= !(self.goes_on)(progress);
+    }
+
+    /// Takes a story over if it is smaller and finds the same. It is judged as it would be told: resolved, and without
+    /// what has become void.
+    fn attempt(&mut self, candidate: &Story) -> bool {
+        if self.stopped || candidate.events.len() > MAX_RECORDS {
+            return false;
+        }
+        let candidate = candidate.resolve().to_story();
+        let size = measure(&candidate);
+        if size >= self.smallest || !self.recurs(&candidate) {
+            return false;
+        }
+        self.story = candidate;
+        self.smallest = size;
+        self.report();
+        true
+    }
+
+    /// Changes a copy of the story and takes it over, as [`Shrink::attempt`].
+    fn attempt_with(&mut self, change: impl FnOnce(&mut Story)) -> bool {
+        let mut candidate = self.story.clone();
+        change(&mut candidate);
+        self.attempt(&candidate)
+    }
+}

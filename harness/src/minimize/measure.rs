@@ -1,0 +1,78 @@
+//! When a story is smaller than another: fewer events first, then fewer pauses, then a plainer header, then plainer
+//! operands.
+
+use machine::Pause;
+use oracle::vocabulary::{Mapping, Place};
+
+use crate::story::{Action, Event, Story, Verb};
+
+/// Compared in the order of its fields.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Measure {
+    events: usize,
+    pauses: usize,
+    cpus: u8,
+    temperament: u32,
+    backends: u32,
+    sizes: u8,
+    operands: u32,
+    seats: u32,
+    depth: u64,
+}
+
+pub(super) fn measure(story: &Story) -> Measure {
+    let header = &story.header;
+    Measure {
+        events: story.events.len(),
+        pauses: story.events.iter().filter(|event| event.pause.is_some()).count(),
+        cpus: header.cpus,
+        temperament: header.temperament.bits().count_ones(),
+        backends: header.backends.bits().count_ones(),
+        sizes: header.sizes as u8,
+        operands: story.events.iter().map(operands).sum(),
+        seats: story.events.iter().map(|event| u32::from(event.cpu)).sum(),
+        depth: story.events.iter().filter_map(|event| event.pause).map(depth).sum(),
+    }
+}
+
+fn depth(pause: Pause) -> u64 {
+    match pause {
+        Pause::At(number) => u64::from(number),
+        Pause::Before { occurrence, .. } => u64::from(occurrence),
+    }
+}
+
+fn operands(event: &Event) -> u32 {
+    match event.action {
+        Action::Call { verb, irqs_off } => verb_size(verb) + 100 * u32::from(irqs_off),
+        Action::Fill { place } => place_size(place),
+        Action::Deliver { from } => 10 * u32::from(from.is_some()),
+        Action::DrainStores { count } => u32::from(count),
+        Action::Continue | Action::GracePeriod | Action::RunWork => 0,
+    }
+}
+
+fn verb_size(verb: Verb) -> u32 {
+    u32::from(match verb {
+        Verb::AllocPage { page }
+        | Verb::FreePage { page }
+        | Verb::MakeTable { page }
+        | Verb::UnmakeTable { page } => page.number(),
+        Verb::Vmap { first, count, area } => 16 * count + first.number() + area.number(),
+        Verb::MapRam { first, count, ram } => 16 * count + first.number() + ram.number(),
+        Verb::Vunmap { area } => area.number(),
+        Verb::UnmapRam { ram } => ram.number(),
+        Verb::DrainAliases => 0,
+        Verb::Read { place } => return place_size(place),
+        // A read is plainer than a write.
+        Verb::Write { place } => return 200 + place_size(place),
+    })
+}
+
+fn place_size(place: Place) -> u32 {
+    let slot = match place.mapping {
+        Mapping::Area(area) => area.number(),
+        Mapping::Ram(ram) => ram.number(),
+    };
+    u32::from(slot) + 16 * u32::from(place.page)
+}

@@ -1,0 +1,129 @@
+//! Plainer operands: fewer pages, lower slots, interrupts on, lower CPUs; a read instead of a write.
+
+use oracle::vocabulary::{AreaSlot, Mapping, PageSlot, Place, RamSlot};
+
+use crate::story::{Action, Event, Verb};
+
+use super::Shrink;
+
+pub(super) fn shrink(shrink: &mut Shrink<'_>) {
+    let mut index = 0;
+    while index < shrink.story.events.len() {
+        for plainer in plainer(&shrink.story.events[index]) {
+            shrink.attempt_with(|story| story.events[index].action = plainer);
+            if index >= shrink.story.events.len() {
+                return;
+            }
+        }
+        for cpu in 0..shrink.story.events[index].cpu {
+            shrink.attempt_with(|story| story.events[index].cpu = cpu);
+            if index >= shrink.story.events.len() {
+                return;
+            }
+        }
+        index += 1;
+    }
+    for kind in [rename_areas, rename_rams] {
+        shrink.attempt_with(|story| kind(&mut story.events));
+    }
+}
+
+/// Other ways to tell an event, the plainest first.
+fn plainer(event: &Event) -> Vec<Action> {
+    let call = |verb| Action::Call { verb, irqs_off: false };
+    match event.action {
+        Action::Call { verb, irqs_off } => {
+            let mut ways: Vec<_> = plainer_verbs(verb).into_iter().map(call).collect();
+            if irqs_off {
+                ways.push(call(verb));
+                ways.extend(plainer_verbs(verb).into_iter().map(|verb| Action::Call { verb, irqs_off }));
+            }
+            ways
+        }
+        Action::Fill { place } => places(place).into_iter().map(|place| Action::Fill { place }).collect(),
+        Action::Deliver { from: Some(_) } => vec![Action::Deliver { from: None }],
+        Action::DrainStores { count } => {
+            (1..count).map(|count| Action::DrainStores { count }).collect()
+        }
+        Action::Deliver { from: None } | Action::Continue | Action::GracePeriod | Action::RunWork => Vec::new(),
+    }
+}
+
+fn plainer_verbs(verb: Verb) -> Vec<Verb> {
+    let slots = |slot: u8| 0..slot;
+    match verb {
+        Verb::AllocPage { page } => lower(page).map(|page| Verb::AllocPage { page }).collect(),
+        Verb::FreePage { page } => lower(page).map(|page| Verb::FreePage { page }).collect(),
+        Verb::MakeTable { page } => lower(page).map(|page| Verb::MakeTable { page }).collect(),
+        Verb::UnmakeTable { page } => lower(page).map(|page| Verb::UnmakeTable { page }).collect(),
+        Verb::Vmap { first, count, area } => (1..count)
+            .map(|count| Verb::Vmap { first, count, area })
+            .chain(lower(first).map(|first| Verb::Vmap { first, count, area }))
+            .collect(),
+        Verb::MapRam { first, count, ram } => (1..count)
+            .map(|count| Verb::MapRam { first, count, ram })
+            .chain(lower(first).map(|first| Verb::MapRam { first, count, ram }))
+            .collect(),
+        Verb::Vunmap { area } => {
+            slots(area.number()).map(|area| Verb::Vunmap { area: AreaSlot::new(area) }).collect()
+        }
+        Verb::UnmapRam { ram } => {
+            slots(ram.number()).map(|ram| Verb::UnmapRam { ram: RamSlot::new(ram) }).collect()
+        }
+        Verb::DrainAliases => Vec::new(),
+        Verb::Read { place } => places(place).into_iter().map(|place| Verb::Read { place }).collect(),
+        Verb::Write { place } => std::iter::once(Verb::Read { place })
+            .chain(places(place).into_iter().map(|place| Verb::Write { place }))
+            .collect(),
+    }
+}
+
+fn lower(page: PageSlot) -> impl Iterator<Item = PageSlot> {
+    (0..page.number()).map(PageSlot::new)
+}
+
+fn places(place: Place) -> Vec<Place> {
+    (0..place.page).map(|page| Place { page, ..place }).collect()
+}
+
+/// Areas are numbered by their first appearance.
+fn rename_areas(events: &mut [Event]) {
+    let mut names: Vec<u8> = Vec::new();
+    let mut rename = |area: &mut AreaSlot| *area = AreaSlot::new(number(&mut names, area.number()));
+    for event in events {
+        match &mut event.action {
+            Action::Call { verb: Verb::Vmap { area, .. } | Verb::Vunmap { area }, .. } => rename(area),
+            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. } | Action::Fill { place } => {
+                if let Mapping::Area(area) = &mut place.mapping {
+                    rename(area);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// So are the mappings of map-ram.
+fn rename_rams(events: &mut [Event]) {
+    let mut names: Vec<u8> = Vec::new();
+    let mut rename = |ram: &mut RamSlot| *ram = RamSlot::new(number(&mut names, ram.number()));
+    for event in events {
+        match &mut event.action {
+            Action::Call { verb: Verb::MapRam { ram, .. } | Verb::UnmapRam { ram }, .. } => rename(ram),
+            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. } | Action::Fill { place } => {
+                if let Mapping::Ram(ram) = &mut place.mapping {
+                    rename(ram);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn number(names: &mut Vec<u8>, name: u8) -> u8 {
+    let known = names.iter().position(|known| *known == name);
+    known.unwrap_or_else(|| {
+        names.push(name);
+        names.len() - 1
+    }) as u8
+}
