@@ -127,7 +127,7 @@ pub const BUGS: &[Bug] = &[
                 out is on none, and one that was freed in it stays unflushed.",
         source: "Linux commit fc1e0d980037: flush the dirty slots of full vmap blocks too",
         omitted: &[Step::DrainWalksAllBlocks],
-        length: 7,
+        length: 5,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE
     },

@@ -6,6 +6,7 @@ pub mod fuzz;
 pub mod headline;
 pub mod minimize;
 pub mod runner;
+pub mod search;
 pub mod story;
 pub mod subject;
 

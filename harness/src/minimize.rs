@@ -10,6 +10,7 @@ mod header;
 mod measure;
 mod operands;
 mod pauses;
+mod trades;
 
 use crate::headline::{Finding, Headline};
 use crate::runner::Runner;
@@ -62,7 +63,7 @@ pub fn minimize(
         stopped: false,
         goes_on,
     };
-    shrink.to_a_fixpoint();
+    shrink.shrink_to_a_fixpoint();
     pauses::by_name(&mut shrink);
     let interrupted = shrink.stopped;
     Some(Minimized { story: shrink.story, finding: shrink.finding, interrupted })
@@ -82,13 +83,14 @@ struct Shrink<'a> {
 }
 
 impl Shrink<'_> {
-    fn to_a_fixpoint(&mut self) {
+    fn shrink_to_a_fixpoint(&mut self) {
         loop {
             let before = self.smallest;
             header::shrink(self);
             events::shrink(self);
             pauses::shrink(self);
             operands::shrink(self);
+            trades::shrink(self);
             if self.smallest == before || self.stopped {
                 return;
             }

@@ -42,10 +42,10 @@ fn plainer(event: &Event) -> Vec<Action> {
         }
         Action::Fill { place } => places(place).into_iter().map(|place| Action::Fill { place }).collect(),
         Action::Deliver { from: Some(_) } => vec![Action::Deliver { from: None }],
-        Action::DrainStores { count } => {
-            (1..count).map(|count| Action::DrainStores { count }).collect()
+        Action::DrainStores { count } => (1..count).map(|count| Action::DrainStores { count }).collect(),
+        Action::Deliver { from: None } | Action::Continue | Action::GracePeriod | Action::RunWork => {
+            Vec::new()
         }
-        Action::Deliver { from: None } | Action::Continue | Action::GracePeriod | Action::RunWork => Vec::new(),
     }
 }
 
@@ -93,7 +93,8 @@ fn rename_areas(events: &mut [Event]) {
     for event in events {
         match &mut event.action {
             Action::Call { verb: Verb::Vmap { area, .. } | Verb::Vunmap { area }, .. } => rename(area),
-            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. } | Action::Fill { place } => {
+            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. }
+            | Action::Fill { place } => {
                 if let Mapping::Area(area) = &mut place.mapping {
                     rename(area);
                 }
@@ -110,7 +111,8 @@ fn rename_rams(events: &mut [Event]) {
     for event in events {
         match &mut event.action {
             Action::Call { verb: Verb::MapRam { ram, .. } | Verb::UnmapRam { ram }, .. } => rename(ram),
-            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. } | Action::Fill { place } => {
+            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. }
+            | Action::Fill { place } => {
                 if let Mapping::Ram(ram) = &mut place.mapping {
                     rename(ram);
                 }

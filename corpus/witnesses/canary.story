@@ -1,0 +1,5 @@
+story 1
+under bug canary
+// The page is not given back, which shows when everything is torn down.
+cpus 1, hardware calm, sizes tiny, backends native xen
+c0  free-page p0

@@ -1,0 +1,83 @@
+//! Trades: something else gets larger, and one or two events are left out for it. A mapping takes more pages than two
+//! smaller ones did together; a wilder walker does by itself what a line told it to do; a pause moves to where another
+//! line is not needed.
+
+use machine::{Pause, Temperament};
+
+use crate::story::{Action, Story, Verb};
+
+use super::Shrink;
+
+/// Up to so many events trades are tried.
+const EVENTS: usize = 12;
+
+/// Pauses beyond this number are not tried: operations have fewer points, but for the largest.
+const FARTHEST: u16 = 120;
+
+/// The most pages that a mapping is given.
+const PAGES: u8 = 4;
+
+pub(super) fn shrink(shrink: &mut Shrink<'_>) {
+    while shrink.story.events.len() <= EVENTS && !shrink.stopped {
+        if !(walkers(shrink) || pages(shrink) || pauses(shrink)) {
+            return;
+        }
+    }
+}
+
+fn walkers(shrink: &mut Shrink<'_>) -> bool {
+    let eager = Temperament::EAGER_WALKERS;
+    !shrink.story.header.temperament.contains(eager)
+        && for_one_or_two(shrink, &|story| {
+            story.header.temperament.insert(eager);
+            true
+        })
+}
+
+fn pages(shrink: &mut Shrink<'_>) -> bool {
+    (0..shrink.story.events.len()).any(|index| {
+        (2..=PAGES).any(|more| {
+            for_one_or_two(shrink, &|story| match &mut story.events[index].action {
+                Action::Call { verb: Verb::Vmap { count, .. } | Verb::MapRam { count, .. }, .. } => {
+                    let grows = *count < more;
+                    *count = more;
+                    grows
+                }
+                _ => false,
+            })
+        })
+    })
+}
+
+fn pauses(shrink: &mut Shrink<'_>) -> bool {
+    (0..shrink.story.events.len()).any(|paused| {
+        shrink.story.events[paused].pause.is_some()
+            && (1..=FARTHEST).any(|number| {
+                (0..shrink.story.events.len()).filter(|left_out| *left_out != paused).any(|left_out| {
+                    shrink.attempt_with(|story| {
+                        story.events[paused].pause = Some(Pause::At(number));
+                        story.events.remove(left_out);
+                    })
+                })
+            })
+    })
+}
+
+/// Makes a change, if it is one, and leaves one event out for it, or two.
+fn for_one_or_two(shrink: &mut Shrink<'_>, change: &dyn Fn(&mut Story) -> bool) -> bool {
+    let mut changed = shrink.story.clone();
+    if !change(&mut changed) {
+        return false;
+    }
+    let count = changed.events.len();
+    (0..count).any(|first| {
+        (first..count).any(|second| {
+            let mut candidate = changed.clone();
+            candidate.events.remove(second);
+            if second != first {
+                candidate.events.remove(first);
+            }
+            shrink.attempt(&candidate)
+        })
+    })
+}

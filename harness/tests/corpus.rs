@@ -1,0 +1,128 @@
+//! Every story of the corpus, one test for each file.
+//!
+//! By default each is clean. A witness, played under its bug, finds what the catalogue says on every backend where the
+//! bug shows, and nothing on the others. When a seed story fails, a kernel or a check is wrong; when a witness no longer
+//! finds its bug, the harness has become blind, or a pause must be named anew.
+
+use harness::catalogue::{self, BUGS, Bug, Selection};
+use harness::checks::Checks;
+use harness::runner::Runner;
+use harness::story::{Backends, Document, Tag};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for file in stories("seeds").into_iter().chain(stories("witnesses")) {
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        trials.push(Trial::test(format!("clean::{name}"), move || clean(&file)));
+    }
+    for bug in BUGS {
+        trials.push(Trial::test(format!("witness::{}", bug.name), || witness(bug)));
+    }
+    trials.push(Trial::test("bugs_and_witnesses_belong_together", bugs_and_witnesses_belong_together));
+    trials.push(Trial::test("the_seeds_tell_every_kind_of_event", the_seeds_tell_every_kind_of_event));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name)
+}
+
+fn stories(name: &str) -> Vec<PathBuf> {
+    let entries = folder(name).read_dir().expect("a folder of the corpus");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+fn read(file: &Path) -> Result<Document, Failed> {
+    Ok(Document::read(&std::fs::read(file)?)?)
+}
+
+fn runner(selection: &Selection) -> Runner {
+    Runner::new(selection.setup(), Checks::default())
+}
+
+fn clean(file: &Path) -> Result<(), Failed> {
+    let story = read(file)?.story;
+    let resolved = story.resolve();
+    if resolved.void > 0 {
+        return Err(format!("{} events are void:\n{story}", resolved.void).into());
+    }
+    if let Some(finding) = runner(&Selection::default()).play(&story, Backends::all()) {
+        return Err(finding.to_string().into());
+    }
+    // A pause that nothing reaches is a line without meaning: the code has moved on, and the story must follow.
+    let mut reached = BTreeSet::new();
+    for selection in Selection::all(&read(file)?.under)?.iter().chain([&Selection::default()]) {
+        for backend in Backends::all() {
+            let mut runner = runner(selection);
+            runner.play(&story, backend);
+            reached.extend(runner.pauses().iter().map(|(event, _)| usize::from(*event)));
+        }
+    }
+    let paused = story.events.iter().enumerate().filter(|(_, event)| event.pause.is_some());
+    match paused.map(|(index, event)| (index, *event)).find(|(index, _)| !reached.contains(index)) {
+        None => Ok(()),
+        Some((_, event)) => Err(format!("no backend reaches the pause of: {event}").into()),
+    }
+}
+
+fn witness(bug: &'static Bug) -> Result<(), Failed> {
+    let document = read(&folder("witnesses").join(format!("{}.story", bug.name)))?;
+    if document.under.bug.as_deref() != Some(bug.name) {
+        return Err(format!("it says that it is {}", document.under).into());
+    }
+    if document.story.events.len() != bug.length {
+        return Err(format!(
+            "it has {} events, the catalogue says {}",
+            document.story.events.len(),
+            bug.length
+        )
+        .into());
+    }
+    let selection = &Selection::all(&document.under)?[0];
+    for backend in Backends::all() {
+        let found = runner(selection).play(&document.story, backend);
+        let expected = bug.shows_on.contains(backend).then_some(bug.finds.to_owned());
+        let got = found.as_ref().map(|finding| {
+            let headline = &finding.headline;
+            format!("{}: {}: {}", headline.rule, headline.operation, headline.what)
+        });
+        if got != expected {
+            return Err(format!("on {backend:?} it finds {found:#?}, expected {expected:?}").into());
+        }
+    }
+    Ok(())
+}
+
+fn bugs_and_witnesses_belong_together() -> Result<(), Failed> {
+    let files: BTreeSet<_> = stories("witnesses")
+        .iter()
+        .map(|file| file.file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    let bugs: BTreeSet<_> = BUGS.iter().map(|bug| bug.name.to_owned()).collect();
+    if files != bugs {
+        return Err(format!("{:?}", files.symmetric_difference(&bugs)).into());
+    }
+    if catalogue::named("no such bug").is_ok() {
+        return Err("a bug that does not exist was found".into());
+    }
+    Ok(())
+}
+
+fn the_seeds_tell_every_kind_of_event() -> Result<(), Failed> {
+    let mut told = BTreeSet::new();
+    for file in stories("seeds") {
+        told.extend(read(&file)?.story.events.iter().map(|event| event.action.name()));
+    }
+    let missing: Vec<_> = Tag::ALL
+        .iter()
+        .filter(|tag| !tag.is_pause() && !told.contains(tag.word()))
+        .map(|tag| tag.word())
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("not told: {}", missing.join(", ")).into()) }
+}

@@ -1,0 +1,81 @@
+//! The pipeline from nothing to a witness: known bugs are found by random search, told apart by their headlines, and
+//! minimized to no more events than the witness that was written by hand.
+
+use harness::catalogue::{BUGS, Bug, Selection};
+use harness::checks::Checks;
+use harness::minimize::minimize;
+use harness::runner::Runner;
+use harness::search::{Found, Search};
+use harness::story::{Backends, Under};
+use machine::Pause;
+
+fn runner(bug: &Bug) -> Runner {
+    let under = Under { bug: Some(bug.name.to_owned()), designs: Vec::new() };
+    Runner::new(Selection::all(&under).expect("a known bug")[0].setup(), Checks::default())
+}
+
+/// The first finding of a search.
+fn first(runner: &mut Runner, seed: u64, backends: Backends, most: u64) -> Option<Found> {
+    let mut search = Search::new(seed, backends);
+    search.run(runner, |step| step.new.is_none() && step.played < most);
+    search.found().next().cloned()
+}
+
+#[test]
+fn every_bug_is_found_and_minimized_to_no_more_than_its_witness() {
+    for bug in BUGS {
+        let mut runner = runner(bug);
+        let found = first(&mut runner, 1, Backends::all(), 200_000);
+        let found = found.unwrap_or_else(|| panic!("{} is not found", bug.name));
+        let small =
+            minimize(&mut runner, &found.story, Backends::all(), &mut |_| true).expect("it was found");
+        assert_eq!(small.finding.headline, found.finding.headline, "{}", bug.name);
+        assert!(small.story.events.len() <= bug.length, "{}: {}\n{}", bug.name, small.finding, small.story);
+        let by_number = small.story.events.iter().filter(|event| matches!(event.pause, Some(Pause::At(_))));
+        assert_eq!(by_number.count(), 0, "{}", small.story);
+        let again =
+            minimize(&mut runner, &small.story, Backends::all(), &mut |_| true).expect("it was found");
+        assert_eq!(again.story, small.story, "{}: not a fixpoint", bug.name);
+    }
+}
+
+#[test]
+fn a_bug_that_shows_on_one_backend_only_is_silent_on_the_others() {
+    for bug in BUGS.iter().filter(|bug| bug.shows_on != Backends::all()) {
+        let found = first(&mut runner(bug), 1, Backends::all().difference(bug.shows_on), 4_000);
+        assert!(found.is_none(), "{}: {:?}", bug.name, found.map(|found| found.finding));
+    }
+}
+
+#[test]
+fn the_same_seed_finds_the_same() {
+    let bug = BUGS.iter().find(|bug| bug.name == "vb-full-missed").expect("a known bug");
+    let search = |runner: &mut Runner| {
+        let mut search = Search::new(5, Backends::all());
+        search.run(runner, |step| step.played < 3_000);
+        search
+            .found()
+            .map(|found| (found.finding.clone(), found.story.clone(), found.times))
+            .collect::<Vec<_>>()
+    };
+    let mut used = runner(bug);
+    let once = search(&mut used);
+    assert!(!once.is_empty());
+    assert_eq!(search(&mut used), once, "what was played before must not matter");
+    assert_eq!(search(&mut runner(bug)), once);
+}
+
+#[test]
+fn minimizing_can_be_interrupted_and_keeps_what_it_has() {
+    let bug = BUGS.iter().find(|bug| bug.name == "drain-irqs-off.a").expect("a known bug");
+    let mut runner = runner(bug);
+    let found = first(&mut runner, 3, Backends::all(), 100_000).expect("it is found");
+    let mut reports = 0;
+    let small = minimize(&mut runner, &found.story, Backends::all(), &mut |_| {
+        reports += 1;
+        reports < 2
+    });
+    let small = small.expect("it was found");
+    assert!(small.interrupted);
+    assert_eq!(runner.play(&small.story, Backends::all()), Some(small.finding));
+}
