@@ -197,7 +197,7 @@ impl Bus {
     // --- memory as one CPU sees it ---
 
     /// What a CPU would load from here: its own newest buffered store, else memory.
-    #[inline]
+    #[inline(always)]
     pub fn seen_by(&self, cpu: u8, target: Target) -> u64 {
         if self.core(cpu).buffered.get() != 0
             && let Some(value) = self.forwarded(cpu, target)
@@ -215,7 +215,7 @@ impl Bus {
     }
 
     /// What memory holds here.
-    #[inline]
+    #[inline(always)]
     pub fn in_memory(&self, target: Target) -> u64 {
         match target {
             Target::Var(var) => self.memory.value(var),

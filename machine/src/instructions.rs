@@ -7,6 +7,7 @@ use crate::cpu::{Cpu, Stop};
 use crate::memory::{Target, Word};
 use crate::paging::{Flags, PAGE_SIZE, canonical};
 use crate::point::{Family, PointKind, Temperament};
+use crate::tlb::TlbEntry;
 use crate::trace::TraceEvent;
 use crate::wait::{Wait, WaitKind};
 use crate::walker::{Intent, PageFault, permits};
@@ -80,23 +81,48 @@ impl Cpu<'_> {
         self.translate(va, Intent::Fetch, Location::caller()).map(|_| ())
     }
 
+    /// Where an address leads: by the TLB, if it has a leaf that permits this.
+    #[inline(always)]
     fn translate(&self, va: u64, intent: Intent, at: &'static Location<'static>) -> Result<Word, PageFault> {
+        let cached = self.core.tlb.borrow().leaf(va, self.core.cr3.get().pcid);
+        match cached {
+            // The dirty bit must be set in memory before a write goes through: walk again.
+            Some(leaf)
+                if permits(leaf.flags, intent, self.core)
+                    && (intent != Intent::Write || leaf.flags.contains(Flags::DIRTY)) =>
+            {
+                self.reach(&leaf, va, at)
+            }
+            _ => self.translate_by_walk(va, intent, cached, at),
+        }
+    }
+
+    #[inline(never)]
+    fn translate_by_walk(
+        &self,
+        va: u64,
+        intent: Intent,
+        cached: Option<TlbEntry>,
+        at: &'static Location<'static>,
+    ) -> Result<Word, PageFault> {
         if !canonical(va) {
             return Err(PageFault { va, protection: false });
         }
-        let pcid = self.core.cr3.get().pcid;
-        let cached = self.core.tlb.borrow().leaf(va, pcid);
         let found = match cached {
             Some(leaf) if !permits(leaf.flags, intent, self.core) => Err(PageFault { va, protection: true }),
-            // The dirty bit must be set in memory before a write goes through: walk again.
-            Some(leaf) if intent != Intent::Write || leaf.flags.contains(Flags::DIRTY) => Ok(leaf),
             _ => self.bus.walk(self.id, va, intent, Some(at)),
         };
         let leaf = found.inspect_err(|_| {
             // A fault drops what was cached for the address, path and leaf (SDM volume 3A, 4.10.4.1), so that it is
             // spurious at most once.
-            self.core.tlb.borrow_mut().fault(va, pcid);
+            self.core.tlb.borrow_mut().fault(va, self.core.cr3.get().pcid);
         })?;
+        self.reach(&leaf, va, at)
+    }
+
+    /// The word at an address that this leaf covers.
+    #[inline(always)]
+    fn reach(&self, leaf: &TlbEntry, va: u64, at: &'static Location<'static>) -> Result<Word, PageFault> {
         let frame = leaf.frame_of(va);
         if frame.0 >= self.bus.memory.frames() {
             return Err(PageFault { va, protection: false });

@@ -260,6 +260,7 @@ fn reserved(entry: Entry, level: u8) -> bool {
 }
 
 /// Whether a leaf with these flags lets a CPU do this. Supervisor writes obey the writable bit (CR0.WP is set).
+#[inline]
 pub(crate) fn permits(flags: Flags, intent: Intent, core: &Core) -> bool {
     // Speculation asks nobody: a CPU in user mode may have translated a supervisor address by the time it traps.
     if intent == Intent::Speculate {

@@ -62,15 +62,15 @@ impl Software for Accesses {
         let mut sum = 0;
         match work {
             Work::Nothing => {}
-            Work::Loads(count) => (0..count).for_each(|_| sum += cpu.load(black_box(var))),
-            Work::Stores(count) => (0..count).for_each(|value| cpu.store(black_box(var), u64::from(value))),
+            Work::Loads(count) => (0..count).for_each(|_| sum += cpu.load(var)),
+            Work::Stores(count) => (0..count).for_each(|value| cpu.store(var, u64::from(value))),
             Work::LoadsBehindStores(count) => {
                 (0..4).for_each(|other| cpu.store(self.vars.at(8 + other), 1));
-                (0..count).for_each(|_| sum += cpu.load(black_box(var)));
+                (0..count).for_each(|_| sum += cpu.load(var));
             }
-            Work::Locked(count) => (0..count).for_each(|_| sum += cpu.fetch_add(black_box(var), 1)),
+            Work::Locked(count) => (0..count).for_each(|_| sum += cpu.fetch_add(var, 1)),
             Work::Reads(count) => {
-                (0..count).for_each(|_| sum += cpu.read(black_box(VA)).expect("it is mapped"));
+                (0..count).for_each(|_| sum += cpu.read(VA).expect("it is mapped"));
             }
             Work::Interrupts(count) => (0..count).for_each(|_| cpu.send_ipi(0, 0)),
             Work::TouchFrames => {
