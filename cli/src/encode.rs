@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::complaint::Done;
 use crate::keep::{Folder, Kept};
-use crate::output::{Answer, count};
+use crate::output::{Answer, count, remark};
 use crate::story_files::{self, StoryFile};
 
 const EXAMPLES: &str = "\
@@ -63,9 +63,9 @@ impl Encode {
         let under = files.iter().filter(|file| file.under_left_off).count() as u64;
         if under > 0 {
             let stories = count(under, "story", "stories");
-            eprintln!(
+            remark(format_args!(
                 "shootdown: the `under` lines of {stories} were left off: say --bug or --design to replay"
-            );
+            ));
         }
         let encoded = Encoded { files };
         self.answer.give(&encoded, |text| {

@@ -42,6 +42,13 @@ pub(crate) fn refuse_to_replace(path: &Path, may_be_there: impl FnOnce(&[u8]) ->
     }
 }
 
+/// Complains if no file can be written beside this one.
+pub(crate) fn must_be_writable(path: &Path) -> Done<()> {
+    let folder = folder_of(path);
+    let complain = |error| Complaint::at(path, format!("cannot be written: {error}"));
+    temporary(folder).map(drop).map_err(complain)
+}
+
 /// A folder for output. Until the first file it need not be there; that it can be there is known from the start.
 #[derive(Debug)]
 pub(crate) struct Folder {

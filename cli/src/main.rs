@@ -10,7 +10,9 @@ mod encode;
 mod finding;
 mod interrupt;
 mod keep;
+mod minimize;
 mod output;
+mod progress;
 mod replay;
 mod run;
 mod show;
@@ -22,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use complaint::{Complaint, Done};
+use output::remark;
 
 const EXAMPLES: &str = "\
 Exit codes:
@@ -42,6 +45,7 @@ struct CommandLine {
 enum Command {
     Run(run::Run),
     Replay(replay::Replay),
+    Minimize(minimize::Minimize),
     Show(show::Show),
     Encode(encode::Encode),
     Bugs(bugs::Bugs),
@@ -61,7 +65,7 @@ fn main() -> ExitCode {
         Ok(Found::Something) => ExitCode::from(1),
         Err(Complaint::NobodyListens) => ExitCode::from(2),
         Err(complaint) => {
-            eprintln!("shootdown: {complaint}");
+            remark(format_args!("shootdown: {complaint}"));
             ExitCode::from(2)
         }
     }
@@ -71,6 +75,7 @@ fn run(command: &Command) -> Done<Found> {
     match command {
         Command::Run(run) => run.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Minimize(minimize) => minimize.run().map(|()| Found::Nothing),
         Command::Show(show) => show.run().map(|()| Found::Nothing),
         Command::Encode(encode) => encode.run().map(|()| Found::Nothing),
         Command::Bugs(bugs) => bugs.run().map(|()| Found::Nothing),

@@ -51,6 +51,11 @@ pub(crate) fn print(text: &str) -> Done<()> {
     Ok(out.flush()?)
 }
 
+/// Says something on standard error; if nobody listens there any more, nobody needs it.
+pub(crate) fn remark(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// A count and what is counted.
 pub(crate) fn count(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })

@@ -12,6 +12,7 @@ use harness::coverage::Coverage;
 use harness::headline::{Finding, Headline};
 use harness::story::{Backends, Story, Under};
 
+use crate::output::remark;
 use crate::under;
 
 use super::sequence::{Chunk, Sequence};
@@ -122,7 +123,7 @@ struct Witness<'a> {
 impl Drop for Witness<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("shootdown: the harness broke in story {}:\n{}", self.number, self.story);
+            remark(format_args!("shootdown: the harness broke in story {}:\n{}", self.number, self.story));
         }
     }
 }

@@ -2,7 +2,6 @@
 
 mod findings;
 mod jobs;
-mod progress;
 mod sequence;
 mod summary;
 
@@ -16,12 +15,12 @@ use crate::Found;
 use crate::complaint::Done;
 use crate::interrupt;
 use crate::keep::Folder;
-use crate::output::Answer;
+use crate::output::{Answer, count};
+use crate::progress::{End, Progress};
 use crate::under;
 
 use findings::Findings;
 use jobs::{Jobs, Message};
-use progress::Progress;
 use sequence::Sequence;
 use summary::{Summaries, Summary};
 
@@ -53,9 +52,9 @@ pub(crate) struct Run {
     /// Which stories are played
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// So many threads play
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = from_one)]
-    jobs: u64,
+    /// So many threads play, at most 256
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = jobs)]
+    jobs: usize,
     /// The backends that play: native, xen, or both parted by a comma; without it all of them
     #[arg(long, value_name = "LIST", value_parser = backends)]
     backends: Option<Backends>,
@@ -73,6 +72,12 @@ pub(crate) struct Run {
 
 fn from_one(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a number from 1 on".to_owned())
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    const MOST: usize = 256;
+    let jobs = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    jobs.ok_or_else(|| format!("expected a number from 1 to {MOST}"))
 }
 
 fn backends(text: &str) -> Result<Backends, String> {
@@ -108,11 +113,18 @@ impl Run {
 
     fn search(&self, under: &Under, folder: &Folder) -> Done<Summary> {
         let sequence = Sequence::new(self.seed, self.backends.unwrap_or(Backends::all()), self.stories);
-        let began = Instant::now();
-        let deadline = self.seconds.map(|seconds| began + Duration::from_secs(seconds));
-        let mut progress = Progress::new(under, self.stories, self.seconds);
+        // A time that no clock will show is no limit.
+        let deadline =
+            self.seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+        let end = match (self.stories, self.seconds) {
+            (Some(stories), _) => End::Stories(stories),
+            (None, Some(seconds)) => End::Seconds(seconds),
+            (None, None) => End::Open,
+        };
+        let mut progress = Progress::new(&under::describe(under), end);
+        let far = |findings: &Findings<'_>| count(findings.len() as u64, "finding", "findings");
         let mut findings = Findings::new(folder, under);
-        let jobs = Jobs { sequence, under, threads: self.jobs as usize };
+        let jobs = Jobs { sequence, under, threads: self.jobs };
         let (mut interrupted, mut failed) = (false, None);
         let coverage = jobs.run(|message| {
             match message {
@@ -121,12 +133,12 @@ impl Run {
                     Ok(None) => {}
                     Err(complaint) => failed = Some(complaint),
                 },
-                Message::Tick(played) => progress.tick(played, findings.len()),
+                Message::Tick(played) => progress.tick(played, &far(&findings)),
             }
             interrupted |= interrupt::asked();
             !interrupted && failed.is_none() && deadline.is_none_or(|deadline| Instant::now() < deadline)
         });
-        progress.end(coverage.stories, findings.len(), began.elapsed());
+        progress.end(coverage.stories, &far(&findings));
         match failed {
             Some(complaint) => Err(complaint),
             None => Ok(Summary::new(self.seed, under, interrupted, coverage, findings, self.coverage)),

@@ -3,7 +3,7 @@
 use crate::program::{CALM, Place};
 
 /// Each command that reads a story, with the story at the end.
-const READERS: [&[&str]; 3] = [&["show"], &["encode"], &["replay"]];
+const READERS: [&[&str]; 4] = [&["show"], &["encode"], &["replay"], &["minimize"]];
 
 fn refuse_story(content: impl AsRef<[u8]>, said: &[&str]) {
     let place = Place::new();
@@ -76,7 +76,9 @@ fn a_folder_without_stories() {
         let said = ["empty: expected stories in this folder, found none"];
         place.refuses(&[&reader[..], &["empty"]].concat(), &said);
     }
-    place.refuses(&["show", "empty"], &["empty: expected a story file, found a folder"]);
+    for reader in ["show", "minimize"] {
+        place.refuses(&[reader, "empty"], &["empty: expected a story file, found a folder"]);
+    }
 }
 
 #[test]
@@ -98,6 +100,8 @@ fn an_output_folder_that_cannot_be_written_to() {
     let said = ["file/out: expected a folder that can be written to"];
     place.refuses(&["encode", "a.story", "-o", "file/out"], &said);
     place.refuses(&["encode", "a.story", "-o", "file"], &["file: expected a folder that can be written to"]);
+    place.refuses(&["minimize", "a.story", "-o", "file/out"], &["file/out: cannot be written"]);
+    place.refuses(&["minimize", "a.story", "-o", "no/out"], &["no/out: cannot be written"]);
 }
 
 #[test]
@@ -113,7 +117,7 @@ fn an_output_folder_of_a_run_that_cannot_be_written_to() {
 fn an_unknown_bug_design_or_backend() {
     let place = Place::new();
     place.write("a.story", CALM);
-    let all: [&[&str]; 2] = [&["run", "--stories", "10"], &["replay", "a.story"]];
+    let all: [&[&str]; 3] = [&["run", "--stories", "10"], &["replay", "a.story"], &["minimize", "a.story"]];
     for command in all {
         let with = |flag: &[&'static str]| [command, flag].concat();
         place.refuses(&with(&["--bug", "no-such"]), &["--bug no-such: ", "expected"]);
@@ -140,7 +144,7 @@ fn an_unknown_bug_or_design_within_a_file() {
 }
 
 /// Each command that plays a story, with the story at the end.
-const PLAYERS: [&[&str]; 1] = [&["replay"]];
+const PLAYERS: [&[&str]; 2] = [&["replay"], &["minimize"]];
 
 #[test]
 fn a_run_of_nothing_or_by_nobody() {
@@ -148,9 +152,10 @@ fn a_run_of_nothing_or_by_nobody() {
     for flag in ["--jobs", "--stories", "--seconds"] {
         for wrong in ["0", "-1", "many", ""] {
             let flag = format!("{flag}={wrong}");
-            place.refuses(&["run", &flag], &["expected a number from 1 on"]);
+            place.refuses(&["run", &flag], &["expected a number from 1 "]);
         }
     }
+    place.refuses(&["run", "--jobs", "1000000000"], &["expected a number from 1 to 256"]);
     place.refuses(&["run", "--stories", "1", "--seconds", "1"], &["cannot be used with"]);
 }
 

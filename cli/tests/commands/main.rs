@@ -3,6 +3,8 @@
 mod bad_input;
 mod encode;
 mod lists;
+mod manual;
+mod minimize;
 mod program;
 mod replay;
 mod run;

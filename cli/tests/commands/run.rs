@@ -140,3 +140,31 @@ fn ctrl_c_ends_a_run_with_its_summary_and_keeps_the_findings() {
     assert!(out.contains(", interrupted\n") && out.contains("findings/"), "{out}");
     assert!(place.names("findings").iter().all(|name| !name.starts_with('.')), "whole files only");
 }
+
+#[test]
+fn a_bug_without_its_letter_is_planted_in_each_variant_in_turn() {
+    let place = Place::new();
+    let command = ["run", "--stories", "200", "--bug", "va-reuse-unflushed", "--format", "json"];
+    let ran = place.run(&command);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let runs = ran.json()["runs"].as_array().expect("a list").clone();
+    let bugs: Vec<_> = runs.iter().map(|run| run["under"]["bug"].as_str().expect("a bug")).collect();
+    assert_eq!(bugs, ["va-reuse-unflushed.a", "va-reuse-unflushed.b"]);
+    for run in &runs {
+        let file = run["findings"][0]["file"].as_str().expect("a file");
+        let story = String::from_utf8(place.read(file)).expect("text");
+        let under = format!("story 1\nunder bug {}\ncpus ", run["under"]["bug"].as_str().expect("a bug"));
+        assert!(story.starts_with(&under), "{story}");
+    }
+}
+
+#[test]
+fn a_bug_that_only_one_backend_can_see_is_silent_on_the_other() {
+    let place = Place::new();
+    let run = |bug, backends| {
+        let all = ["run", "--stories", "1000", "--bug", bug, "--backends", backends, "--format", "json"];
+        json(&place.run(&all))["findings"].as_array().expect("a list").len()
+    };
+    assert_eq!(run("lazy-alias-pins.a", "native"), 0);
+    assert!(run("lazy-alias-pins.a", "xen") > 0);
+}

@@ -1,0 +1,119 @@
+//! `shootdown minimize`: the story of a finding, as short and plain as it gets.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use harness::minimize::{Minimized, minimize};
+use harness::story::{Backends, Document, Story, Under};
+use serde::Serialize;
+
+use crate::complaint::{Complaint, Done};
+use crate::finding::FindingJson;
+use crate::interrupt;
+use crate::keep;
+use crate::output::{Answer, Format, count, remark};
+use crate::progress::{End, Progress};
+use crate::story_files;
+use crate::under::{self, UnderJson};
+
+const EXAMPLES: &str = "\
+Examples:
+  shootdown minimize findings/rule-4-a1b2c3d4.story -o reused.story
+  shootdown minimize crash-0f3a --bug va-reuse-unflushed.a > reused.story
+
+Exit code 0 says that the story is there, and 2 that there was nothing to minimize. Ctrl-C ends it
+early, with the shortest story so far.";
+
+/// Make the story of a finding as short and plain as it gets
+///
+/// Events, CPUs, operands, pauses and header are simplified while the same headline recurs. The story comes as text, on standard output or in a file, with `under` lines for the bug and the designs. A story
+/// is played under what its own `under` lines name; flags go before them.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Minimize {
+    /// The story of a finding: a file, text or bytes
+    file: PathBuf,
+    #[command(flatten)]
+    flags: under::Flags,
+    /// The file to write to, whole or not at all, and never over a different one; without it, standard output
+    #[arg(short, long = "out", value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+#[derive(Serialize)]
+struct Answered {
+    file: String,
+    under: UnderJson,
+    finding: FindingJson,
+    events_before: usize,
+    events: usize,
+    interrupted: bool,
+    story: String,
+    written: Option<String>,
+}
+
+impl Minimize {
+    pub(crate) fn run(&self) -> Done<()> {
+        let file = story_files::read(&self.file)?;
+        let unders = self.flags.over(&file.path, &file.document.under)?;
+        if let Some(out) = &self.out {
+            keep::must_be_writable(out)?;
+            // What is a story may be the one that this will come to; that shows in the end.
+            keep::refuse_to_replace(out, |there| there.starts_with(b"story "))?;
+        }
+        interrupt::catch()?;
+        let story = &file.document.story;
+        let found = unders.into_iter().find_map(|under| Some((shrink(story, &under)?, under)));
+        let (minimized, under) = found.ok_or_else(|| {
+            let place = self.file.display();
+            Complaint::new(format!(
+                "nothing to minimize: {place} raises no alarm; expected the story of a finding"
+            ))
+        })?;
+        let document = Document { story: minimized.story.clone(), under: under.clone() };
+        let answered = Answered {
+            file: self.file.display().to_string(),
+            under: (&under).into(),
+            finding: (&minimized.finding).into(),
+            events_before: story.events.len(),
+            events: minimized.story.events.len(),
+            interrupted: minimized.interrupted,
+            story: document.to_string(),
+            written: self.out.as_ref().map(|out| out.display().to_string()),
+        };
+        if let Some(out) = &self.out {
+            keep::keep(out, answered.story.as_bytes())?;
+        }
+        answered.say_what_it_came_to(self.answer.format);
+        self.answer.give(&answered, |text| match &answered.written {
+            None => text.write_str(&answered.story),
+            Some(out) => writeln!(text, "{} -> {out}", answered.file),
+        })
+    }
+}
+
+fn shrink(story: &Story, under: &Under) -> Option<Minimized> {
+    let mut runner = under::runner(under);
+    let mut progress = Progress::new(&under::describe(under), End::Open);
+    let far = |events: usize| format!("down to {}", count(events as u64, "event", "events"));
+    let minimized = minimize(&mut runner, story, Backends::all(), &mut |step| {
+        progress.tick(step.played, &far(step.events));
+        !interrupt::asked()
+    })?;
+    progress.end(runner.coverage().stories, &far(minimized.story.events.len()));
+    Some(minimized)
+}
+
+impl Answered {
+    /// For people, beside the story: on standard output there is the story alone, so that it can go to a file.
+    fn say_what_it_came_to(&self, format: Format) {
+        if format == Format::Text {
+            let (before, events) = (self.events_before, count(self.events as u64, "event", "events"));
+            let interrupted = if self.interrupted { ", interrupted" } else { "" };
+            remark(format_args!("{}\nfrom {before} to {events}{interrupted}", self.finding.headline));
+        }
+    }
+}

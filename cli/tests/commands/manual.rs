@@ -1,0 +1,84 @@
+//! That `docs/cli.md` is true: each command has its section, and the JSON that is shown there has the shape of what is
+//! said.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::program::Place;
+
+const MANUAL: &str = include_str!("../../../docs/cli.md");
+
+/// The section of the manual about a command.
+fn section(command: &str) -> &'static str {
+    let (_, rest) = MANUAL
+        .split_once(&format!("\n## {command}\n"))
+        .unwrap_or_else(|| panic!("docs/cli.md has a section about {command}"));
+    rest.split("\n## ").next().unwrap_or(rest)
+}
+
+/// The JSON document that it shows.
+fn shown(command: &str) -> Value {
+    let (_, rest) = section(command).split_once("```json\n").expect("it shows a document");
+    let (json, _) = rest.split_once("```").expect("that ends");
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("{command}: {error}"))
+}
+
+/// The path of every field.
+fn fields(value: &Value, path: &str, all: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                let path = format!("{path}.{name}");
+                fields(value, &path, all);
+                all.insert(path);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| fields(value, &format!("{path}[]"), all)),
+        _ => {}
+    }
+}
+
+fn shape(value: &Value) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    fields(value, "", &mut all);
+    all
+}
+
+#[test]
+fn json_has_the_shape_that_the_manual_shows() {
+    let place = Place::new();
+    place.write(
+        "a.story",
+        "story 1\nunder bug canary\ncpus 1, hardware calm, sizes tiny, backends native xen\nc0  free-page p0\n",
+    );
+    let commands: [&[&str]; 7] = [
+        &["run", "--stories", "50", "--bug", "canary"],
+        &["replay", "a.story"],
+        &["minimize", "a.story"],
+        &["show", "a.story"],
+        &["encode", "a.story"],
+        &["bugs"],
+        &["designs"],
+    ];
+    for command in commands {
+        let said = place.run(&[command, &["--format", "json"]].concat()).json();
+        assert_eq!(shape(&shown(command[0])), shape(&said), "{}", command[0]);
+    }
+}
+
+#[test]
+fn every_command_has_its_section() {
+    let help = Place::new().run(&["--help"]).out;
+    let commands = help.split("Commands:\n").nth(1).expect("a list").split("\n\n").next().expect("its end");
+    let names: Vec<_> = commands
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(names.len() > 5, "{help}");
+    for name in names {
+        assert!(section(name).contains(&format!("$ shootdown {name}")), "{name} has an example");
+    }
+}

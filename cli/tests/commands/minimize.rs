@@ -1,0 +1,79 @@
+//! `minimize`.
+
+use crate::program::{CALM, Place};
+
+/// More than is needed for the canary to be heard: its witness has one event.
+const LONG: &str = "\
+story 1
+under bug canary
+cpus 3, hardware eager-walkers lifo-reuse, sizes small, backends native xen
+c0  vmap p0+2 -> a0
+c1  read a0+1
+c2  free-page p3            pause at 2
+c0  vunmap a0
+c1  drain-aliases
+c2  continue
+";
+
+#[test]
+fn the_shortest_story_with_the_same_headline_is_printed() {
+    let place = Place::new();
+    place.write("long.story", LONG);
+    let headline = |file| {
+        let replayed = place.run(&["replay", "--format", "json", file]).json();
+        replayed["stories"][0]["finding"]["signature"].clone()
+    };
+    let ran = place.run(&["minimize", "long.story"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert_eq!(lines[..2], ["story 1", "under bug canary"]);
+    assert_eq!(lines.len(), 4, "one event is enough: {}", ran.out);
+    assert!(ran.err.contains("from 6 to 1 event"), "{}", ran.err);
+
+    place.write("short.story", &ran.out);
+    assert_eq!(headline("short.story"), headline("long.story"));
+    assert_eq!(place.run(&["minimize", "short.story"]).out, ran.out, "it does not get shorter");
+}
+
+#[test]
+fn the_story_is_written_whole_and_never_over_another() {
+    let place = Place::new();
+    place.write("long.story", LONG);
+    let printed = place.run(&["minimize", "long.story"]).out;
+    for _ in 0..2 {
+        let ran = place.run(&["minimize", "long.story", "-o", "short.story"]);
+        assert_eq!((ran.code, ran.out.as_str()), (0, "long.story -> short.story\n"), "{ran:?}");
+        assert_eq!(place.read("short.story"), printed.as_bytes());
+    }
+    for other in ["mine", CALM] {
+        place.write("other.story", other);
+        let said = ["other.story: is there already with another content"];
+        place.refuses(&["minimize", "long.story", "-o", "other.story"], &said);
+        assert_eq!(place.read("other.story"), other.as_bytes());
+    }
+    assert_eq!(place.names(""), ["long.story", "other.story", "short.story"]);
+}
+
+#[test]
+fn bytes_are_minimized_under_the_bug_that_is_named_and_its_first_variant_that_shows() {
+    let place = Place::new();
+    place.write("long.story", LONG.replace("under bug canary\n", ""));
+    place.run(&["encode", "long.story", "-o", "bytes"]);
+    let file = format!("bytes/{}", place.names("bytes")[0]);
+    let ran = place.run(&["minimize", &file, "--bug", "canary", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let minimized = ran.json();
+    assert_eq!((&minimized["under"]["bug"], &minimized["events"]), (&"canary".into(), &1.into()));
+    assert_eq!((&minimized["interrupted"], &minimized["events_before"]), (&false.into(), &6.into()));
+    assert!(minimized["story"].as_str().is_some_and(|story| story.starts_with("story 1\n")), "{minimized}");
+}
+
+#[test]
+fn a_story_that_raises_no_alarm_cannot_be_minimized() {
+    let place = Place::new();
+    place.write("calm.story", CALM);
+    let said = ["nothing to minimize: calm.story raises no alarm"];
+    place.refuses(&["minimize", "calm.story"], &said);
+    place.refuses(&["minimize", "calm.story", "-o", "out.story"], &said);
+    assert_eq!(place.names(""), ["calm.story"]);
+}
