@@ -7,6 +7,7 @@ mod bugs;
 mod complaint;
 mod designs;
 mod encode;
+mod explain;
 mod finding;
 mod interrupt;
 mod keep;
@@ -46,6 +47,7 @@ enum Command {
     Run(run::Run),
     Replay(replay::Replay),
     Minimize(minimize::Minimize),
+    Explain(explain::Explain),
     Show(show::Show),
     Encode(encode::Encode),
     Bugs(bugs::Bugs),
@@ -76,6 +78,7 @@ fn run(command: &Command) -> Done<Found> {
         Command::Run(run) => run.run(),
         Command::Replay(replay) => replay.run(),
         Command::Minimize(minimize) => minimize.run().map(|()| Found::Nothing),
+        Command::Explain(explain) => explain.run(),
         Command::Show(show) => show.run().map(|()| Found::Nothing),
         Command::Encode(encode) => encode.run().map(|()| Found::Nothing),
         Command::Bugs(bugs) => bugs.run().map(|()| Found::Nothing),

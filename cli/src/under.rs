@@ -121,6 +121,13 @@ pub(crate) fn describe(under: &Under) -> String {
     bug.chain(designs).collect::<Vec<_>>().join(", ")
 }
 
+/// As flags of the command line, each with a blank before it.
+pub(crate) fn as_flags(under: &Under) -> String {
+    let bug = under.bug.as_deref().unwrap_or(NO_BUG);
+    let designs = under.designs.iter().map(|(point, variant)| format!(" --design {point}={variant}"));
+    std::iter::once(format!(" --bug {bug}")).chain(designs).collect()
+}
+
 /// For machines.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct UnderJson {

@@ -3,7 +3,7 @@
 use crate::program::{CALM, Place};
 
 /// Each command that reads a story, with the story at the end.
-const READERS: [&[&str]; 4] = [&["show"], &["encode"], &["replay"], &["minimize"]];
+const READERS: [&[&str]; 5] = [&["show"], &["encode"], &["replay"], &["minimize"], &["explain"]];
 
 fn refuse_story(content: impl AsRef<[u8]>, said: &[&str]) {
     let place = Place::new();
@@ -76,7 +76,7 @@ fn a_folder_without_stories() {
         let said = ["empty: expected stories in this folder, found none"];
         place.refuses(&[&reader[..], &["empty"]].concat(), &said);
     }
-    for reader in ["show", "minimize"] {
+    for reader in ["show", "minimize", "explain"] {
         place.refuses(&[reader, "empty"], &["empty: expected a story file, found a folder"]);
     }
 }
@@ -144,7 +144,7 @@ fn an_unknown_bug_or_design_within_a_file() {
 }
 
 /// Each command that plays a story, with the story at the end.
-const PLAYERS: [&[&str]; 2] = [&["replay"], &["minimize"]];
+const PLAYERS: [&[&str]; 3] = [&["replay"], &["minimize"], &["explain"]];
 
 #[test]
 fn a_run_of_nothing_or_by_nobody() {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod encode;
+mod explain;
 mod lists;
 mod manual;
 mod minimize;

@@ -52,10 +52,11 @@ fn json_has_the_shape_that_the_manual_shows() {
         "a.story",
         "story 1\nunder bug canary\ncpus 1, hardware calm, sizes tiny, backends native xen\nc0  free-page p0\n",
     );
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 8] = [
         &["run", "--stories", "50", "--bug", "canary"],
         &["replay", "a.story"],
         &["minimize", "a.story"],
+        &["explain", "a.story"],
         &["show", "a.story"],
         &["encode", "a.story"],
         &["bugs"],
