@@ -330,9 +330,13 @@ impl Bus {
         };
         let core = self.core(cpu);
         let mut buffer = core.buffer.borrow_mut();
-        let oldest = if buffer.len() < STORE_BUFFER { None } else { buffer.pop_front() };
+        if buffer.len() < STORE_BUFFER {
+            buffer.push_back(BufferedStore { target, value, incarnation });
+            core.buffered.set(buffer.len() as u32);
+            return;
+        }
+        let oldest = buffer.pop_front();
         buffer.push_back(BufferedStore { target, value, incarnation });
-        core.buffered.set(buffer.len() as u32);
         drop(buffer);
         if let Some(oldest) = oldest {
             self.land(cpu, oldest);
