@@ -18,6 +18,9 @@ use crate::story::{Backends, MAX_RECORDS, Story};
 
 use measure::{Measure, measure};
 
+/// So often at most the pauses are named and the story is made smaller again.
+const NAMINGS: usize = 8;
+
 /// How far it got.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
@@ -63,8 +66,15 @@ pub fn minimize(
         stopped: false,
         goes_on,
     };
-    shrink.shrink_to_a_fixpoint();
-    pauses::by_name(&mut shrink);
+    // A pause by name stays where it is when its operation gets smaller, so that more can go once it has one.
+    for _ in 0..NAMINGS {
+        let before = shrink.story.clone();
+        shrink.shrink_to_a_fixpoint();
+        pauses::by_name(&mut shrink);
+        if shrink.story == before {
+            break;
+        }
+    }
     let interrupted = shrink.stopped;
     Some(Minimized { story: shrink.story, finding: shrink.finding, interrupted })
 }
