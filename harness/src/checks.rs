@@ -21,8 +21,10 @@ mod workbench;
 
 use std::borrow::Cow;
 
-use machine::{Alarm, Bus};
+use machine::{Alarm, Bus, Frame};
 use oracle::Rule;
+
+use crate::headline::About;
 
 /// Which checks are made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -50,11 +52,27 @@ pub struct Breach {
     pub what: Cow<'static, str>,
     /// What exactly was seen.
     pub detail: String,
+    /// What it is about.
+    pub about: About,
 }
 
 impl Breach {
     fn new(rule: Rule, what: &'static str, detail: String) -> Self {
-        Self { rule, cpu: None, what: Cow::Borrowed(what), detail }
+        Self { rule, cpu: None, what: Cow::Borrowed(what), detail, about: About::default() }
+    }
+
+    fn on(self, cpu: u8) -> Self {
+        Self { cpu: Some(cpu), ..self }
+    }
+
+    fn about(
+        mut self,
+        pages: impl IntoIterator<Item = u64>,
+        frames: impl IntoIterator<Item = Frame>,
+    ) -> Self {
+        self.about.pages.extend(pages);
+        self.about.frames.extend(frames);
+        self
     }
 }
 
@@ -64,7 +82,10 @@ pub fn first_alarm(bus: &Bus, checks: Checks) -> Option<Breach> {
         let (rule, what) = judge(alarm, checks)?;
         let at = alarm.at.map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
         let detail = format!("{}{at}", describe(alarm));
-        Some(Breach { rule, cpu: Some(alarm.cpu), what, detail })
+        let mut about = About::default();
+        frames::about(&alarm.kind, &mut about);
+        progress::about(&alarm.kind, &mut about);
+        Some(Breach { rule, cpu: Some(alarm.cpu), what, detail, about })
     })
 }
 

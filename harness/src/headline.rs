@@ -5,6 +5,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use std::borrow::Cow;
 
+use machine::{Frame, Var};
 use oracle::Rule;
 
 /// One line that names rule, operation, backend and CPU.
@@ -82,6 +83,19 @@ pub struct Finding {
     pub event: Option<u16>,
     /// What exactly was seen: addresses, frames, values.
     pub detail: String,
+    /// What it is about.
+    pub about: About,
+}
+
+/// What a finding is about: what a report has to follow through the story.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct About {
+    /// Pages, by the address of their first byte.
+    pub pages: Vec<u64>,
+    /// Frames.
+    pub frames: Vec<Frame>,
+    /// Variables that are waited for.
+    pub vars: Vec<Var>,
 }
 
 impl fmt::Display for Finding {

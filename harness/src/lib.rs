@@ -4,6 +4,7 @@ pub mod checks;
 pub mod coverage;
 pub mod fuzz;
 pub mod headline;
+pub mod lanes;
 pub mod minimize;
 pub mod runner;
 pub mod search;

@@ -10,7 +10,8 @@ mod scene;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use machine::{Point, TraceLine};
+use machine::{Frame, Point, TraceLine};
+use oracle::vocabulary::{Mapping, Outcome, Range};
 
 use crate::checks::Checks;
 use crate::coverage::Coverage;
@@ -45,8 +46,25 @@ pub struct Recording {
     pub begins: Vec<usize>,
     /// Where each event paused, if it did.
     pub pauses: Vec<(u16, Point)>,
-    /// Where each mapping lay: the event that made it, and its range.
-    pub ranges: Vec<(u16, oracle::vocabulary::Range)>,
+    /// Where the mappings lay, in the order in which they were made.
+    pub made: Vec<Made>,
+    /// How the calls ended, by event, in the order in which they did.
+    pub outcomes: Vec<(u16, Outcome)>,
+    /// Where in the trace everything is torn down; its end if it never came to that.
+    pub teardown: usize,
+}
+
+/// A mapping that was made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The event.
+    pub event: u16,
+    /// Its handle.
+    pub mapping: Mapping,
+    /// Where it lies.
+    pub range: Range,
+    /// The frames behind its pages.
+    pub frames: Vec<Frame>,
 }
 
 impl Runner {
@@ -122,7 +140,7 @@ impl Runner {
     /// Plays a story again and records everything that happens: on each of its backends, up to the finding.
     pub fn record(&mut self, resolved: &Resolved, backends: Backends) -> (Vec<Recording>, Option<Finding>) {
         let wanted = backends & resolved.header.backends;
-        self.tracing = true;
+        (self.tracing, self.scene.recording) = (true, true);
         self.begin(resolved);
         let mut recordings = Vec::new();
         let mut found = None;
@@ -140,12 +158,14 @@ impl Runner {
                 trace,
                 begins: core::mem::take(&mut self.scene.begins),
                 pauses: self.scene.pauses.clone(),
-                ranges: core::mem::take(&mut self.scene.ranges),
+                made: core::mem::take(&mut self.scene.made),
+                outcomes: core::mem::take(&mut self.scene.outcomes),
+                teardown: self.scene.teardown.take().unwrap_or(usize::MAX),
             });
             // The others are recorded too, to stand beside it, and judged no more.
             found = found.or(finding);
         }
-        self.tracing = false;
+        (self.tracing, self.scene.recording) = (false, false);
         (recordings, found)
     }
 

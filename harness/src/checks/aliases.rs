@@ -2,7 +2,7 @@
 //! were handed out again. Kept from outcomes alone, so that nothing depends on what the kernel believes.
 
 use machine::paging::PAGE_SIZE;
-use oracle::vocabulary::{Mapping, Range};
+use oracle::vocabulary::{Mapping, Place, Range};
 
 /// Where in its life a mapping is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +101,12 @@ impl Aliases {
             alias.life = Life::Gone(now);
         }
         self.all.retain(|alias| alias.pages != 0 || alias.life == Life::Going);
+    }
+
+    /// Where a page of a mapping lies that stands.
+    pub fn address_of(&self, place: Place) -> Option<u64> {
+        let standing = |alias: &&Alias| alias.mapping == place.mapping && alias.life == Life::Standing;
+        self.all.iter().find(standing).map(|alias| address(alias.range, place.page))
     }
 
     /// The aliases whose unmap had returned at a time.

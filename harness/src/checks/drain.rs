@@ -66,7 +66,8 @@ fn tables(
         return None;
     }
     let detail = format!("{}, unmapped before, is still at {va:#x}: {:?}", alias.mapping(), found.entry);
-    Some(Breach { cpu: Some(cpu), ..Breach::new(Rule::Drain, "an alias is left in the tables", detail) })
+    let breach = Breach::new(Rule::Drain, "an alias is left in the tables", detail);
+    Some(breach.on(cpu).about([va], [found.entry.frame()]))
 }
 
 fn cached(
@@ -87,7 +88,8 @@ fn cached(
         "{mapping}, unmapped before, is still in the TLB of c{cpu}: {va:#x} to {}",
         left.frame_of(va)
     );
-    Some(Breach { cpu: Some(cpu), ..Breach::new(Rule::Drain, "an alias is left in a TLB", detail) })
+    let breach = Breach::new(Rule::Drain, "an alias is left in a TLB", detail);
+    Some(breach.on(cpu).about([va], [left.frame_of(va)]))
 }
 
 #[cfg(test)]

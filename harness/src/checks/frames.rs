@@ -9,6 +9,8 @@
 
 use machine::AlarmKind;
 
+use crate::headline::About;
+
 /// What is wrong, if it is this rule that was broken.
 pub fn judge(alarm: &AlarmKind) -> Option<&'static str> {
     match alarm {
@@ -33,6 +35,18 @@ pub fn describe(alarm: &AlarmKind) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What is to be followed through the story.
+pub fn about(alarm: &AlarmKind, about: &mut About) {
+    match *alarm {
+        AlarmKind::FreedTableWalked { frame, va, .. } | AlarmKind::StaleTranslationUsed { frame, va } => {
+            about.frames.push(frame);
+            about.pages.push(va & !(machine::paging::PAGE_SIZE - 1));
+        }
+        AlarmKind::StoreToReusedFrame { frame } => about.frames.push(frame),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub fn translations(bus: &Bus) -> Option<Breach> {
         })?;
         let detail = format!("the TLB of c{cpu} leads from {:#x} to {}", wrong.va, wrong.frame);
         let breach = Breach::new(Rule::Hypervisor, "a CPU can write a page table", detail);
-        Some(Breach { cpu: Some(cpu), ..breach })
+        Some(breach.on(cpu).about([wrong.va], [wrong.frame]))
     })
 }
 
@@ -52,7 +52,8 @@ fn below(bus: &Bus, table: Frame, level: u8) -> Option<Breach> {
             }
         } else if entry.has(Flags::WRITABLE) && is_table(bus, entry.frame()) {
             let detail = format!("entry {index} of {table} leads to {}", entry.frame());
-            return Some(Breach::new(Rule::Hypervisor, "an entry lets a page table be written", detail));
+            let breach = Breach::new(Rule::Hypervisor, "an entry lets a page table be written", detail);
+            return Some(breach.about([], [entry.frame()]));
         }
     }
     None

@@ -10,6 +10,8 @@ use std::borrow::Cow;
 
 use machine::AlarmKind;
 
+use crate::headline::About;
+
 /// What is wrong, if it is this rule that was broken.
 pub fn judge(alarm: &AlarmKind) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(match alarm {
@@ -44,6 +46,17 @@ pub fn describe(alarm: &AlarmKind) -> Option<String> {
         AlarmKind::Locking { text, locks } => format!("{text}: {}", locks.join(", ")),
         _ => return None,
     })
+}
+
+/// What is to be followed through the story.
+pub fn about(alarm: &AlarmKind, about: &mut About) {
+    match alarm {
+        AlarmKind::WaitWithInterruptsOff { wait } => about.vars.push(wait.var),
+        AlarmKind::Deadlock { cycle: waits } | AlarmKind::Livelock { waits } => {
+            about.vars.extend(waits.iter().map(|(_, wait)| wait.var));
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ fn tables(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
     }
     let seen = found.map_or("nothing".to_owned(), |found| format!("{:?}", found.entry));
     let detail = format!("{va:#x} was mapped to {frame}; the tables of c{cpu} hold {seen}");
-    Some(Breach { cpu: Some(cpu), ..Breach::new(Rule::RangeReuse, "the tables lead elsewhere", detail) })
+    let breach = Breach::new(Rule::RangeReuse, "the tables lead elsewhere", detail);
+    Some(breach.on(cpu).about([va], [frame]))
 }
 
 fn cached(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
@@ -47,10 +48,8 @@ fn cached(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
         "{va:#x} was mapped to {frame}; the TLB of c{cpu} still leads to {} as it was used before",
         stale.frame_of(va)
     );
-    Some(Breach {
-        cpu: Some(cpu),
-        ..Breach::new(Rule::RangeReuse, "a CPU holds a translation from before", detail)
-    })
+    let breach = Breach::new(Rule::RangeReuse, "a CPU holds a translation from before", detail);
+    Some(breach.on(cpu).about([va], [frame, stale.frame_of(va)]))
 }
 
 #[cfg(test)]

@@ -30,12 +30,8 @@ pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
         // Numbers differ from story to story, for the same bug.
         let words = first.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
         let what = words.collect::<Vec<_>>().join(" ");
-        return Some(Breach {
-            rule: Rule::Rest,
-            cpu: None,
-            what: Cow::Owned(what),
-            detail: leftovers.join("; "),
-        });
+        let breach = Breach::new(Rule::Rest, "", leftovers.join("; "));
+        return Some(Breach { what: Cow::Owned(what), ..breach });
     }
     let found = frames_in_use(bus);
     if found != expected {
@@ -44,7 +40,7 @@ pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
     }
     (0..bus.cpus()).find(|cpu| !bus.core(*cpu).pending().is_empty()).map(|cpu| {
         let detail = format!("{:?}", bus.core(cpu).pending());
-        Breach { cpu: Some(cpu), ..Breach::new(Rule::Rest, "an interrupt was never taken", detail) }
+        Breach::new(Rule::Rest, "an interrupt was never taken", detail).on(cpu)
     })
 }
 

@@ -174,6 +174,7 @@ impl Stage<'_> {
     /// The story is over: everything goes on to its end, then the last checks, then nothing must be left.
     fn end(&mut self, booted: u32) {
         if self.settle() && self.work() && self.look_around() {
+            self.scene.teardown = Some(self.subject.bus().trace().len());
             self.scene.begin_other(0, "teardown");
             self.subject.begin(0, Task::Teardown, None, self.scene);
             if self.goes_on() && self.settle() {

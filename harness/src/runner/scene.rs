@@ -12,10 +12,11 @@ use crate::checks::agreement::Ledger;
 use crate::checks::aliases::Aliases;
 use crate::checks::{Breach, Checks, drain, first_alarm, hypervisor, outcome, range_reuse};
 use crate::coverage::Coverage;
-use crate::headline::{Finding, Headline};
+use crate::headline::{About, Finding, Headline};
 use crate::story::Backends;
 use crate::subject::Subject;
 
+use super::Made;
 use super::panics::Panic;
 
 /// What runs on a CPU.
@@ -34,7 +35,7 @@ struct Flight {
     ticket: Ticket,
     /// When it began.
     began: u32,
-    /// The frames behind the pages of a mapping that is being made.
+    /// The frames behind the pages of a mapping, or of a table, that is being made.
     frames: [Frame; MAX_PAGES],
     known: u8,
 }
@@ -42,6 +43,12 @@ struct Flight {
 impl Flight {
     fn frames(&self) -> &[Frame] {
         &self.frames[..usize::from(self.known)]
+    }
+
+    /// Whether it is a mapping of this frame.
+    fn maps(&self, frame: Frame) -> bool {
+        matches!(self.call.operation, Operation::Vmap { .. } | Operation::MapRam { .. })
+            && self.frames().contains(&frame)
     }
 }
 
@@ -65,7 +72,12 @@ pub(super) struct Scene {
     pub(super) coverage: Coverage,
     pub(super) pauses: Vec<(u16, Point)>,
     pub(super) begins: Vec<usize>,
-    pub(super) ranges: Vec<(u16, Range)>,
+    /// Whether mappings are to be remembered for a report.
+    pub(super) recording: bool,
+    pub(super) made: Vec<Made>,
+    pub(super) outcomes: Vec<(u16, Outcome)>,
+    /// Where in the trace the tearing down begins.
+    pub(super) teardown: Option<usize>,
 }
 
 impl Scene {
@@ -87,7 +99,10 @@ impl Scene {
             coverage: Coverage::default(),
             pauses: Vec::new(),
             begins: Vec::new(),
-            ranges: Vec::new(),
+            recording: false,
+            made: Vec::new(),
+            outcomes: Vec::new(),
+            teardown: None,
         }
     }
 
@@ -107,7 +122,9 @@ impl Scene {
         self.finding = None;
         self.pauses.clear();
         self.begins.clear();
-        self.ranges.clear();
+        self.made.clear();
+        self.outcomes.clear();
+        self.teardown = None;
         self.coverage.on_mut(backend).stories += 1;
     }
 
@@ -145,6 +162,9 @@ impl Scene {
             Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
                 flight.known = frames_of(subject, &pages, &mut flight.frames);
             }
+            Operation::MakeTable { page } => {
+                flight.known = frames_of(subject, &PageList::new([page]), &mut flight.frames);
+            }
             Operation::Vunmap { area } => self.aliases.going(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.aliases.going(Mapping::Ram(ram)),
             _ => {}
@@ -169,7 +189,12 @@ impl Scene {
         let verdict = match judged {
             Ok(verdict) => verdict,
             Err(illegal) => {
-                return self.checks.observational.then(|| outcome::breach(&illegal));
+                let mut breach = outcome::breach(&illegal);
+                breach.about.frames.extend(flight.frames());
+                if let Operation::Read { place } | Operation::Write { place, .. } = flight.call.operation {
+                    breach.about.pages.extend(self.aliases.address_of(place));
+                }
+                return self.checks.observational.then_some(breach);
             }
         };
         if self.checks.eager
@@ -185,6 +210,9 @@ impl Scene {
         let coverage = self.coverage.on_mut(self.backend);
         let effect = matches!(outcome, Outcome::Done | Outcome::Mapped(_) | Outcome::Value(_));
         coverage.effects[flight.call.operation.index()] += u64::from(effect);
+        if self.recording {
+            self.outcomes.push((flight.event, outcome));
+        }
         match (flight.call.operation, outcome) {
             (Operation::Vmap { area, .. }, Outcome::Mapped(range)) => {
                 self.made(flight, Mapping::Area(area), range);
@@ -200,7 +228,10 @@ impl Scene {
 
     fn made(&mut self, flight: &Flight, mapping: Mapping, range: Range) {
         self.aliases.made(mapping, range);
-        self.ranges.push((flight.event, range));
+        if self.recording {
+            let frames = flight.frames().to_vec();
+            self.made.push(Made { event: flight.event, mapping, range, frames });
+        }
     }
 
     /// The eager checks at the end of a call.
@@ -222,7 +253,7 @@ impl Scene {
     fn look_after_drain(&mut self, bus: &Bus, flight: &Flight) -> Option<Breach> {
         let tables_only = drain::promises_tables_only(self.designs.drain);
         let being_mapped = |frame: Frame| {
-            self.seats.iter().any(|seat| matches!(seat, Seat::Call(other) if other.frames().contains(&frame)))
+            self.seats.iter().any(|seat| matches!(seat, Seat::Call(other) if other.maps(frame)))
         };
         let breach = drain::check(bus, &self.aliases, flight.began, tables_only, being_mapped);
         if breach.is_none() {
@@ -251,10 +282,10 @@ impl Scene {
 
     /// A rule was seen broken.
     pub(super) fn find(&mut self, breach: Breach, cpu: u8, operation: &'static str) {
-        let Breach { rule, what, detail, cpu: seen_on } = breach;
+        let Breach { rule, what, detail, about, cpu: seen_on } = breach;
         let cpu = seen_on.unwrap_or(cpu);
         let headline = Headline { rule, operation, backend: self.name, cpu, what };
-        self.finding.get_or_insert(Finding { headline, event: self.event, detail });
+        self.finding.get_or_insert(Finding { headline, event: self.event, detail, about });
     }
 
     /// The kernel panicked while the event was told.
@@ -262,7 +293,8 @@ impl Scene {
         let first_line = panic.message.lines().next().unwrap_or_default();
         let what = format!("the kernel panicked: {first_line}");
         let detail = format!("{} ({}:{})", panic.message, panic.file, panic.line);
-        let breach = Breach { rule: Rule::Rest, cpu: None, what: what.into(), detail };
+        let breach =
+            Breach { rule: Rule::Rest, cpu: None, what: what.into(), detail, about: About::default() };
         let told = self.told;
         self.find(breach, 0, told);
     }
