@@ -1,19 +1,21 @@
 //! What the targets of the fuzzing engines are glue for: once [`init`], then [`play`] for each story.
 //!
-//! An engine knows of a finding only that the process died. So what there is to say is said here, before it dies: the headline, the story, the lanes, and how to play it again. Everything here must be the same
-//! for every engine; what an engine needs for itself stands in its target.
+//! An engine knows of a finding only that the process died. So what there is to say is said here, before it dies: the
+//! headline, the story, the lanes, and how to play it again. Everything here must be the same for every engine; what an
+//! engine needs for itself stands in its target.
 
 mod request;
 mod session;
+mod stage;
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process;
 
-use crate::story::{Document, Story, Under};
+use crate::story::{Document, Story};
 
-use session::Session;
-pub use session::{Finding, Stage};
+use session::{Finding, Session, Stage};
+use stage::OnRunner;
 
 thread_local! {
     static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
@@ -23,28 +25,26 @@ thread_local! {
     static PLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes ready to play: on what `stage` builds for the bug and the designs that the environment asks for. To be
-/// called after the engine has set its panic hook, if it sets one: that would kill the process before a panic of
-/// ours can be judged. Ends the process with a message where there is no such bug or
-/// design, or where the file that is to be minimized cannot be read.
-pub fn init<S: Stage + 'static>(
-    engine_args: impl Iterator<Item = String>,
-    stage: impl Fn(&Under) -> Result<S, String> + 'static,
-) {
-    if let Err(message) = begin(engine_args, stage) {
+/// Makes ready to play, under the bug and the designs that the environment asks for. To be called after the engine has
+/// set its panic hook, if it sets one: that would kill the process before a panic of ours can be judged. Ends the
+/// process with a message where there is no such bug or design, or where the file that is to be minimized cannot be
+/// read.
+pub fn init(engine_args: impl Iterator<Item = String>) {
+    if let Err(message) = begin(engine_args) {
         eprintln!("shootdown: {message}");
         process::exit(2);
     }
 }
 
-fn begin<S: Stage + 'static>(
-    engine_args: impl Iterator<Item = String>,
-    stage: impl Fn(&Under) -> Result<S, String> + 'static,
-) -> Result<(), String> {
-    let under = request::under(|name| std::env::var(name).ok())?;
-    let mut session =
-        Session::new(under, move |under| stage(under).map(|stage| Box::new(stage) as Box<dyn Stage>))?;
+fn begin(engine_args: impl Iterator<Item = String>) -> Result<(), String> {
+    let mut under = request::under(|name| std::env::var(name).ok())?;
+    if let Some(line) = stage::choose_variant(&mut under)? {
+        eprintln!("shootdown: {line}");
+    }
+    // Before the runner sets a hook of its own: what that takes for a finding must not come here.
     hush_panics_while_playing();
+    let mut session =
+        Session::new(under, |under| OnRunner::new(under).map(|stage| Box::new(stage) as Box<dyn Stage>))?;
     if let Some(file) = request::file_to_minimize(engine_args) {
         let place = file.display();
         let bytes = std::fs::read(&file).map_err(|error| format!("{place}: {error}"))?;
@@ -88,7 +88,7 @@ fn judge(session: &mut Session, story: &Story) -> Option<Finding> {
         let headline = PANICKED.take().unwrap_or_else(|| "panic".to_owned());
         // Whatever it was in the middle of will never be finished.
         session.start_over();
-        let report = format!("{headline}\n\n{}", session.document(story));
+        let report = session.report_of_panic(&headline, story);
         Some(Finding { headline, report })
     })
 }

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::story::{Document, Story, Under};
 
+use super::stage::how_to_go_on;
+
 /// How often a run says how it goes.
 const PULSE: Duration = Duration::from_secs(10);
 
 /// What stories are played on.
-pub trait Stage {
+pub(super) trait Stage {
     /// Plays a story on every backend beside the reference.
     fn play(&mut self, story: &Story) -> Option<Finding>;
 
@@ -21,11 +23,11 @@ pub trait Stage {
 
 /// What a story found.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Finding {
+pub(super) struct Finding {
     /// One line, the same for the same bug.
-    pub headline: String,
+    pub(super) headline: String,
     /// All there is to say: headline, story, lanes, and how to play it again.
-    pub report: String,
+    pub(super) report: String,
 }
 
 type Build = dyn Fn(&Under) -> Result<Box<dyn Stage>, String>;
@@ -86,8 +88,9 @@ impl Session {
         Some(self.stage.pulse())
     }
 
-    /// The story as a file would hold it.
-    pub(super) fn document(&self, story: &Story) -> Document {
-        Document { story: story.clone(), under: self.under.clone() }
+    /// What there is to say of a panic of our own code: no lanes, as whatever would draw them may be what broke.
+    pub(super) fn report_of_panic(&self, headline: &str, story: &Story) -> String {
+        let document = Document { story: story.clone(), under: self.under.clone() };
+        format!("{headline}\n\n{document}\n{}", how_to_go_on(&self.under))
     }
 }

@@ -1,5 +1,7 @@
 //! The two ways in which a stage can fail, and what becomes of them.
 
+use crate::story::Under;
+
 use super::*;
 
 /// Finds something in stories of one event, breaks on stories of two, and is spoiled by that.
@@ -66,7 +68,8 @@ fn a_panic_is_a_finding_that_names_its_place_and_tells_its_story() {
     assert!(finding.headline.starts_with("panic at harness/src/fuzz/tests.rs:"), "{}", finding.headline);
     assert!(finding.headline.ends_with(": broken by a pair"), "{}", finding.headline);
     let told: Document =
-        finding.report.split_once("\n\n").expect("headline, then story").1.parse().expect("a story");
+        finding.report.split("\n\n").nth(1).expect("headline, then story").parse().expect("a story");
+    assert!(finding.report.contains("make replay BUG=canary FILES=FILE"), "{}", finding.report);
     assert_eq!(told.story, story_of(2));
     assert_eq!(told.under.bug.as_deref(), Some("canary"));
 }
