@@ -70,29 +70,29 @@ pub fn explain(
 fn draw(recording: &Recording, concern: &Concern, resolved: &Resolved) -> String {
     let lines = columns::lines(recording, concern);
     let mut text = concern.legend(recording);
-    text += &columns::draw(&lines, resolved, recording);
-    for line in holders::at_the_end(recording, concern) {
-        text += &format!("  {line}\n");
+    if !text.is_empty() {
+        text.push(String::new());
     }
-    text
+    text.extend(columns::draw(&lines, resolved, recording));
+    text.extend(holders::at_the_end(recording, concern).iter().map(|line| format!("  {line}")));
+    text.join("\n") + "\n"
 }
 
 impl Report {
     /// The story with the event marked that found something.
     pub fn marked_story(&self) -> String {
         let text = self.document.to_string();
-        let story = &self.document.story;
-        let events_from = text.lines().count() - story.events.len();
-        let mut marked = String::new();
-        for (number, line) in text.lines().enumerate() {
-            let event = number.checked_sub(events_from);
-            let here = event.is_some() && event == self.finding.event.map(usize::from);
-            marked += &format!("{}{line}\n", if here { ">>  " } else { "    " });
+        let before_events = text.lines().count() - self.document.story.events.len();
+        let marked = self.finding.event.map(|event| before_events + usize::from(event));
+        let mut lines: Vec<_> = text
+            .lines()
+            .enumerate()
+            .map(|(number, line)| format!("{}{line}", if Some(number) == marked { ">>  " } else { "    " }))
+            .collect();
+        if marked.is_none() {
+            lines.push(">>  after the last event".to_owned());
         }
-        if self.finding.event.is_none() {
-            marked += ">>  after the last event\n";
-        }
-        marked
+        lines.join("\n") + "\n"
     }
 }
 

@@ -3,7 +3,7 @@
 use machine::{TraceEvent, TraceLine};
 
 use crate::runner::Recording;
-use crate::story::Resolved;
+use crate::story::{Resolved, Told};
 
 use super::concern::Concern;
 use super::words::say;
@@ -50,36 +50,32 @@ fn line(event: usize, traced: &TraceLine) -> Line {
 }
 
 /// The lines under their events.
-pub(super) fn draw(lines: &[Line], resolved: &Resolved, recording: &Recording) -> String {
-    let cpus = resolved.header.cpus;
+pub(super) fn draw(lines: &[Line], resolved: &Resolved, recording: &Recording) -> Vec<String> {
     let width = |cpu: u8| {
         let words = lines.iter().filter(|line| line.cpu == cpu).map(|line| line.words.chars().count());
         words.max().unwrap_or(0).max(4) + 3
     };
-    let widths: Vec<_> = (0..cpus).map(width).collect();
-    let mut text = String::from("     ");
-    for (cpu, width) in widths.iter().enumerate() {
-        text += &format!("{:<width$}", format!("c{cpu}"));
-    }
-    text = format!("{}\n", text.trim_end());
+    let widths: Vec<_> = (0..resolved.header.cpus).map(width).collect();
+    let names: Vec<_> =
+        widths.iter().enumerate().map(|(cpu, &width)| format!("{:<width$}", format!("c{cpu}"))).collect();
+    let mut text = vec![format!("     {}", names.concat().trim_end())];
     for event in 0..=resolved.events.len() {
-        let of_event = lines.iter().filter(|line| line.event == event);
-        match resolved.events.get(event).map(|told| told.to_event()) {
+        let mut of_event = lines.iter().filter(|line| line.event == event).peekable();
+        match resolved.events.get(event).map(Told::to_event) {
             Some(Some(told)) => {
                 let outcome = recording.outcomes.iter().find(|(of, _)| usize::from(*of) == event);
                 let outcome = outcome.map_or(String::new(), |(_, outcome)| format!("   => {outcome}"));
-                text += &format!("{:>3}  {told}{outcome}\n", event + 1);
+                text.push(format!("{:>3}  {told}{outcome}", event + 1));
             }
-            Some(None) => continue,
-            None if of_event.clone().next().is_none() => continue,
-            None => text += "     after the last event\n",
+            None if of_event.peek().is_some() => text.push("     after the last event".to_owned()),
+            Some(None) | None => continue,
         }
-        for line in of_event {
-            let before: usize = widths[..usize::from(line.cpu)].iter().sum();
-            let rest: usize = widths[usize::from(line.cpu)..].iter().sum();
+        text.extend(of_event.map(|line| {
+            let (before, rest) = widths.split_at(usize::from(line.cpu));
+            let (before, rest) = (before.iter().sum::<usize>(), rest.iter().sum::<usize>());
             let row = format!("     {:before$}{:<rest$}{}", "", line.words, line.at);
-            text += &format!("{}\n", row.trim_end());
-        }
+            row.trim_end().to_owned()
+        }));
     }
     text
 }

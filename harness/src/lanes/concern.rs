@@ -109,26 +109,22 @@ impl Concern {
     }
 
     /// What each page stands for, in the words of the story.
-    pub(super) fn legend(&self, recording: &Recording) -> String {
-        let mut text = String::new();
-        for page in &self.pages {
-            let at = recording.made.iter().flat_map(|made| {
-                pages_of(made).enumerate().filter(|(_, (va, _))| va == page).map(
-                    move |(number, (_, frame))| {
-                        format!("{}+{number} from event {} on ({frame})", made.mapping, made.event + 1)
-                    },
-                )
-            });
-            let at: Vec<_> = at.collect();
-            if !at.is_empty() {
-                text += &format!("  {page:#x} is {}\n", at.join(", then "));
-            }
-        }
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text
+    pub(super) fn legend(&self, recording: &Recording) -> Vec<String> {
+        let of_page = |page: &u64| {
+            let at: Vec<_> = recording.made.iter().flat_map(|made| places(made, *page)).collect();
+            (!at.is_empty()).then(|| format!("  {page:#x} is {}", at.join(", then ")))
+        };
+        self.pages.iter().filter_map(of_page).collect()
     }
+}
+
+/// The words for the pages of a mapping that lie at an address.
+fn places(made: &Made, va: u64) -> impl Iterator<Item = String> {
+    let (mapping, event) = (made.mapping, made.event + 1);
+    pages_of(made)
+        .enumerate()
+        .filter(move |(_, (at, _))| *at == va)
+        .map(move |(page, (_, frame))| format!("{mapping}+{page} from event {event} on ({frame})"))
 }
 
 /// Where each page of a mapping lies, and its frame.

@@ -72,8 +72,8 @@ pub(super) fn at_the_end(recording: &Recording, concern: &Concern) -> Vec<String
     let interrupts =
         sent.iter().map(|(from, to)| format!("The interrupt that c{from} sent to c{to} was not taken."));
     let entries = entries.iter().map(|(target, entry, since)| {
-        let set = event_of(*since);
-        format!("The tables: {} leads to {}, set during event {set}.", place(*target), entry.frame())
+        let (at, during) = (place(*target), event_of(*since));
+        format!("The tables: {at} leads to {}, set during event {during}.", entry.frame())
     });
     entries.chain(holders).chain(interrupts).collect()
 }
