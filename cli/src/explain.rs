@@ -1,11 +1,11 @@
 //! `shootdown explain`: how a finding came about.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use harness::headline::Finding;
-use harness::story::{Backends, Document, Story, Under};
+use harness::lanes::{self, Report};
+use harness::story::{Backends, Document, Under};
 use serde::Serialize;
 
 use crate::Found;
@@ -22,10 +22,11 @@ Examples:
 
 Exit code 1 says that there is a finding, 0 that the story raises no alarm.";
 
-/// Say how a finding came about: headline, marked story, and how to replay it
+/// Say how a finding came about: headline, marked story, lanes, and how to replay it
 ///
-/// The story is shown with the event marked in which the finding was seen. It is played under what its `under` lines
-/// name; flags go before them. It reads best when it was minimized before.
+/// The story is shown with the event marked in which the finding was seen. The lanes have a column for each CPU and a
+/// line for each access that matters. The story is played under what its `under` lines name; flags go before them. It
+/// reads best when it was minimized before.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Explain {
@@ -43,55 +44,56 @@ struct Explained {
     under: UnderJson,
     finding: Option<FindingJson>,
     story: String,
+    lanes: Vec<LanesJson>,
     replay: String,
+}
+
+#[derive(Serialize)]
+struct LanesJson {
+    backend: &'static str,
+    found: bool,
+    text: String,
 }
 
 impl Explain {
     pub(crate) fn run(&self) -> Done<Found> {
         let file = story_files::read(&self.file)?;
         let unders = self.flags.over(&file.path, &file.document.under)?;
-        let story = &file.document.story;
-        let play = |under: &Under| under::runner(under).play(story, Backends::all());
-        let found = unders.iter().find_map(|under| Some((play(under)?, under)));
-        let (finding, under) = match found {
-            Some((finding, under)) => (Some(finding), under),
+        let explain = |under: &Under| {
+            let story = &file.document.story;
+            lanes::explain(&mut under::runner(under), story, Backends::all(), under, None)
+        };
+        let found = unders.iter().find_map(|under| Some((explain(under)?, under)));
+        let (mut report, under) = match found {
+            Some((report, under)) => (Some(report), under),
             None => (None, &unders[0]),
         };
+        let replay = replay(&file, under);
+        if let Some(report) = &mut report {
+            report.replay.clone_from(&replay);
+        }
         let explained = Explained {
             file: file.path.display().to_string(),
             under: under.into(),
-            finding: finding.as_ref().map(FindingJson::from),
-            story: Document { story: story.clone(), under: under.clone() }.to_string(),
-            replay: replay(&file, under),
+            finding: report.as_ref().map(|report| (&report.finding).into()),
+            story: Document { story: file.document.story.clone(), under: under.clone() }.to_string(),
+            lanes: report.iter().flat_map(lanes_of).collect(),
+            replay,
         };
-        self.answer.give(&explained, |text| match &finding {
-            Some(finding) => explained.write(text, finding, story, under),
+        self.answer.give(&explained, |text| match &report {
+            Some(report) => writeln!(text, "{report}"),
             None => writeln!(text, "{}: raises no alarm{}", explained.file, played_under(under)),
         })?;
-        Ok(if finding.is_some() { Found::Something } else { Found::Nothing })
+        Ok(if report.is_some() { Found::Something } else { Found::Nothing })
     }
 }
 
-impl Explained {
-    fn write(&self, text: &mut String, finding: &Finding, story: &Story, under: &Under) -> fmt::Result {
-        writeln!(text, "{}\n  {}\n", finding.headline, finding.detail)?;
-        write_marked(text, story, under, finding.event)?;
-        writeln!(text, "\nTo replay it:\n  {}", self.replay)
-    }
-}
-
-/// The story as text, with the event marked in which something was seen; none is what comes after the last one.
-fn write_marked(text: &mut String, story: &Story, under: &Under, event: Option<u16>) -> fmt::Result {
-    let head = Document { story: Story { header: story.header, events: Vec::new() }, under: under.clone() };
-    head.to_string().lines().try_for_each(|line| writeln!(text, "    {line}"))?;
-    for (number, line) in story.events.iter().enumerate() {
-        let mark = if event.map(usize::from) == Some(number) { '>' } else { ' ' };
-        writeln!(text, "  {mark} {line}")?;
-    }
-    if event.is_none() {
-        writeln!(text, "  > (the end)")?;
-    }
-    Ok(())
+fn lanes_of(report: &Report) -> impl Iterator<Item = LanesJson> {
+    report.lanes.iter().map(|lanes| LanesJson {
+        backend: lanes.backend,
+        found: lanes.found,
+        text: lanes.text.clone(),
+    })
 }
 
 fn played_under(under: &Under) -> String {

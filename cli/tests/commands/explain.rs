@@ -15,14 +15,18 @@ c0  vmap p1+1 -> a1
 ";
 
 #[test]
-fn headline_marked_story_and_replay_command_are_said() {
+fn headline_marked_story_lanes_and_replay_command_are_said() {
     let place = Place::new();
     place.write("reused.story", REUSED);
     let ran = place.run(&["explain", "reused.story"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.starts_with("rule 4 (kernel range reuse): vmap on native, c"), "{}", ran.out);
-    assert!(ran.out.contains("    c0  drain-aliases\n  > c0  vmap p1+1 -> a1\n"), "{}", ran.out);
-    assert_eq!(ran.out.matches("\n  > ").count(), 1, "{}", ran.out);
+    assert!(ran.out.contains("    c0  drain-aliases\n>>  c0  vmap p1+1 -> a1\n"), "{}", ran.out);
+    assert_eq!(ran.out.matches("\n>>  ").count(), 1, "{}", ran.out);
+    assert!(ran.out.contains("How it came about on native:\n"), "{}", ran.out);
+    let lanes = place.run(&["explain", "reused.story", "--format", "json"]).json()["lanes"].clone();
+    assert_eq!((&lanes[0]["backend"], &lanes[0]["found"]), (&"native".into(), &true.into()));
+    assert!(lanes[0]["text"].as_str().is_some_and(|text| ran.out.contains(text)), "{lanes}");
     assert!(ran.out.contains("shootdown -- replay reused.story\n"), "{}", ran.out);
 }
 
@@ -46,7 +50,7 @@ fn what_is_seen_after_the_last_event_is_marked_there() {
     place.write("canary.story", "story 1\nunder bug canary\ncpus 1, backends native\nc0  free-page p0\n");
     let ran = place.run(&["explain", "canary.story"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.out.contains("    c0  free-page p0\n  > (the end)\n"), "{}", ran.out);
+    assert!(ran.out.contains("    c0  free-page p0\n>>  after the last event\n"), "{}", ran.out);
 }
 
 #[test]
