@@ -8,6 +8,9 @@ use tempfile::NamedTempFile;
 
 use crate::complaint::{Complaint, Done};
 
+/// Files on their way are hidden, so that nobody takes them for stories.
+const PREFIX: &str = ".shootdown-";
+
 /// What became of a file that was to be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kept {
@@ -60,14 +63,15 @@ impl Folder {
     pub(crate) fn new(path: &Path) -> Done<Self> {
         let complain =
             |error| Complaint::at(path, format!("expected a folder that can be written to: {error}"));
-        // What is made to find out is taken away again, so that nothing is left of a run that finds nothing.
-        let made: Vec<&Path> = path.ancestors().take_while(|folder| !is_there(folder)).collect();
-        let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let tried = fs::create_dir_all(here).and_then(|()| temporary(here).map(drop));
-        for folder in made {
-            // Somebody else may have put something there meanwhile; then it stays.
-            let _ = fs::remove_dir(folder);
-        }
+        // What is made to find out has a name of its own, so that runs beside this one are not disturbed, and nothing is
+        // left of a run that finds nothing.
+        let there = path.ancestors().find(|folder| is_there(folder)).unwrap_or(path);
+        let here = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+        let tried = if there == path {
+            temporary(here).map(drop)
+        } else {
+            tempfile::Builder::new().prefix(PREFIX).tempdir_in(here).map(drop)
+        };
         tried.map_err(complain)?;
         Ok(Self { path: path.to_owned() })
     }
@@ -94,10 +98,10 @@ fn is_there(folder: &Path) -> bool {
     folder.as_os_str().is_empty() || fs::symlink_metadata(folder).is_ok()
 }
 
-/// A hidden file in this folder, so that nobody takes it for a story; as public as any other file.
+/// A hidden file in this folder, as public as any other file.
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".shootdown-");
+    builder.prefix(PREFIX);
     #[cfg(unix)]
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
@@ -147,6 +151,26 @@ mod tests {
         assert!(!outside.path().join("deep").exists());
         let (file, _) = folder.keep("rule-4", b"one", "story").expect("it is made");
         assert_eq!(fs::read(file).expect("it is there"), b"one");
+    }
+
+    #[test]
+    fn runs_beside_one_another_may_share_a_folder_that_is_not_there_yet() {
+        let outside = tempfile::tempdir().expect("a temporary folder");
+        let path = outside.path().join("findings");
+        std::thread::scope(|scope| {
+            for run in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for number in 0..20 {
+                        let folder = Folder::new(path).expect("it can be made");
+                        if number == run {
+                            folder.keep("rule-4", &[run], "story").expect("it is made");
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&path).expect("a folder").count(), 8);
     }
 
     #[test]
