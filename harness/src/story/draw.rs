@@ -173,9 +173,45 @@ pub(super) fn pause(dice: &mut Dice, mean: usize, by_name: usize) -> Pause {
     if !dice.percent(by_name) {
         return Pause::At(dice.geometric(mean, 160) as u16);
     }
-    let kind = dice.pick(&PointKind::ALL);
-    let (own, kernel) = (&Family::OWN[..], impls::family::ALL);
-    let number = dice.below(own.len() + kernel.len() + 1);
-    let family = own.iter().chain(kernel).nth(number).map_or(Family::NONE, |(family, _)| *family);
+    let (kind, family) = match dice.below(100) {
+        // Inside a critical section, and with interrupts on their way: where others come to wait.
+        0..30 => (PointKind::Store, named(dice, "lock")),
+        30..50 => (PointKind::Wait, named(dice, "_ack")),
+        _ => {
+            let kind = dice.pick(&PointKind::ALL);
+            (kind, family_for(dice, kind))
+        }
+    };
     Pause::Before { point: Point { kind, family }, occurrence: dice.geometric(2, 255) as u8 }
+}
+
+/// A family whose name ends so.
+fn named(dice: &mut Dice, end: &str) -> Family {
+    let families = || impls::family::ALL.iter().filter(|(_, name)| name.ends_with(end));
+    let number = dice.below(families().count());
+    families().nth(number).map_or(Family::NONE, |(family, _)| *family)
+}
+
+/// A family to which an access of this kind can be.
+fn family_for(dice: &mut Dice, kind: PointKind) -> Family {
+    match kind {
+        PointKind::Load | PointKind::Store | PointKind::Locked | PointKind::Wait => {
+            let (own, kernel) = (&Family::OWN[..], impls::family::ALL);
+            let number = dice.below(own.len() + kernel.len());
+            own.iter().chain(kernel).nth(number).map_or(Family::NONE, |(family, _)| *family)
+        }
+        PointKind::Read | PointKind::Write | PointKind::Fetch => Family::DATA,
+        // The others are about no variable.
+        _ => Family::NONE,
+    }
+}
+
+/// Whether a pause leaves interrupts on their way: the CPU has just sent some, or waits for the answers.
+pub(super) fn holds_interrupts(pause: Option<Pause>) -> bool {
+    matches!(pause, Some(Pause::Before { point: Point { kind: PointKind::Wait | PointKind::Ipi, .. }, .. }))
+}
+
+/// A pause at finding this lock taken.
+pub(super) fn wait_for(family: Family) -> Pause {
+    Pause::Before { point: Point { kind: PointKind::Wait, family }, occurrence: 1 }
 }

@@ -7,7 +7,7 @@
 //! CPUs. No known bug is spelled out here, and none may be.
 
 use impls::Sizes;
-use machine::Temperament;
+use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{Mapping, Operation};
 
 use super::dice::Dice;
@@ -65,12 +65,17 @@ struct SoFar {
     focus: Option<Mapping>,
     /// Something was unmapped, and not drained since.
     aliases: bool,
+    /// Some CPU was paused before it lets go of this lock, if it is one.
+    held: Option<Family>,
 }
 
 impl SoFar {
     fn take_note(&mut self, event: &Event, told: &Told) {
         self.last = Some((event.action.tag(), event.cpu));
         self.focus = subject(told).or(self.focus);
+        if let Some(Pause::Before { point: Point { kind: PointKind::Store, family }, .. }) = told.pause {
+            self.held = Some(family);
+        }
         match event.action.tag() {
             Tag::Vunmap | Tag::UnmapRam => self.aliases = true,
             Tag::DrainAliases if told.pause.is_none() => self.aliases = false,
@@ -160,8 +165,14 @@ impl Generator {
         if wish.is_none() {
             event.cpu = seat(&mut draw, state, &event);
         }
-        if event.action.takes_pause() && draw.dice.percent(swarm.pauses) {
-            event.pause = Some(draw::pause(draw.dice, swarm.depth, 8));
+        let often = if tag == Tag::Deliver { 3 } else { 1 };
+        if event.action.takes_pause() && draw.dice.percent(swarm.pauses * often) {
+            event.pause = Some(match so_far.held {
+                // Handlers are short.
+                _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 8) as u16),
+                Some(lock) if draw.dice.percent(25) => draw::wait_for(lock),
+                _ => draw::pause(draw.dice, swarm.depth, 15),
+            });
         }
         Some(event)
     }
@@ -190,7 +201,8 @@ impl Generator {
                 Tag::MapRam,
                 Tag::RunWork,
             ];
-            wishes[0] = Some((dice.pick(&MEANWHILE), other));
+            let deliver = draw::holds_interrupts(told.pause) && dice.percent(80);
+            wishes[0] = Some((if deliver { Tag::Deliver } else { dice.pick(&MEANWHILE) }, other));
             if dice.percent(40) {
                 wishes[1] = Some((dice.pick(&MEANWHILE), other));
             }
