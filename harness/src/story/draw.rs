@@ -23,7 +23,7 @@ pub(super) const USUAL: [(Tag, usize); 17] = [
     (Tag::MakeTable, 4),
     (Tag::UnmakeTable, 2),
     (Tag::Continue, 6),
-    (Tag::Deliver, 4),
+    (Tag::Deliver, 5),
     (Tag::Fill, 5),
     (Tag::DrainStores, 2),
     (Tag::GracePeriod, 1),
@@ -176,7 +176,7 @@ pub(super) fn pause(dice: &mut Dice, mean: usize, by_name: usize) -> Pause {
     let (kind, family) = match dice.below(100) {
         // Inside a critical section, and with interrupts on their way: where others come to wait.
         0..30 => (PointKind::Store, named(dice, "lock")),
-        30..50 => (PointKind::Wait, named(dice, "_ack")),
+        30..65 => (PointKind::Wait, named(dice, "_ack")),
         _ => {
             let kind = dice.pick(&PointKind::ALL);
             (kind, family_for(dice, kind))
@@ -204,6 +204,11 @@ fn family_for(dice: &mut Dice, kind: PointKind) -> Family {
         // The others are about no variable.
         _ => Family::NONE,
     }
+}
+
+/// Whether a pause is within a critical section, as far as can be told: before a store that may release a lock.
+pub(super) fn holds_lock(pause: Option<Pause>) -> bool {
+    matches!(pause, Some(Pause::Before { point: Point { kind: PointKind::Store, .. }, .. }))
 }
 
 /// Whether a pause leaves interrupts on their way: the CPU has just sent some, or waits for the answers.

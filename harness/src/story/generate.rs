@@ -12,7 +12,7 @@ use oracle::vocabulary::{Mapping, Operation};
 
 use super::dice::Dice;
 use super::draw::{self, Draw, USUAL};
-use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told};
+use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told, Verb};
 
 /// The most events of a story that is generated.
 pub const MAX_EVENTS: usize = 64;
@@ -165,12 +165,12 @@ impl Generator {
         if wish.is_none() {
             event.cpu = seat(&mut draw, state, &event);
         }
-        let often = if tag == Tag::Deliver { 3 } else { 1 };
+        let often = if tag == Tag::Deliver { 4 } else { 1 };
         if event.action.takes_pause() && draw.dice.percent(swarm.pauses * often) {
             event.pause = Some(match so_far.held {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 8) as u16),
-                Some(lock) if draw.dice.percent(25) => draw::wait_for(lock),
+                Some(lock) if draw.dice.percent(35) => draw::wait_for(lock),
                 _ => draw::pause(draw.dice, swarm.depth, 15),
             });
         }
@@ -201,8 +201,15 @@ impl Generator {
                 Tag::MapRam,
                 Tag::RunWork,
             ];
-            let deliver = draw::holds_interrupts(told.pause) && dice.percent(80);
-            wishes[0] = Some((if deliver { Tag::Deliver } else { dice.pick(&MEANWHILE) }, other));
+            let first = match told.action {
+                _ if draw::holds_interrupts(told.pause) && dice.percent(80) => Tag::Deliver,
+                // What is like it wants the same locks.
+                ResolvedAction::Call(call) if draw::holds_lock(told.pause) && dice.percent(50) => {
+                    Verb::of(&call.operation).tag()
+                }
+                _ => dice.pick(&MEANWHILE),
+            };
+            wishes[0] = Some((first, other));
             if dice.percent(40) {
                 wishes[1] = Some((dice.pick(&MEANWHILE), other));
             }
