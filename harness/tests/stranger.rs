@@ -1,0 +1,197 @@
+//! A stranger's kernel on the harness: [`Subject`] is all that it has to implement. This one answers drains and
+//! allocations, and can be told to go wrong in every way that ends a story early.
+
+use harness::checks::Checks;
+use harness::headline::Headline;
+use harness::runner::Runner;
+use harness::story::{Backends, Header, Story};
+use harness::subject::{Setup, Subject, Watcher};
+use impls::{Task, family};
+use machine::{
+    Bus, Config, Cpu, Frame, Holder, Interrupt, Machine, Pause, Role, Software, Told, Until, Wait, WaitKind,
+};
+use oracle::Rule;
+use oracle::vocabulary::{Call, Mapping, Operation, Outcome, PageSlot, Range};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Drain {
+    Right,
+    Panics,
+    PanicsOutOfTheBlue,
+    FindsItselfBroken,
+    WaitsForNobody,
+    SpinsForEver,
+    AnswersNonsense,
+    LeaksAFrame,
+}
+
+#[derive(Debug)]
+struct Kernel(Drain);
+
+impl Software for Kernel {
+    type Operation = Task;
+    type Outcome = Outcome;
+
+    fn run(&self, cpu: &Cpu<'_>, task: Task) -> Outcome {
+        match task {
+            Task::Call(Call { operation: Operation::DrainAliases, .. }) => self.drain(cpu),
+            Task::Call(Call { operation: Operation::AllocPage { .. }, .. }) => Outcome::NoMemory,
+            Task::Call(call) => unreachable!("the stories of this test do not ask for {call}"),
+            Task::RunWork => Outcome::Void,
+            Task::Teardown => {
+                // The pages that the callers begin with.
+                (0..4).for_each(|frame| cpu.set_role(Frame(frame), Role::Free));
+                Outcome::Done
+            }
+        }
+    }
+
+    fn interrupt(&self, _: &Cpu<'_>, _: Interrupt) {}
+}
+
+impl Kernel {
+    fn drain(&self, cpu: &Cpu<'_>) -> Outcome {
+        let var = cpu.bus().memory.var(family::LAZY_PAGES);
+        match self.0 {
+            Drain::Right => {}
+            Drain::Panics => panic!("the list is torn"),
+            Drain::PanicsOutOfTheBlue => assert!(Vec::<u8>::new().capacity() > cpu.load(var) as usize),
+            Drain::FindsItselfBroken => cpu.bug("the list is torn"),
+            Drain::WaitsForNobody => {
+                let (until, holder) = (Until::Is(1), Holder::Anyone);
+                cpu.wait(Wait { var, until, holder, kind: WaitKind::Spin });
+            }
+            Drain::SpinsForEver => while cpu.load(var) == 0 {},
+            Drain::AnswersNonsense => return Outcome::Fault,
+            Drain::LeaksAFrame => cpu.set_role(Frame(9), Role::Data),
+        }
+        Outcome::Done
+    }
+}
+
+#[derive(Debug)]
+struct Stranger(Machine<Kernel>, Drain);
+
+fn boot(bus: &Bus, drain: Drain) -> Kernel {
+    (0..4).for_each(|frame| bus.memory.set_role(Frame(frame), Role::Data));
+    Kernel(drain)
+}
+
+impl Subject for Stranger {
+    fn name(&self) -> &'static str {
+        "stranger"
+    }
+    fn tables_allow_no_alias(&self) -> bool {
+        false
+    }
+    fn reset(&mut self, header: &Header, _: &Setup) {
+        let config = Config { cpus: header.cpus, frames: 16, vars: 16, steps: 10_000, ..Config::default() };
+        let drain = self.1;
+        self.0.reset(config, |bus| boot(bus, drain));
+    }
+    fn bus(&self) -> &Bus {
+        self.0.bus()
+    }
+    fn depth(&self, cpu: u8) -> usize {
+        self.0.depth(cpu)
+    }
+    fn begin(&mut self, cpu: u8, task: Task, pause: Option<Pause>, watcher: &mut Watcher<'_>) -> Told {
+        self.0.begin(cpu, task, pause, watcher)
+    }
+    fn resume(&mut self, cpu: u8, _: Option<Pause>, watcher: &mut Watcher<'_>) -> Told {
+        self.0.resume(cpu, watcher)
+    }
+    fn deliver(
+        &mut self,
+        cpu: u8,
+        from: Option<u8>,
+        pause: Option<Pause>,
+        watcher: &mut Watcher<'_>,
+    ) -> Told {
+        self.0.deliver(cpu, from, pause, watcher)
+    }
+    fn drain_stores(&mut self, cpu: u8, most: usize) -> usize {
+        self.0.drain_stores(cpu, most)
+    }
+    fn grace_period(&mut self) -> bool {
+        false
+    }
+    fn grace_period_wanted(&self) -> bool {
+        false
+    }
+    fn work_pending(&self) -> bool {
+        false
+    }
+    fn frame_of(&self, page: PageSlot) -> Option<Frame> {
+        Some(Frame(u32::from(page.number()))).filter(|frame| frame.0 < 4)
+    }
+    fn last_range(&self, _: Mapping) -> Option<Range> {
+        None
+    }
+    fn leftovers(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn runner(drain: Drain) -> Runner {
+    let machine = Machine::new(Config::default(), |bus| boot(bus, drain));
+    let stages = vec![(Backends::NATIVE, Box::new(Stranger(machine, drain)) as Box<dyn Subject>)];
+    Runner::with_subjects(Setup::default(), Checks::default(), stages)
+}
+
+fn story(text: &str) -> Story {
+    let header = "story 1\ncpus 2, hardware calm, sizes tiny, backends native xen\n";
+    format!("{header}{text}").parse().expect("a story")
+}
+
+fn headline(drain: Drain) -> Option<Headline> {
+    let mut runner = runner(drain);
+    let story = story("c0  alloc-page -> p5\nc1  drain-aliases\nc0  drain-aliases\n");
+    let found = runner.play(&story, Backends::all());
+    // Whatever it came to, the next story begins anew.
+    assert_eq!(runner.play(&self::story("c0  alloc-page -> p5\n"), Backends::all()), None);
+    assert_eq!(runner.play(&story, Backends::all()), found);
+    found.map(|found| found.headline)
+}
+
+#[test]
+fn a_kernel_that_keeps_the_contract_is_clean() {
+    assert_eq!(headline(Drain::Right), None);
+}
+
+#[test]
+fn whatever_goes_wrong_is_a_finding_under_its_rule() {
+    let expected = [
+        (Drain::Panics, Rule::Rest, "the kernel panicked: the list is torn"),
+        (
+            Drain::PanicsOutOfTheBlue,
+            Rule::Rest,
+            "the kernel panicked: assertion failed: Vec::<u8>::new().capacity() > cpu.load(var) as usize",
+        ),
+        (Drain::FindsItselfBroken, Rule::Rest, "the kernel found itself broken: the list is torn"),
+        (Drain::WaitsForNobody, Rule::Progress, "deadlock"),
+        (Drain::SpinsForEver, Rule::Progress, "livelock"),
+        (Drain::AnswersNonsense, Rule::Outcome, "answered something else than was asked"),
+        (Drain::LeaksAFrame, Rule::Rest, "frames were not given back"),
+    ];
+    for (drain, rule, what) in expected {
+        let found = headline(drain).unwrap_or_else(|| panic!("{drain:?} is not found"));
+        assert_eq!((found.rule, &*found.what, found.backend), (rule, what, "stranger"), "{drain:?}");
+        let operation = if drain == Drain::LeaksAFrame { "teardown" } else { "drain-aliases" };
+        assert_eq!(found.operation, operation, "{drain:?}");
+    }
+}
+
+#[test]
+fn the_same_bug_on_another_cpu_has_the_same_headline() {
+    let mut runner = runner(Drain::FindsItselfBroken);
+    let mut on = |cpu: u8| {
+        let found = runner.play(&story(&format!("c{cpu}  drain-aliases\n")), Backends::all());
+        found.expect("a finding").headline
+    };
+    let (zero, one) = (on(0), on(1));
+    assert_eq!((zero.cpu, one.cpu), (0, 1));
+    assert_eq!(zero, one);
+    assert_eq!(zero.signature(), one.signature());
+    assert_ne!(zero.to_string(), one.to_string());
+}
