@@ -115,7 +115,6 @@ impl<P: PvMmu> Kernel<P> {
     ///
     /// Pages for tables are got with the mutex released, since getting one may mean a drain of aliases (seed 004), and a
     /// drain frees tables. Another CPU may have made the table meanwhile; then the page goes back.
-    #[track_caller]
     pub(crate) fn populate(&self, cpu: &Cpu<'_>, range: PageRange) -> Result<(), MapError> {
         let mut spare = Vec::new();
         let populated = loop {
@@ -137,7 +136,6 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Allocates pages that may become tables: all of them first, then one drain for all. In the other order one could
     /// be unmapped, freed and allocated in between.
-    #[track_caller]
     fn alloc_table_pages(&self, cpu: &Cpu<'_>, wanted: u8, spare: &mut Vec<Pfn>) -> bool {
         for _ in 0..wanted {
             match self.pages.alloc(&self.pv, cpu) {
@@ -148,7 +146,6 @@ impl<P: PvMmu> Kernel<P> {
         !spare.iter().any(|pfn| self.drains_before_table(*pfn)) || self.vm_unmap_aliases(cpu).is_ok()
     }
 
-    #[track_caller]
     fn try_populate(&self, cpu: &Cpu<'_>, range: PageRange, spare: &mut Vec<Pfn>) -> Result<(), Lacking> {
         let mut users = self.tables.users.lock(cpu);
         for table in tables_of(range) {
@@ -167,7 +164,6 @@ impl<P: PvMmu> Kernel<P> {
         Ok(())
     }
 
-    #[track_caller]
     fn make_tables(&self, cpu: &Cpu<'_>, va: u64, spare: &mut Vec<Pfn>) -> Result<(), Lacking> {
         let mut table = self.tables.root;
         for level in (2..=LEVELS).rev() {
@@ -196,7 +192,6 @@ impl<P: PvMmu> Kernel<P> {
     ///
     /// `None` where there is no such table; or where the caller may not sleep and the mutex is taken, and the tables
     /// stay for the next area there.
-    #[track_caller]
     pub(crate) fn unhook_unused<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
@@ -217,7 +212,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Clears the entry of this level for an address. Returns the table that it led to.
-    #[track_caller]
     fn unhook(&self, cpu: &Cpu<'_>, va: u64, level: u8) -> Option<Pfn> {
         let word = self.entry_word(cpu, va, level)?;
         let entry = cpu.load_entry(word, level);
@@ -231,7 +225,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Every CPU has forgotten the way to these tables: gives them back.
-    #[track_caller]
     pub(crate) fn free_unhooked(&self, cpu: &Cpu<'_>, unhooked: Unhooked<'_>) {
         let Unhooked { tables, users } = unhooked;
         for pfn in tables {
@@ -242,7 +235,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Maps pages from the start of a range on, readable and writable. The tables are there.
-    #[track_caller]
     pub(crate) fn map_pages(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
         self.pv.enter_lazy_mmu(cpu);
         let set = pages.iter().enumerate().try_for_each(|(index, pfn)| {
@@ -258,7 +250,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Clears the entries of a range, and flushes nothing (`vunmap_range_noflush`).
-    #[track_caller]
     pub(crate) fn unmap_pages(&self, cpu: &Cpu<'_>, range: PageRange) {
         self.pv.enter_lazy_mmu(cpu);
         for index in 0..range.pages {

@@ -38,11 +38,13 @@ impl PvMmu for Native {
         Pfn(frame.0)
     }
 
+    #[track_caller]
     fn alloc_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8) -> Result<(), Refused> {
         cpu.set_role(self.frame_of(pfn), Role::Table(level));
         Ok(())
     }
 
+    #[track_caller]
     fn release_table(&self, cpu: &Cpu<'_>, pfn: Pfn, _level: u8) {
         cpu.set_role(self.frame_of(pfn), Role::Data);
     }
@@ -55,11 +57,13 @@ impl PvMmu for Native {
         self.release_table(cpu, pfn, 1);
     }
 
+    #[track_caller]
     fn set_entry(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry) -> Result<(), Refused> {
         cpu.store_word(word, Family::of_level(level), entry.0);
         Ok(())
     }
 
+    #[track_caller]
     fn set_pte_at(&self, cpu: &Cpu<'_>, _va: u64, word: Word, entry: Entry) -> Result<(), Refused> {
         self.set_entry(cpu, word, 1, entry)
     }
@@ -70,10 +74,12 @@ impl PvMmu for Native {
         Ok(())
     }
 
+    #[track_caller]
     fn flush_local(&self, cpu: &Cpu<'_>) {
         cpu.flush_all();
     }
 
+    #[track_caller]
     fn flush_one(&self, cpu: &Cpu<'_>, va: u64) {
         cpu.invlpg(va);
     }
@@ -82,6 +88,7 @@ impl PvMmu for Native {
         false
     }
 
+    #[track_caller]
     fn send_ipi(&self, cpu: &Cpu<'_>, to: u8, vector: u8) {
         cpu.send_ipi(to, vector);
     }

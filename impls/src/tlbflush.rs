@@ -80,7 +80,6 @@ impl<P: PvMmu> Kernel<P> {
     /// until all have (`flush_tlb_kernel_range`). More pages than the ceiling cost a full flush instead.
     ///
     /// Interrupts must be on: two CPUs that flush with interrupts off wait for each other for ever.
-    #[track_caller]
     pub fn flush_tlb_kernel_range(&self, cpu: &Cpu<'_>, range: PageRange) {
         let full = range.pages > self.sizes.flush_ceiling();
         if self.pv.flush_everywhere(cpu, range, full) {
@@ -107,7 +106,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Makes this CPU alone forget its translations of these pages.
-    #[track_caller]
     pub fn flush_tlb_local(&self, cpu: &Cpu<'_>, range: PageRange, full: bool) {
         if full {
             self.pv.flush_local(cpu);

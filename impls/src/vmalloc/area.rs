@@ -13,7 +13,6 @@ pub(super) const GUARD: u64 = 1;
 impl<P: PvMmu> Kernel<P> {
     /// Finds address space, and enters it into the index (`alloc_vmap_area`). When no hole is large enough, purges what
     /// is freed lazily, once, and looks again.
-    #[track_caller]
     pub(super) fn alloc_vmap_area(&self, cpu: &Cpu<'_>, pages: u64, align: u64, id: u32) -> Option<u64> {
         let mut purged = false;
         let first = loop {
@@ -32,14 +31,12 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Gives an area back that was never mapped.
-    #[track_caller]
     pub(super) fn free_unmapped_area(&self, cpu: &Cpu<'_>, first: u64, pages: u64) {
         self.unlink_area(cpu, first);
         self.vmalloc.free.lock(cpu).free(first, pages);
     }
 
     /// Takes an area out of the index (`find_unlink_vmap_area`). Returns its length in pages, guard page included.
-    #[track_caller]
     pub(super) fn unlink_area(&self, cpu: &Cpu<'_>, first: u64) -> u64 {
         let mut busy = self.vmalloc.busy.lock(cpu);
         let Some((_, pages)) = busy.remove(first) else {

@@ -161,7 +161,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Finds slots for a small mapping (`vb_alloc`). Returns the number of the first page.
-    #[track_caller]
     pub(super) fn vb_alloc(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {
         let wanted = Self::slots_for(pages);
         let reading = self.rcu.read_lock(cpu);
@@ -180,7 +179,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Takes slots of a block, if it still has so many.
-    #[track_caller]
     fn take_slots(&self, cpu: &Cpu<'_>, queue: &Queue, block: &Rc<VmapBlock>, wanted: u32) -> Option<u64> {
         let mut slots = block.slots.lock(cpu);
         if !block.live.get() {
@@ -201,7 +199,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Makes a block, and takes its first slots (`new_vmap_block`).
-    #[track_caller]
     fn new_vmap_block(&self, cpu: &Cpu<'_>, wanted: u32) -> Result<u64, MapError> {
         let blocks = &self.vmalloc.blocks;
         let block = blocks.take_unused(cpu.bus()).ok_or(MapError::NoMemory)?;
@@ -246,7 +243,6 @@ impl<P: PvMmu> Kernel<P> {
     ///   clear the entry
     ///                                 (nothing is dirty: no later drain looks)
     /// ```
-    #[track_caller]
     pub(super) fn vb_free(&self, cpu: &Cpu<'_>, first: u64, pages: u64) {
         let blocks = &self.vmalloc.blocks;
         let base = first - first % u64::from(blocks.slots);
@@ -275,7 +271,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Marks slots dirty. Returns whether every slot of the block is now.
-    #[track_caller]
     fn mark_dirty(&self, cpu: &Cpu<'_>, block: &VmapBlock, slots: u64) -> bool {
         let blocks = &self.vmalloc.blocks;
         let mut state = block.slots.lock(cpu);
@@ -300,7 +295,6 @@ impl<P: PvMmu> Kernel<P> {
     ///                                 takes the lazy list: not there; returns
     ///   put its area on the lazy list
     /// ```
-    #[track_caller]
     fn free_vmap_block(&self, cpu: &Cpu<'_>, block: &Rc<VmapBlock>) {
         let blocks = &self.vmalloc.blocks;
         let first = block.first.get();
@@ -336,7 +330,6 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Takes the unflushed slots of all blocks, to be flushed before the purge mutex, which is held, is released. Blocks
     /// that are used up are freed on the way.
-    #[track_caller]
     pub(super) fn collect_dirty_blocks(&self, cpu: &Cpu<'_>) -> DirtyBlocks {
         let mut found = DirtyBlocks { hull: Hull::EMPTY, blocks: 0 };
         let _reading = self.rcu.read_lock(cpu);
@@ -359,7 +352,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Clears the entries of all unflushed slots, which stay unflushed.
-    #[track_caller]
     pub(super) fn clear_dirty_slots(&self, cpu: &Cpu<'_>) {
         let _reading = self.rcu.read_lock(cpu);
         for block in self.blocks_to_drain() {
@@ -368,7 +360,6 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    #[track_caller]
     fn clear_slots(&self, cpu: &Cpu<'_>, first: u64, mut slots: u64) {
         while slots != 0 {
             let slot = u64::from(slots.trailing_zeros());
@@ -378,7 +369,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Frees the blocks of which no slot is in use, although some were never handed out: the space is needed.
-    #[track_caller]
     pub(super) fn purge_fragmented_blocks(&self, cpu: &Cpu<'_>) {
         let _reading = self.rcu.read_lock(cpu);
         for queue in self.vmalloc.blocks.queues.iter() {
@@ -390,7 +380,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Frees a block of which no slot is in use; unless forced, only if few are left to hand out. Returns whether it did.
-    #[track_caller]
     fn purge_fragmented_block(&self, cpu: &Cpu<'_>, block: &Rc<VmapBlock>, forced: bool) -> bool {
         let all = self.vmalloc.blocks.slots;
         {

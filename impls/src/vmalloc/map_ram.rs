@@ -11,7 +11,6 @@ use machine::Cpu;
 
 impl<P: PvMmu> Kernel<P> {
     /// Maps a few pages. Returns the number of the first page.
-    #[track_caller]
     pub fn vm_map_ram(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Result<u64, MapError> {
         let len = pages.len() as u64;
         let in_block = len <= u64::from(self.sizes.block_slots());
@@ -24,7 +23,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Unmaps what [`Kernel::vm_map_ram`] mapped: the caller knows how many pages it was.
-    #[track_caller]
     pub fn vm_unmap_ram(&self, cpu: &Cpu<'_>, first: u64, pages: u64) {
         if pages <= u64::from(self.sizes.block_slots()) {
             self.vb_free(cpu, first, pages);
@@ -37,7 +35,6 @@ impl<P: PvMmu> Kernel<P> {
         self.free_vmap_area_noflush(cpu, LazyArea { first, pages });
     }
 
-    #[track_caller]
     fn alloc_ram_area(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {
         let first = self.alloc_vmap_area(cpu, pages, 1, WHOLE).ok_or(MapError::NoMemory)?;
         let area = PageRange { first, pages };

@@ -80,7 +80,6 @@ pub(super) struct DirtyBlocks {
 
 impl<P: PvMmu> Kernel<P> {
     /// Puts an unmapped area on the lazy list (`free_vmap_area_noflush`); beyond the threshold, has it purged.
-    #[track_caller]
     pub(super) fn free_vmap_area_noflush(&self, cpu: &Cpu<'_>, area: LazyArea) {
         let outstanding = cpu.fetch_add(self.vmalloc.lazy_pages, area.pages) + area.pages;
         self.vmalloc.lazy.lock(cpu).push(area);
@@ -91,7 +90,6 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Takes back everything that was unmapped before the call: afterwards no alias of it is left in any table, nor in
     /// any TLB (`vm_unmap_aliases`).
-    #[track_caller]
     pub fn vm_unmap_aliases(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {
         let atomic = !cpu.interrupts_on();
         if atomic && self.protocol.designs.irqs_off_drain == IrqsOffDrain::WouldSleep {
@@ -142,13 +140,11 @@ impl<P: PvMmu> Kernel<P> {
     ///   dirty_blocks -= 1
     ///                                 dirty_blocks: 0, so nothing is outstanding: wrong
     /// ```
-    #[track_caller]
     fn nothing_outstanding(&self, cpu: &Cpu<'_>) -> bool {
         cpu.load(self.vmalloc.blocks.dirty_blocks()) == 0 && cpu.load(self.vmalloc.lazy_pages) == 0
     }
 
     /// Gives back what is outstanding and the blocks that are used up, to make room (`reclaim_and_purge_vmap_areas`).
-    #[track_caller]
     pub(super) fn reclaim_and_purge(&self, cpu: &Cpu<'_>) {
         let _purging = self.vmalloc.purge.lock(cpu);
         self.purge_fragmented_blocks(cpu);
@@ -165,7 +161,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// What the worker does (`drain_vmap_area_work`): too much was outstanding.
-    #[track_caller]
     pub(crate) fn purge_work(&self, cpu: &Cpu<'_>) {
         let _purging = self.vmalloc.purge.lock(cpu);
         let nothing = DirtyBlocks { hull: Hull::EMPTY, blocks: 0 };
@@ -174,7 +169,6 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Takes the lazy list, makes every CPU forget it and the dirty slots, and gives its ranges back
     /// (`__purge_vmap_area_lazy`). The purge mutex is held.
-    #[track_caller]
     fn purge_areas(&self, cpu: &Cpu<'_>, dirty: &DirtyBlocks, purpose: Purpose) {
         let areas = std::mem::take(&mut *self.vmalloc.lazy.lock(cpu));
         let mut hull = dirty.hull;
@@ -203,7 +197,6 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    #[track_caller]
     fn count_down(&self, cpu: &Cpu<'_>, areas: &[LazyArea], dirty: &DirtyBlocks) {
         let pages = areas.iter().map(|area| area.pages).sum::<u64>();
         if pages != 0 {
@@ -216,7 +209,6 @@ impl<P: PvMmu> Kernel<P> {
 
     /// The flush that stands between "unmapped" and "free", as the design has it. Tables that are used no more go with
     /// it: they are unhooked before and freed after.
-    #[track_caller]
     fn flush_purged(&self, cpu: &Cpu<'_>, areas: &[LazyArea], range: PageRange, purpose: Purpose) {
         let designs = &self.protocol.designs;
         match designs.drain {
@@ -239,7 +231,6 @@ impl<P: PvMmu> Kernel<P> {
 
     /// The drain that is concerned with tables only (seed 000): what is outstanding stays so, and keeps its range, until a
     /// later flush; but no table leads to it any more.
-    #[track_caller]
     fn clear_outstanding(&self, cpu: &Cpu<'_>) {
         if self.protocol.designs.pte_clear == PteClear::AtPurge {
             self.clear_dirty_slots(cpu);

@@ -10,7 +10,6 @@ use machine::Cpu;
 
 impl<P: PvMmu> Kernel<P> {
     /// Maps pages side by side into kernel addresses. Returns the number of the first page.
-    #[track_caller]
     pub fn vmap(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Result<u64, MapError> {
         let len = pages.len() as u64 + GUARD;
         let first = self.alloc_vmap_area(cpu, len, 1, WHOLE).ok_or(MapError::NoMemory)?;
@@ -28,7 +27,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Unmaps an area. Translations of it may linger until a drain, or until its range is about to be used again.
-    #[track_caller]
     pub fn vunmap(&self, cpu: &Cpu<'_>, first: u64) {
         let pages = self.unlink_area(cpu, first);
         if self.protocol.designs.pte_clear == PteClear::AtVunmap {
@@ -38,7 +36,6 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// The design that flushes on map instead of on unmap: what the range was last used for is forgotten now.
-    #[track_caller]
     pub(super) fn flush_on_map(&self, cpu: &Cpu<'_>, range: PageRange) {
         match self.protocol.designs.drain {
             Drain::OnMapLocal => {

@@ -69,7 +69,6 @@ impl Flush {
     }
 
     /// Flushes on these CPUs, a bit each, and returns when all have (`flush_area_mask`).
-    #[track_caller]
     pub(super) fn on(&self, cpu: &Cpu<'_>, mask: u8, scope: Scope) {
         let me = cpu.id();
         if mask & 1 << me != 0 {
@@ -96,7 +95,6 @@ impl Flush {
     }
 
     /// The target's side: does what was asked for, and says so.
-    #[track_caller]
     pub(super) fn handle(&self, cpu: &Cpu<'_>, from: u8) {
         match cpu.load(self.request) {
             EVERYTHING => here(cpu, Scope::Everything),
@@ -108,7 +106,6 @@ impl Flush {
 }
 
 /// Flushes on this CPU.
-#[track_caller]
 fn here(cpu: &Cpu<'_>, scope: Scope) {
     match scope {
         Scope::Page(va) => cpu.invlpg(va),

@@ -43,13 +43,11 @@ pub enum UpdateFlush {
 
 impl Hypervisor {
     /// Changes an entry of a table, or a word of a page that the guest could write to itself.
-    #[track_caller]
     pub fn mmu_update(&self, cpu: &Cpu<'_>, update: MmuUpdate) -> Result<(), Refusal> {
         cpu.hypercall("mmu_update", |cpu| self.do_mmu_update(cpu, update))
     }
 
     /// Changes the lowest-level entry of an address under the root that this CPU runs on, and flushes.
-    #[track_caller]
     pub fn update_va_mapping(
         &self,
         cpu: &Cpu<'_>,
@@ -60,7 +58,6 @@ impl Hypervisor {
         cpu.hypercall("update_va_mapping", |cpu| self.do_update_va_mapping(cpu, va, entry, flush))
     }
 
-    #[track_caller]
     pub(super) fn do_mmu_update(&self, cpu: &Cpu<'_>, update: MmuUpdate) -> Result<(), Refusal> {
         let MmuUpdate { word, entry, bits } = update;
         let word = Word::new(word.frame, usize::from(word.index));
@@ -81,7 +78,6 @@ impl Hypervisor {
         result
     }
 
-    #[track_caller]
     pub(super) fn do_update_va_mapping(
         &self,
         cpu: &Cpu<'_>,
@@ -102,7 +98,6 @@ impl Hypervisor {
         result
     }
 
-    #[track_caller]
     fn change_lowest(&self, cpu: &Cpu<'_>, va: u64, word: Word, entry: Entry) -> Result<(), Refusal> {
         self.frames.get_page(cpu, word.frame)?;
         // The tables may have changed since they were walked: what counts is what the frame is under its lock.
@@ -135,7 +130,6 @@ impl Hypervisor {
 ///
 /// Only a hint: another CPU of the guest's may take the tables apart meanwhile, and what is read here may be anything.
 /// Nothing rests on it before the frame was referenced, locked and found to be a table.
-#[track_caller]
 fn lowest_entry(cpu: &Cpu<'_>, va: u64) -> Option<Word> {
     let mut table = cpu.cr3().root;
     for level in (2..=LEVELS).rev() {

@@ -58,12 +58,10 @@ pub enum MmuExt {
 
 impl Hypervisor {
     /// Does one of the extended operations.
-    #[track_caller]
     pub fn mmuext_op(&self, cpu: &Cpu<'_>, op: MmuExt) -> Result<(), Refusal> {
         cpu.hypercall("mmuext_op", |cpu| self.do_mmuext_op(cpu, op))
     }
 
-    #[track_caller]
     pub(super) fn do_mmuext_op(&self, cpu: &Cpu<'_>, op: MmuExt) -> Result<(), Refusal> {
         let (reach, scope) = match op {
             MmuExt::PinTable { frame, level } => return self.pin(cpu, frame, level),
@@ -80,7 +78,6 @@ impl Hypervisor {
         Ok(())
     }
 
-    #[track_caller]
     fn pin(&self, cpu: &Cpu<'_>, frame: Frame, level: u8) -> Result<(), Refusal> {
         if !(1..=LEVELS).contains(&level) {
             return Err(Refusal::NoSuchLevel(level));
@@ -94,7 +91,6 @@ impl Hypervisor {
         Ok(())
     }
 
-    #[track_caller]
     fn unpin(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
         self.frames.get_page(cpu, frame)?;
         let pinned = self.set_pin(cpu, frame, false).pinned();
@@ -106,7 +102,6 @@ impl Hypervisor {
     }
 
     /// Sets or clears the pin. Returns what was there.
-    #[track_caller]
     fn set_pin(&self, cpu: &Cpu<'_>, frame: Frame, pinned: bool) -> TypeInfo {
         let change = |info| {
             let info = TypeInfo(info);
@@ -117,7 +112,6 @@ impl Hypervisor {
 
     /// The base pointer holds its root. The new one is held before it is loaded, the old one until after: at no moment
     /// does this CPU walk tables that may become data.
-    #[track_caller]
     fn new_base_pointer(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
         let Cr3 { root: old, pcid } = cpu.cr3();
         if frame != old {

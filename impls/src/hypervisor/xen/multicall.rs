@@ -27,7 +27,6 @@ pub enum Call {
 impl Hypervisor {
     /// Does all calls in their order, whatever becomes of those before. Each that is refused is told to `refused`, by
     /// its place.
-    #[track_caller]
     pub fn multicall(&self, cpu: &Cpu<'_>, calls: &[Call], mut refused: impl FnMut(usize, Refusal)) {
         cpu.hypercall("multicall", |cpu| {
             for (place, call) in calls.iter().enumerate() {

@@ -29,7 +29,6 @@ use machine::{Cpu, Frame, Holder, Role, Until, Var, Wait, WaitKind};
 impl Hypervisor {
     /// Takes a typed reference to a frame, and lets it become of that type if nobody holds another
     /// (`get_page_type`). The caller holds a total reference.
-    #[track_caller]
     pub(super) fn get_page_type(&self, cpu: &Cpu<'_>, frame: Frame, wanted: PageType) -> Result<(), Refusal> {
         let var = self.frames.type_info(frame);
         let mut seen = TypeInfo(cpu.load(var));
@@ -70,7 +69,6 @@ impl Hypervisor {
     ///
     /// The role follows the type. It is a table's before any entry can lead here, and stops being one only when no CPU
     /// can remember a way here.
-    #[track_caller]
     fn change_type(&self, cpu: &Cpu<'_>, frame: Frame, old: PageType, new: PageType) -> Result<(), Refusal> {
         // A frame of no type was never mapped writable nor walked since the last flush: nothing to forget.
         if old != new && old != PageType::None {
@@ -92,7 +90,6 @@ impl Hypervisor {
 
     /// Drops a typed reference (`put_page_type`). With the last one, what a table leads to is given up; the frame keeps
     /// its type, held by nobody, until another is asked for.
-    #[track_caller]
     pub(super) fn put_page_type(&self, cpu: &Cpu<'_>, frame: Frame) {
         let var = self.frames.type_info(frame);
         let mut seen = TypeInfo(cpu.load(var));
@@ -123,7 +120,6 @@ impl Hypervisor {
     }
 
     /// Takes a total and a typed reference (`get_page_and_type`).
-    #[track_caller]
     pub(super) fn get_page_and_type(
         &self,
         cpu: &Cpu<'_>,
@@ -135,7 +131,6 @@ impl Hypervisor {
     }
 
     /// Drops a typed and a total reference (`put_page_and_type`).
-    #[track_caller]
     pub(super) fn put_page_and_type(&self, cpu: &Cpu<'_>, frame: Frame) {
         self.put_page_type(cpu, frame);
         self.frames.put_page(cpu, frame);
@@ -143,7 +138,6 @@ impl Hypervisor {
 }
 
 /// Somebody validates the frame as the same type, or takes that back: waits until it is decided.
-#[track_caller]
 fn wait_for_worker(cpu: &Cpu<'_>, var: Var, seen: TypeInfo) -> TypeInfo {
     let holder = seen.worker().map_or(Holder::Anyone, Holder::Cpu);
     cpu.wait(Wait { var, until: Until::IsNot(seen.0), holder, kind: WaitKind::Spin });

@@ -21,7 +21,6 @@ use machine::{Cpu, Entry, Family, Flags, Frame, Word};
 
 impl Hypervisor {
     /// Takes the references that every present entry stands for, or none at all.
-    #[track_caller]
     pub(super) fn validate(&self, cpu: &Cpu<'_>, table: Frame, level: u8) -> Result<(), Refusal> {
         let mut next = 0;
         while let Some(index) = cpu.bus().memory.next_non_zero(table, next) {
@@ -35,12 +34,10 @@ impl Hypervisor {
     }
 
     /// Drops the references that every present entry stands for.
-    #[track_caller]
     pub(super) fn devalidate(&self, cpu: &Cpu<'_>, table: Frame, level: u8) {
         self.put_entries(cpu, table, level, machine::paging::WORDS);
     }
 
-    #[track_caller]
     fn put_entries(&self, cpu: &Cpu<'_>, table: Frame, level: u8, end: usize) {
         let mut next = 0;
         while let Some(index) = cpu.bus().memory.next_non_zero(table, next).filter(|index| *index < end) {
@@ -50,7 +47,6 @@ impl Hypervisor {
     }
 
     /// Takes the references that an entry of a table of this level stands for (`get_page_from_l1e` and upwards).
-    #[track_caller]
     pub(super) fn get_entry(&self, cpu: &Cpu<'_>, entry: Entry, level: u8) -> Result<(), Refusal> {
         let frame = entry.frame();
         match held_type(entry, level) {
@@ -62,7 +58,6 @@ impl Hypervisor {
     }
 
     /// Drops the references that an entry of a table of this level stands for.
-    #[track_caller]
     pub(super) fn put_entry(&self, cpu: &Cpu<'_>, entry: Entry, level: u8) {
         match held_type(entry, level) {
             None => {}
@@ -86,7 +81,6 @@ pub(super) fn held_type(entry: Entry, level: u8) -> Option<PageType> {
     }
 }
 
-#[track_caller]
 fn load(cpu: &Cpu<'_>, table: Frame, index: usize, level: u8) -> Entry {
     Entry(cpu.load_word(Word::new(table, index), Family::of_level(level)))
 }
