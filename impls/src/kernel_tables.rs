@@ -98,7 +98,6 @@ impl KernelTables {
 
 impl<P: PvMmu> Kernel<P> {
     /// The entry at this level for an address, if the tables reach down so far.
-    #[track_caller]
     fn entry_word(&self, cpu: &Cpu<'_>, va: u64, level: u8) -> Option<Word> {
         let mut table = self.tables.root;
         for above in (level + 1..=LEVELS).rev() {

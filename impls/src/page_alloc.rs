@@ -28,7 +28,6 @@ impl PageAllocator {
     }
 
     /// Allocates a zeroed page, in any context.
-    #[track_caller]
     pub fn alloc<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>) -> Option<Pfn> {
         let pfn = {
             let mut free = self.free.lock_irqsave(cpu);
@@ -41,7 +40,6 @@ impl PageAllocator {
     }
 
     /// Gives a page back, in any context.
-    #[track_caller]
     pub fn free<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>, pfn: Pfn) {
         cpu.set_role(pv.frame_of(pfn), Role::Free);
         self.free.lock_irqsave(cpu).push_back(pfn);

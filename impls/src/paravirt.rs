@@ -80,41 +80,53 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     }
 
     /// A frame of the kernel's, zeroed, takes the role of a table of this level (`paravirt_alloc_pte` and upwards).
+    #[track_caller]
     fn alloc_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8) -> Result<(), Refused>;
 
     /// A table that nothing leads to any more becomes an ordinary page of data (`paravirt_release_pte` and upwards).
+    #[track_caller]
     fn release_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8);
 
     /// A page becomes a lowest-level table in its own right, as for a process under construction: pinned under Xen.
+    #[track_caller]
     fn pin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Result<(), Refused>;
 
     /// The reverse of [`PvMmu::pin_table`].
+    #[track_caller]
     fn unpin_table(&self, cpu: &Cpu<'_>, pfn: Pfn);
 
     /// Sets an entry of a kernel table. While in lazy MMU mode the platform may put it off until the mode is left, or
     /// until it must flush.
+    #[track_caller]
     fn set_entry(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry) -> Result<(), Refused>;
 
     /// Sets the lowest-level entry of a kernel address, which stands at `word` (`set_pte_at`).
+    #[track_caller]
     fn set_pte_at(&self, cpu: &Cpu<'_>, va: u64, word: Word, entry: Entry) -> Result<(), Refused>;
 
     /// Enters lazy MMU mode (`arch_enter_lazy_mmu_mode`).
+    #[track_caller]
     fn enter_lazy_mmu(&self, cpu: &Cpu<'_>);
 
     /// Leaves lazy MMU mode: everything put off is done, or refused.
+    #[track_caller]
     fn leave_lazy_mmu(&self, cpu: &Cpu<'_>) -> Result<(), Refused>;
 
     /// Flushes everything on this CPU, global entries too (`flush_tlb_kernel`).
+    #[track_caller]
     fn flush_local(&self, cpu: &Cpu<'_>);
 
     /// Flushes one kernel page on this CPU (`flush_tlb_one_kernel`).
+    #[track_caller]
     fn flush_one(&self, cpu: &Cpu<'_>, va: u64);
 
     /// Flushes kernel addresses on all CPUs without help of the kernel's, if the platform can and is to do so.
     /// Returns whether it did.
+    #[track_caller]
     fn flush_everywhere(&self, cpu: &Cpu<'_>, range: PageRange, full: bool) -> bool;
 
     /// Sends an interrupt to another CPU.
+    #[track_caller]
     fn send_ipi(&self, cpu: &Cpu<'_>, to: u8, vector: u8);
 
     /// An interrupt for the platform itself.

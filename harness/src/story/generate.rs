@@ -295,7 +295,7 @@ fn header(dice: &mut Dice, backends: Backends) -> Header {
             temperament.set(flag, dice.percent(50));
         }
     }
-    let sizes = [Sizes::Tiny, Sizes::Small, Sizes::Real][dice.weighted(&[850, 145, 5])];
+    let sizes = [Sizes::Tiny, Sizes::Small, Sizes::Real][dice.weighted(&[850, 142, 8])];
     Header { cpus: cpus.min(MAX_CPUS), temperament, sizes, backends }
 }
 
