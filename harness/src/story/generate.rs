@@ -106,11 +106,18 @@ impl Generator {
         self
     }
 
-    /// Generates the next story, into memory that is used again.
+    /// Generates the next story, into memory that is used again. It has at least one event.
     pub fn next(&mut self, into: &mut Story) {
+        into.events.clear();
+        // A swarm of events that find nothing to do tells no story.
+        while into.events.is_empty() {
+            self.tell(into);
+        }
+    }
+
+    fn tell(&mut self, into: &mut Story) {
         let dice = &mut self.dice;
         into.header = header(dice, self.backends);
-        into.events.clear();
         let swarm = Swarm::draw(dice, into.header);
         let length = length(dice);
         self.wishes.clear();
