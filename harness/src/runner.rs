@@ -17,7 +17,7 @@ use crate::checks::Checks;
 use crate::coverage::Coverage;
 use crate::headline::Finding;
 use crate::story::resolve::resolve_into;
-use crate::story::{Backends, Resolved, Story};
+use crate::story::{Backends, Header, Resolved, Story};
 use crate::subject::{self, Setup, Subject};
 
 use scene::Scene;
@@ -122,6 +122,14 @@ impl Runner {
             let plays = wanted.contains(self.stages[stage].0);
             plays.then(|| self.play_on(stage, resolved)).flatten()
         })
+    }
+
+    /// Clears away what the last story left, which the next would do otherwise. What an engine takes for the coverage of
+    /// a story then depends on that story alone.
+    pub fn rest(&mut self) {
+        for (_, subject) in &mut self.stages {
+            subject.reset(&Header::default(), &self.setup);
+        }
     }
 
     fn begin(&mut self, resolved: &Resolved) {

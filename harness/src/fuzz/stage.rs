@@ -4,8 +4,13 @@
 use crate::catalogue::{self, Selection};
 use crate::checks::Checks;
 use crate::headline;
+use crate::lanes;
 use crate::runner::Runner;
-use crate::story::{Backends, Document, Story, Under};
+use crate::story::generate::Generator;
+use crate::story::{Backends, Document, MAX_RECORDS, Story, Under};
+
+/// Played before the first story of an engine.
+const WARM_UP: usize = 2_000;
 
 use super::session::{Finding, Stage};
 
@@ -37,13 +42,41 @@ impl OnRunner {
     /// Backends as `under` wants them; an error that names what is known, if there is no such bug or design.
     pub(super) fn new(under: &Under) -> Result<Self, String> {
         let selection = Selection::all(under).map_err(|unknown| unknown.to_string())?.swap_remove(0);
-        Ok(Self { runner: Runner::new(selection.setup(), Checks::default()), under: selection.under() })
+        let mut runner = Runner::new(selection.setup(), Checks::default());
+        warm_up(&mut runner);
+        Ok(Self { runner, under: selection.under() })
     }
 
-    fn report(&self, finding: &headline::Finding, story: &Story) -> String {
+    /// All there is to say. The story is played once more for it, with everything recorded.
+    fn report(&mut self, finding: &headline::Finding, story: &Story) -> String {
+        if let Some(mut report) = lanes::explain(&mut self.runner, story, Backends::all(), &self.under, None)
+        {
+            report.replay = how_to_go_on(&self.under);
+            return report.to_string();
+        }
         let document = Document { story: story.clone(), under: self.under.clone() };
-        format!("{finding}\n\n{document}\n{}", how_to_go_on(&self.under))
+        format!("{finding}\n  It did not recur when the story was played again.\n\n{document}")
     }
+}
+
+/// Lets memory that is kept from story to story grow to what it comes to anyway: a story would look new to an engine
+/// that measures coverage because it came first. What these stories find is nobody's: no engine knows of them.
+fn warm_up(runner: &mut Runner) {
+    let mut generator = Generator::new(0);
+    let (mut story, mut long) = (Story::default(), Story::default());
+    for _ in 0..WARM_UP {
+        generator.next(&mut story);
+        runner.play(&story, Backends::all());
+        long.events.append(&mut story.events);
+        if long.events.len() >= MAX_RECORDS {
+            long.events.truncate(MAX_RECORDS);
+            long.header = story.header;
+            runner.play(&long, Backends::all());
+            long.events.clear();
+        }
+    }
+    runner.rest();
+    runner.take_coverage();
 }
 
 /// The commands that take up the file of a crash: engines write the bytes of the story, which do not hold what it was
@@ -62,7 +95,9 @@ pub(super) fn how_to_go_on(under: &Under) -> String {
 
 impl Stage for OnRunner {
     fn play(&mut self, story: &Story) -> Option<Finding> {
-        let finding = self.runner.play(story, Backends::all())?;
+        let finding = self.runner.play(story, Backends::all());
+        self.runner.rest();
+        let finding = finding?;
         let report = self.report(&finding, story);
         Some(Finding { headline: finding.headline.signature(), report })
     }
