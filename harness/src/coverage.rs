@@ -41,6 +41,8 @@ pub struct OnBackend {
     pub met: [u64; STEPS],
     /// How often a story paused at each kind of point, by family.
     paused: Vec<[u64; 256]>,
+    /// The points that there are, a bit for each family, as far as the machine has seen.
+    known: [[u64; 4]; PointKind::ALL.len()],
 }
 
 impl Default for OnBackend {
@@ -52,6 +54,7 @@ impl Default for OnBackend {
             overlaps: [[0; OPERATIONS]; OPERATIONS],
             met: [0; STEPS],
             paused: vec![[0; 256]; PointKind::ALL.len()],
+            known: [[0; 4]; PointKind::ALL.len()],
         }
     }
 }
@@ -59,6 +62,10 @@ impl Default for OnBackend {
 impl OnBackend {
     pub(crate) fn paused_at(&mut self, point: Point) {
         self.paused[point.kind as usize][usize::from(point.family.0)] += 1;
+    }
+
+    pub(crate) fn know(&mut self, point: Point) {
+        self.known[point.kind as usize][usize::from(point.family.0 >> 6)] |= 1 << (point.family.0 & 63);
     }
 
     pub(crate) fn overlapped(&mut self, one: &Operation, other: &Operation) {
@@ -71,12 +78,13 @@ impl OnBackend {
         self.overlaps[one.min(other)][one.max(other)]
     }
 
-    /// Every point that was paused at, and how often.
+    /// Every point that there is, as far as the machine has seen, and how often a story paused there.
     pub fn points(&self) -> impl Iterator<Item = (Point, u64)> {
         PointKind::ALL.into_iter().flat_map(move |kind| {
             (0..=u8::MAX).filter_map(move |family| {
                 let count = self.paused[kind as usize][usize::from(family)];
-                (count > 0).then_some((Point { kind, family: Family(family) }, count))
+                let known = self.known[kind as usize][usize::from(family >> 6)] & 1 << (family & 63) != 0;
+                (known || count > 0).then_some((Point { kind, family: Family(family) }, count))
             })
         })
     }
@@ -93,6 +101,9 @@ impl OnBackend {
         add(&mut self.met, &other.met);
         self.overlaps.iter_mut().zip(&other.overlaps).for_each(|(mine, theirs)| add(mine, theirs));
         self.paused.iter_mut().zip(&other.paused).for_each(|(mine, theirs)| add(mine, theirs));
+        for (mine, theirs) in self.known.iter_mut().flatten().zip(other.known.iter().flatten()) {
+            *mine |= theirs;
+        }
     }
 }
 
@@ -130,7 +141,7 @@ impl Coverage {
 
     /// What came up less often than this: the words of a complaint each. Only backends that played are looked at.
     ///
-    /// Safety steps and points are those that exist on the backend: a step that native never takes is none of native's.
+    /// Points are those that there are on the backend, as far as the machine has seen.
     pub fn thin(&self, least: u64) -> Vec<String> {
         let mut thin = Vec::new();
         for (backend, name) in BACKENDS {
@@ -234,12 +245,14 @@ mod tests {
         let mut one = Coverage { stories: 1, events: 4, void: 1, ..Coverage::default() };
         let point = Point { kind: PointKind::Store, family: Family::PTE };
         one.on_mut(Backends::NATIVE).paused_at(point);
+        let never = Point { kind: PointKind::Wait, family: Family(200) };
+        one.on_mut(Backends::NATIVE).know(never);
         let drain = Operation::DrainAliases;
         one.on_mut(Backends::NATIVE).overlapped(&drain, &drain);
         let mut both = one.clone();
         both.merge(&one);
         assert_eq!((both.stories, both.events, both.void), (2, 8, 2));
-        assert_eq!(both.on(Backends::NATIVE).points().collect::<Vec<_>>(), [(point, 2)]);
+        assert_eq!(both.on(Backends::NATIVE).points().collect::<Vec<_>>(), [(point, 2), (never, 0)]);
         assert_eq!(both.on(Backends::NATIVE).overlaps(6, 6), 2);
         assert!((both.void_percent() - 25.0).abs() < 1e-9);
     }

@@ -95,13 +95,14 @@ impl Runner {
         self.stages.iter().fold(Backends::empty(), |all, (backend, _)| all | *backend)
     }
 
-    /// What was played so far.
+    /// What was played so far; which points there are is only in what [`Runner::take_coverage`] gives.
     pub fn coverage(&self) -> &Coverage {
         &self.scene.coverage
     }
 
     /// What was played so far, counting anew from here.
     pub fn take_coverage(&mut self) -> Coverage {
+        self.ask_for_points();
         core::mem::take(&mut self.scene.coverage)
     }
 
@@ -129,6 +130,14 @@ impl Runner {
     pub fn rest(&mut self) {
         for (_, subject) in &mut self.stages {
             subject.reset(&Header::default(), &self.setup);
+        }
+    }
+
+    /// Takes over from the machines which points there are.
+    fn ask_for_points(&mut self) {
+        for (backend, subject) in &self.stages {
+            let on = self.scene.coverage.on_mut(*backend);
+            subject.bus().take_known_points().for_each(|point| on.know(point));
         }
     }
 

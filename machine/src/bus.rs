@@ -7,7 +7,7 @@ use crate::alarm::{Alarm, AlarmKind};
 use crate::core::{BufferedStore, Core, Cr3, Interrupt, Level};
 use crate::memory::{Memory, Role, Target, Var, Word};
 use crate::paging::{Entry, Flags, Frame};
-use crate::point::Temperament;
+use crate::point::{Family, Point, PointKind, Temperament};
 use crate::trace::{TraceEvent, TraceLine};
 use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
@@ -61,6 +61,8 @@ pub struct Bus {
     /// While a CPU is helped along: whose wait it is, for what, and who helps.
     pub(crate) watch: Cell<Option<(u8, Wait, u8)>>,
     pub(crate) abandoned: Cell<bool>,
+    /// For each kind of point a bit for each family: which were looked at, as with every pause by name.
+    known_points: Box<[[Cell<u64>; 4]; PointKind::ALL.len()]>,
     tracing: Cell<bool>,
     trace: RefCell<Vec<TraceLine>>,
 }
@@ -75,6 +77,7 @@ impl Bus {
             steps_left: Cell::new(config.steps),
             watch: Cell::new(None),
             abandoned: Cell::new(false),
+            known_points: Box::default(),
             tracing: Cell::new(false),
             trace: RefCell::default(),
         }
@@ -120,6 +123,24 @@ impl Bus {
     #[inline]
     pub fn core(&self, cpu: u8) -> &Core {
         &self.cores[usize::from(cpu)]
+    }
+
+    /// A point was looked at closely, not just counted.
+    pub(crate) fn know(&self, point: Point) {
+        let word = &self.known_points[point.kind as usize][usize::from(point.family.0 >> 6)];
+        word.set(word.get() | 1 << (point.family.0 & 63));
+    }
+
+    /// Which points there are, as far as they were looked at since this was asked last: whenever a CPU runs to a pause
+    /// by name or helps another. Resetting forgets none.
+    pub fn take_known_points(&self) -> impl Iterator<Item = Point> {
+        PointKind::ALL.into_iter().flat_map(move |kind| {
+            (0..4_u8).flat_map(move |group| {
+                let bits = self.known_points[kind as usize][usize::from(group)].take();
+                let set = (0..64_u8).filter(move |bit| bits & 1 << bit != 0);
+                set.map(move |bit| Point { kind, family: Family(group << 6 | bit) })
+            })
+        })
     }
 
     /// Puts a root into a CPU's CR3 while booting. The root has its role already: what it becomes later is another use.

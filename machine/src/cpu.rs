@@ -121,6 +121,7 @@ impl<'c> Cpu<'c> {
     #[track_caller]
     fn slow_point(&self, point: Point) {
         let at = Location::caller();
+        self.bus.know(point);
         let passed = self.core.passed.get();
         let stop = match self.core.pause.get() {
             Some(Pause::At(number)) => u32::from(number) <= passed,
