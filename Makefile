@@ -113,6 +113,10 @@ minimize: ## make a finding as short as it gets: FILE=PATH
 	@[ -n '$(FILE)' ] || { echo 'make minimize: say which, FILE=PATH' >&2; exit 2; }
 	$(shootdown) minimize '$(FILE)' $(planted)
 
+.PHONY: prove
+prove: compiler ## what takes too long for every change: no false alarm, every bug found and minimized (15 minutes)
+	.ci/prove
+
 # --- the code ---
 
 .PHONY: lint
