@@ -168,21 +168,43 @@ impl Draw<'_> {
     }
 }
 
-/// A pause: mostly by number, near the beginning more often than far from it.
-pub(super) fn pause(dice: &mut Dice, mean: usize, by_name: usize) -> Pause {
+/// A pause for an event of this kind: mostly by number, near the beginning more often than far from it.
+pub(super) fn pause(dice: &mut Dice, tag: Tag, mean: usize, by_name: usize) -> Pause {
     if !dice.percent(by_name) {
         return Pause::At(dice.geometric(mean, 160) as u16);
     }
+    let held_up = worth_holding_up(tag);
     let (kind, family) = match dice.below(100) {
+        0..45 if !held_up.is_empty() => dice.pick(held_up),
         // Inside a critical section, and with interrupts on their way: where others come to wait.
-        0..30 => (PointKind::Store, named(dice, "lock")),
-        30..65 => (PointKind::Wait, named(dice, "_ack")),
+        0..60 => (PointKind::Store, named(dice, "lock")),
+        60..75 => (PointKind::Wait, named(dice, "_ack")),
         _ => {
             let kind = dice.pick(&PointKind::ALL);
             (kind, family_for(dice, kind))
         }
     };
     Pause::Before { point: Point { kind, family }, occurrence: dice.geometric(2, 255) as u8 }
+}
+
+/// Where an event of this kind is in the way of others, if it gets there at all: before it lets go of a lock, and while
+/// it waits for answers.
+const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
+    use PointKind::{Store, Wait};
+    use impls::family::{
+        AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, FLUSH_LOCK, FREE_AREA_LOCK, HYPERVISOR_ACK,
+        LAZY_LOCK, ZONE_LOCK,
+    };
+    match tag {
+        Tag::AllocPage | Tag::FreePage => &[(Store, ZONE_LOCK)],
+        Tag::Vmap => &[(Store, FREE_AREA_LOCK), (Store, AREA_LOCK), (Wait, HYPERVISOR_ACK)],
+        Tag::Vunmap => &[(Store, LAZY_LOCK), (Store, AREA_LOCK)],
+        Tag::MapRam => &[(Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK), (Store, FREE_AREA_LOCK)],
+        Tag::UnmapRam => &[(Store, LAZY_LOCK), (Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK)],
+        Tag::DrainAliases | Tag::RunWork => &[(Wait, CALL_ACK), (Store, LAZY_LOCK), (Store, FREE_AREA_LOCK)],
+        Tag::MakeTable => &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK)],
+        _ => &[],
+    }
 }
 
 /// A family whose name ends so.

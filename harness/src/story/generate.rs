@@ -176,9 +176,9 @@ impl Generator {
         if event.action.takes_pause() && draw.dice.percent(swarm.pauses * often) {
             event.pause = Some(match so_far.held {
                 // Handlers are short.
-                _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 8) as u16),
+                _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
                 Some(lock) if draw.dice.percent(35) => draw::wait_for(lock),
-                _ => draw::pause(draw.dice, swarm.depth, 15),
+                _ => draw::pause(draw.dice, tag, swarm.depth, 18),
             });
         }
         Some(event)
@@ -209,7 +209,7 @@ impl Generator {
                 Tag::RunWork,
             ];
             let first = match told.action {
-                _ if draw::holds_interrupts(told.pause) && dice.percent(80) => Tag::Deliver,
+                _ if draw::holds_interrupts(told.pause) && dice.percent(95) => Tag::Deliver,
                 // What is like it wants the same locks.
                 ResolvedAction::Call(call) if draw::holds_lock(told.pause) && dice.percent(50) => {
                     Verb::of(&call.operation).tag()

@@ -124,7 +124,7 @@ fn insert(story: &mut Story, dice: &mut Dice) {
     let at = dice.between(0, story.events.len());
     if let Some(mut event) = fresh(story, dice, at, None) {
         if event.action.takes_pause() && dice.percent(25) {
-            event.pause = Some(draw::pause(dice, 10, 8));
+            event.pause = Some(draw::pause(dice, event.action.tag(), 10, 8));
         }
         story.events.insert(at, event);
     }
@@ -177,7 +177,7 @@ fn change_pause(story: &mut Story, dice: &mut Dice) {
             let (up, down) = (occurrence.saturating_add(1), occurrence.saturating_sub(1).max(1));
             Some(Pause::Before { point, occurrence: if dice.percent(50) { up } else { down } })
         }
-        _ => Some(draw::pause(dice, 15, 10)),
+        _ => Some(draw::pause(dice, event.action.tag(), 15, 10)),
     };
 }
 
