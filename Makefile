@@ -15,7 +15,7 @@ SEED    ?=
 JOBS    ?= 1
 TARGET  ?= differential
 FILE    ?=
-FILES   ?= corpus
+FILES   ?=
 WHAT    ?=
 CORPUS  ?= fuzz/corpus/$(TARGET)
 OUT     ?= fuzz/afl/out/$(or $(BUG),none)
@@ -68,7 +68,7 @@ help: ## this page
 # With a mutator of ours libFuzzer would let stories grow at once; short ones play faster and read better.
 .PHONY: fuzz
 fuzz: compiler cargo-fuzz seeds ## fuzz with libFuzzer until it finds something
-	$(under) $(libfuzzer) $(TARGET) $(CORPUS) -- -print_final_stats=1 -len_control=100 -max_len=1024 \
+	$(under) $(libfuzzer) $(TARGET) $(CORPUS) -- -print_final_stats=1 -len_control=100 -max_len=1024 -print_funcs=0 \
 	    $(if $(SECONDS),-max_total_time=$(SECONDS)) $(if $(SEED),-seed=$(SEED)) \
 	    $(if $(filter-out 1,$(JOBS)),-fork=$(JOBS)) $(ARGS)
 
@@ -80,10 +80,9 @@ afl: afl-build ## fuzz with AFL++ until it finds something
 	    $(if $(SEED),--seed '$(SEED)')
 
 .PHONY: smoke
-smoke: ## fuzz for 20 seconds with each engine, from the seeds alone
+smoke: ## fuzz for 20 seconds with each engine, from the seeds alone; a planted bug must be told
 	rm -rf target/smoke
-	$(MAKE) --no-print-directory fuzz SECONDS=20 SEED=1 CORPUS=target/smoke/corpus ARGS='-verbosity=0 -print_funcs=0'
-	$(MAKE) --no-print-directory afl SECONDS=20 SEED=1 OUT=target/smoke/afl
+	fuzz/smoke
 
 .PHONY: cmin
 cmin: compiler cargo-fuzz seeds ## throw out of libFuzzer's corpus what adds no coverage
@@ -105,8 +104,8 @@ test: compiler ## every test, and every story of the corpus
 	cargo test --workspace --no-fail-fast
 
 .PHONY: replay
-replay: ## play stories again: FILES="PATH ..", the whole corpus if not said
-	$(shootdown) replay $(FILES) $(planted)
+replay: ## play stories again: FILES="PATH .."; if not said the whole corpus, with no bug planted
+	$(shootdown) replay $(or $(FILES),corpus $(if $(BUG),,--bug none)) $(planted)
 
 .PHONY: minimize
 minimize: ## make a finding as short as it gets: FILE=PATH
@@ -122,7 +121,8 @@ prove: compiler ## what takes too long for every change: no false alarm, every b
 .PHONY: lint
 lint: cargo-deny ## format, clippy, rustdoc, licenses and sources
 	cargo fmt --all --check
-	cargo fmt --manifest-path fuzz/Cargo.toml --package shootdown-fuzz --package shootdown-afl --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --package shootdown-fuzz --package shootdown-afl \
+	    --package shootdown-mutator --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --manifest-path fuzz/Cargo.toml --workspace -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
@@ -182,3 +182,8 @@ seeds:
 .PHONY: afl-build
 afl-build: cargo-afl
 	cargo afl build --release --manifest-path fuzz/Cargo.toml --package shootdown-afl --target-dir fuzz/target/afl
+	@# The mutator runs within AFL++ itself, so it is built without its instrumentation.
+	cargo build --release --manifest-path fuzz/Cargo.toml --package shootdown-mutator --target-dir fuzz/target/afl-mutator
+	cc -O2 -Wall -Wextra -shared -fPIC -fvisibility=hidden -Wl,--gc-sections -Wl,--exclude-libs,ALL \
+	    -o fuzz/target/afl-mutator/mutator.so fuzz/mutator/afl.c \
+	    fuzz/target/afl-mutator/release/libshootdown_mutator.a -lpthread -ldl -lm

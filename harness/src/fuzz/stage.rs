@@ -79,17 +79,17 @@ fn warm_up(runner: &mut Runner) {
     runner.take_coverage();
 }
 
-/// The commands that take up the file of a crash: engines write the bytes of the story, which do not hold what it was
-/// found under.
+/// The commands that take up the file of a crash, beginning with the one that plays it again: engines write the bytes of
+/// the story, which do not hold what it was found under.
 pub(super) fn how_to_go_on(under: &Under) -> String {
     let bug = under.bug.as_ref().map_or_else(String::new, |bug| format!(" BUG={bug}"));
     let designs: Vec<_> = under.designs.iter().map(|(point, variant)| format!("{point}={variant}")).collect();
     let designs =
         if designs.is_empty() { String::new() } else { format!(" DESIGN=\"{}\"", designs.join(" ")) };
     format!(
-        "Play it again:     make replay{bug}{designs} FILES=FILE\n\
-         Make it shorter:   make minimize{bug}{designs} FILE=FILE\n\
-         where FILE is what the engine writes for this crash, or the story above as text."
+        "make replay{bug}{designs} FILES=FILE\n\
+         To make it shorter: make minimize{bug}{designs} FILE=FILE\n\
+         FILE is what the engine writes for this crash."
     )
 }
 
