@@ -37,9 +37,13 @@ planted   := $(if $(BUG),--bug $(BUG)) $(foreach design,$(DESIGN),--design $(des
 libfuzzer := $(if $(ASAN),ASAN_OPTIONS=detect_stack_use_after_return=0 cargo +nightly fuzz run --features asan,cargo fuzz-run)
 under     := SHOOTDOWN_BUG='$(BUG)' SHOOTDOWN_DESIGN='$(DESIGN)'
 
+# What a verb needs is run for seconds, so it is built for a short build and not for speed: cargo-deny asks for whole-program
+# optimisation, which takes longer than everything else that a fresh machine has to build.
+quick := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+
 # $(call installed,cargo verb,package,version)
 define installed
-@cargo $(1) --version 2>/dev/null | grep -qwF '$(3)' || cargo install --locked $(2) --version $(3)
+@cargo $(1) --version 2>/dev/null | grep -qwF '$(3)' || $(quick) cargo install --locked $(2) --version $(3)
 endef
 
 .PHONY: help
