@@ -9,7 +9,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use serde_json::Value;
 
 /// The crates from the bottom up, and which of ours each may use.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("machine", &[]),
     ("oracle", &[]),
     ("impls", &["machine", "oracle"]),
@@ -17,6 +17,7 @@ const MAY_USE: [(&str, &[&str]); 7] = [
     ("shootdown", &["harness"]),
     ("shootdown-fuzz", &["harness"]),
     ("shootdown-afl", &["harness"]),
+    ("shootdown-mutator", &["harness"]),
 ];
 
 fn root() -> PathBuf {
