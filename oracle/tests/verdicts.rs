@@ -228,6 +228,16 @@ fn a_small_mapping_may_not_overlap_an_area() {
 }
 
 #[test]
+fn a_small_mapping_is_unmapped_like_an_area() {
+    let mut reference = Reference::new(1);
+    let ram = RamSlot::new(0);
+    reference.legal(Operation::MapRam { pages: pages(&[0]), ram }, mapped(0, 1));
+    assert!(reference.legal(Operation::UnmapRam { ram }, Outcome::Done).sole);
+    assert_eq!(reference.live_mappings().count(), 0);
+    reference.legal(Operation::FreePage { page: page(0) }, Outcome::Done);
+}
+
+#[test]
 fn a_range_is_free_as_soon_as_its_unmap_began() {
     let mut reference = Reference::new(2);
     reference.legal(vmap(&[0], 0), mapped(0, 1));
@@ -313,6 +323,8 @@ fn whatever_needs_a_handle_that_was_never_obtained_is_void() {
         read(0),
         write(0, 3),
         vunmap(0),
+        Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) },
+        Operation::UnmapRam { ram: RamSlot::new(0) },
         Operation::FreePage { page: page(0) },
     ];
     for operation in needy {

@@ -79,7 +79,7 @@ impl Aliases {
                 }
             }
         }
-        self.all.retain(|alias| alias.pages != 0 || alias.life == Life::Going);
+        self.all.retain(|alias| alias.pages != 0);
         let pages = (1u32 << range.pages) as u16 - 1;
         self.all.push(Alias { mapping, range, life: Life::Standing, pages });
     }
@@ -100,7 +100,6 @@ impl Aliases {
         {
             alias.life = Life::Gone(now);
         }
-        self.all.retain(|alias| alias.pages != 0 || alias.life == Life::Going);
     }
 
     /// Where a page of a mapping lies that stands.
@@ -167,6 +166,31 @@ mod tests {
         aliases.gone(area(0));
         let now = aliases.tick();
         assert_eq!(gone(&aliases, now), []);
+    }
+
+    #[test]
+    fn only_the_alias_that_is_unmapped_goes() {
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), Range { start: 0x1000, pages: 1 });
+        aliases.made(area(1), Range { start: 0x3000, pages: 1 });
+        aliases.made(area(2), Range { start: 0x5000, pages: 1 });
+        aliases.going(area(0));
+        aliases.going(area(1));
+        aliases.gone(area(0));
+        let now = aliases.tick();
+        assert_eq!(gone(&aliases, now), [0x1000], "the unmap of a1 is on its way, and nobody unmaps a2");
+        let address = |number| aliases.address_of(Place { mapping: area(number), page: 0 });
+        assert_eq!([0, 1, 2].map(address), [None, None, Some(0x5000)]);
+    }
+
+    #[test]
+    fn a_page_of_a_mapping_that_stands_has_an_address() {
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), Range { start: 0x1000, pages: 1 });
+        aliases.made(area(1), Range { start: 0x3000, pages: 2 });
+        assert_eq!(aliases.address_of(Place { mapping: area(1), page: 1 }), Some(0x4000));
+        aliases.clear();
+        assert_eq!(aliases.address_of(Place { mapping: area(1), page: 1 }), None, "all is forgotten");
     }
 
     #[test]

@@ -95,7 +95,8 @@ fn cached(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::workbench::{VA, machine, map, page, touch, unmap};
+    use crate::checks::workbench::{VA, machine, map, map_with, page, switch_pcid, touch, unmap};
+    use machine::Flags;
     use oracle::vocabulary::{AreaSlot, Mapping, Range};
 
     const RANGE: Range = Range { start: VA, pages: 1 };
@@ -128,13 +129,38 @@ mod tests {
     #[test]
     fn an_alias_left_in_a_tlb_is_a_breach_unless_the_design_says_tables_only() {
         let mut machine = machine(2);
-        map(&machine, VA, page(&machine, 8));
+        let old = page(&machine, 8);
+        map(&machine, VA, old);
         touch(&mut machine, 1, VA);
         unmap(&machine, VA);
         let (aliases, began) = unmapped();
         let breach = check(machine.bus(), &aliases, began, false, |_| false).expect("c1 still has it");
         assert_eq!((breach.rule, breach.cpu), (Rule::Drain, Some(1)));
+        assert_eq!((breach.about.pages, breach.about.frames), (vec![VA], vec![old]));
         assert_eq!(check(machine.bus(), &aliases, began, true, |_| false), None);
+    }
+
+    #[test]
+    fn what_the_tag_of_another_address_space_keeps_is_legal_unless_it_is_global() {
+        for (flags, usable) in [(Flags::empty(), false), (Flags::GLOBAL, true)] {
+            let mut machine = machine(1);
+            map_with(&machine, VA, page(&machine, 8), flags | Flags::PRESENT);
+            touch(&mut machine, 0, VA);
+            unmap(&machine, VA);
+            let (aliases, began) = unmapped();
+            assert!(check(machine.bus(), &aliases, began, false, |_| false).is_some());
+            switch_pcid(&machine, 0, 1);
+            assert_eq!(check(machine.bus(), &aliases, began, false, |_| false).is_some(), usable);
+        }
+    }
+
+    #[test]
+    fn a_translation_of_another_address_is_no_alias_that_is_left() {
+        let mut machine = machine(1);
+        map(&machine, VA + 4096, page(&machine, 8));
+        touch(&mut machine, 0, VA + 4096);
+        let (aliases, began) = unmapped();
+        assert_eq!(check(machine.bus(), &aliases, began, false, |_| false), None);
     }
 
     #[test]

@@ -51,9 +51,9 @@ pub fn about(alarm: &AlarmKind, about: &mut About) {
 
 #[cfg(test)]
 mod tests {
-    use crate::checks::workbench::{VA, machine, map, page, table, touch, unmap};
+    use crate::checks::workbench::{VA, machine, machine_with, map, page, table, touch, unmap, write};
     use crate::checks::{Checks, first_alarm};
-    use machine::Role;
+    use machine::{Role, Temperament};
     use oracle::Rule;
 
     #[test]
@@ -70,9 +70,12 @@ mod tests {
             "a lazy alias that nobody uses is legal"
         );
         page(&machine, 8);
-        touch(&mut machine, 0, VA);
+        touch(&mut machine, 0, VA + 8);
         let breach = first_alarm(machine.bus(), Checks::default()).expect("it was used");
         assert_eq!((breach.rule, &*breach.what), (Rule::Frames, "a stale translation was used"));
+        let detail = format!("{:#x} led to {old}, which was put to another use since", VA + 8);
+        assert!(breach.detail.starts_with(&detail), "{}", breach.detail);
+        assert_eq!((breach.about.pages, breach.about.frames), (vec![VA], vec![old]));
         let observing = Checks { eager: false, observational: true };
         assert_eq!(first_alarm(machine.bus(), observing), None, "it is values that tell, then");
     }
@@ -89,5 +92,26 @@ mod tests {
         machine.bus().fill(0, VA + 4096);
         let breach = first_alarm(machine.bus(), Checks::default()).expect("the way to it is cached");
         assert_eq!((breach.rule, &*breach.what), (Rule::Frames, "a walk went through a freed table"));
+        let detail = format!("on the way to {:#x}, {} was taken for a table of level 1", VA + 4096, table(1));
+        assert_eq!(breach.detail, detail);
+        assert_eq!((breach.about.pages, breach.about.frames), (vec![VA + 4096], vec![table(1)]));
+    }
+
+    #[test]
+    fn a_store_that_reaches_a_reused_frame_is_a_breach_and_one_in_time_is_not() {
+        let mut machine = machine_with(1, Temperament::LAZY_STORES);
+        let frame = page(&machine, 8);
+        map(&machine, VA, frame);
+        write(&mut machine, 0, VA);
+        assert_eq!(machine.drain_stores(0, 1), 1);
+        assert_eq!(first_alarm(machine.bus(), Checks::default()), None);
+        write(&mut machine, 0, VA);
+        machine.bus().memory.set_role(frame, Role::Free);
+        page(&machine, 8);
+        assert_eq!(machine.drain_stores(0, 1), 1);
+        let breach = first_alarm(machine.bus(), Checks::default()).expect("it was in use again");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Frames, "a late store reached a reused frame"));
+        assert_eq!(breach.detail, format!("the store was made before {frame} was put to another use"));
+        assert_eq!((breach.about.pages, breach.about.frames), (vec![], vec![frame]));
     }
 }

@@ -41,7 +41,7 @@ fn below(bus: &Bus, table: Frame, level: u8) -> Option<Breach> {
         from = index + 1;
         let word = Word::new(table, index);
         let entry = Entry(bus.memory.peek(word));
-        if !entry.present() || entry.frame().0 >= bus.memory.frames() {
+        if !entry.present() {
             continue;
         }
         if level > 1 {
@@ -66,7 +66,9 @@ fn is_table(bus: &Bus, frame: Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::workbench::{VA, machine, map, map_with, page, touch, unmap};
+    use crate::checks::workbench::{VA, machine, map, map_with, page, table, touch, unmap};
+    use machine::Cr3;
+    use machine::paging::index;
 
     #[test]
     fn a_writable_translation_of_a_table_is_a_breach() {
@@ -79,6 +81,7 @@ mod tests {
         machine.bus().memory.set_role(page, Role::Table(1));
         let breach = translations(machine.bus()).expect("c1 can write it");
         assert_eq!((breach.rule, breach.cpu), (Rule::Hypervisor, Some(1)));
+        assert_eq!((breach.about.pages, breach.about.frames), (vec![VA], vec![page]));
         assert_eq!(entries(machine.bus()), None);
     }
 
@@ -90,6 +93,33 @@ mod tests {
         assert_eq!(entries(machine.bus()), None);
         machine.bus().memory.set_role(page, Role::Table(1));
         assert_eq!(entries(machine.bus()).map(|breach| breach.rule), Some(Rule::Hypervisor));
+    }
+
+    #[test]
+    fn the_roots_of_all_cpus_are_looked_at() {
+        let machine = machine(3);
+        let (page, root) = (page(&machine, 8), page(&machine, 9));
+        map(&machine, VA, page);
+        machine.bus().memory.set_role(page, Role::Table(1));
+        machine.bus().memory.set_role(root, Role::Table(LEVELS));
+        let top = Word::new(table(LEVELS), index(VA, LEVELS));
+        machine.bus().boot_word(Word::new(root, index(VA, LEVELS)), machine.bus().memory.peek(top));
+        machine.bus().boot_word(top, 0);
+        assert_eq!(entries(machine.bus()), None, "no root reaches it");
+        machine.bus().boot_cr3(1, Cr3 { root, pcid: 0 });
+        assert_eq!(entries(machine.bus()).map(|breach| breach.about.frames), Some(vec![page]));
+    }
+
+    #[test]
+    fn what_is_not_present_or_leads_out_of_memory_lets_nobody_write_a_table() {
+        let machine = machine(1);
+        let page = page(&machine, 8);
+        machine.bus().memory.set_role(page, Role::Table(1));
+        map_with(&machine, VA, page, Flags::WRITABLE);
+        map(&machine, VA + 4096, Frame(machine.bus().memory.frames()));
+        assert_eq!(entries(machine.bus()), None);
+        map_with(&machine, VA, page, Flags::WRITABLE | Flags::PRESENT);
+        assert!(entries(machine.bus()).is_some());
     }
 
     #[test]

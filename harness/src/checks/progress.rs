@@ -61,9 +61,9 @@ pub fn about(alarm: &AlarmKind, about: &mut About) {
 
 #[cfg(test)]
 mod tests {
-    use crate::checks::workbench::{machine, wait_for_nobody};
+    use crate::checks::workbench::{machine, spin, wait_for_nobody};
     use crate::checks::{Checks, first_alarm};
-    use machine::AlarmKind;
+    use machine::{AlarmKind, Family, Holder, Until, Wait, WaitKind};
     use oracle::Rule;
 
     #[test]
@@ -72,10 +72,39 @@ mod tests {
         assert_eq!(first_alarm(machine.bus(), Checks::default()), None);
         wait_for_nobody(&mut machine, 0, false);
         let breach = first_alarm(machine.bus(), Checks { eager: false, observational: false });
-        assert_eq!(
-            breach.map(|breach| (breach.rule, breach.what)),
-            Some((Rule::Progress, "deadlock".into()))
-        );
+        let breach = breach.expect("nobody answers");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Progress, "deadlock"));
+        assert!(breach.detail.starts_with("c0 waits for call_ack, which c1 holds"), "{}", breach.detail);
+        assert_eq!(breach.about.vars.len(), 1);
+    }
+
+    #[test]
+    fn a_story_that_never_ends_is_a_breach() {
+        let mut machine = machine(2);
+        spin(&mut machine, 0);
+        let breach = first_alarm(machine.bus(), Checks::default()).expect("it never ends");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Progress, "livelock"));
+        assert!(breach.detail.starts_with("the steps of the whole story were used up"), "{}", breach.detail);
+        assert_eq!(breach.about.vars.len(), 1, "what it waited for last");
+    }
+
+    #[test]
+    fn a_wait_is_told_by_what_is_waited_for_and_who_can_end_it() {
+        let machine = machine(1);
+        let var = machine.bus().memory.var(impls::family::GRACE_PERIODS);
+        let own = machine.bus().memory.var(Family::NONE);
+        for (n, (var, holder, told)) in [
+            (var, Holder::Background, "grace_periods, which the background moves"),
+            (var, Holder::Anyone, "grace_periods"),
+            (own, Holder::Cpu(3), "a variable, which c3 holds"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let wait = Wait { var, until: Until::Is(n as u64), holder, kind: WaitKind::Sleep };
+            let detail = super::describe(&AlarmKind::WaitWithInterruptsOff { wait });
+            assert_eq!(detail, Some(format!("it waits for {told}")));
+        }
     }
 
     #[test]
@@ -84,6 +113,8 @@ mod tests {
         wait_for_nobody(&mut machine, 0, true);
         let breach = first_alarm(machine.bus(), Checks::default()).expect("it waits with interrupts off");
         assert_eq!((breach.rule, &*breach.what), (Rule::Progress, "waits with interrupts off"));
+        assert!(breach.detail.starts_with("it waits for call_ack, which c1 holds ("), "{}", breach.detail);
+        assert_eq!(breach.about.vars.len(), 1);
     }
 
     #[test]
@@ -93,5 +124,6 @@ mod tests {
         machine.bus().alarm(0, kind, None);
         let breach = first_alarm(machine.bus(), Checks::default()).expect("an alarm");
         assert_eq!((breach.rule, &*breach.what), (Rule::Progress, "order: a, b"));
+        assert_eq!(breach.detail, "order: a, b");
     }
 }

@@ -55,7 +55,8 @@ fn cached(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::workbench::{VA, frame, machine, map, page, touch, unmap};
+    use crate::checks::workbench::{VA, frame, machine, map, map_with, page, switch_pcid, touch, unmap};
+    use machine::Flags;
 
     const RANGE: Range = Range { start: VA, pages: 1 };
 
@@ -80,6 +81,20 @@ mod tests {
         machine.bus().memory.set_role(old, machine::Role::Free);
         let new = page(&machine, 8);
         assert!(check(machine.bus(), RANGE, &[new]).is_some());
+    }
+
+    #[test]
+    fn what_the_tag_of_another_address_space_keeps_is_legal_unless_it_is_global() {
+        for (flags, usable) in [(Flags::empty(), false), (Flags::GLOBAL, true)] {
+            let mut machine = machine(1);
+            let (old, new) = (page(&machine, 8), page(&machine, 9));
+            map_with(&machine, VA, old, flags | Flags::PRESENT);
+            touch(&mut machine, 0, VA);
+            map(&machine, VA, new);
+            assert!(check(machine.bus(), RANGE, &[new]).is_some());
+            switch_pcid(&machine, 0, 1);
+            assert_eq!(check(machine.bus(), RANGE, &[new]).is_some(), usable);
+        }
     }
 
     #[test]

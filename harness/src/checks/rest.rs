@@ -49,11 +49,13 @@ mod tests {
     use super::*;
     use crate::checks::workbench::{machine, page, send};
     use crate::checks::{Checks, first_alarm};
+    use machine::paging::LEVELS;
 
     #[test]
     fn a_frame_that_was_not_given_back_is_a_breach() {
         let machine = machine(1);
         let booted = frames_in_use(machine.bus());
+        assert_eq!(booted, u32::from(LEVELS), "the tables");
         assert_eq!(check(machine.bus(), booted, &[]), None, "what was there at boot may stay");
         page(&machine, 20);
         let breach = check(machine.bus(), booted, &[]).expect("one more is in use");
@@ -89,5 +91,6 @@ mod tests {
             (breach.rule, &*breach.what),
             (Rule::Rest, "the kernel found itself broken: a list is torn")
         );
+        assert!(breach.detail.contains("a list is torn"), "{}", breach.detail);
     }
 }

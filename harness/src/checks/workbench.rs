@@ -2,8 +2,8 @@
 
 use machine::paging::{LEVELS, index};
 use machine::{
-    Bus, Config, Cpu, Cr3, Entry, Flags, Frame, Holder, Interrupt, Machine, Observer, Role, Software, Until,
-    Wait, WaitKind, Word,
+    Bus, Config, Cpu, Cr3, Entry, Flags, Frame, Holder, Interrupt, Machine, Observer, Role, Software,
+    Temperament, Until, Wait, WaitKind, Word,
 };
 use oracle::vocabulary::{Call, Operation};
 
@@ -14,8 +14,13 @@ pub(crate) const VA: u64 = 0xffff_c900_0000_0000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Do {
     Read(u64),
+    Write(u64),
+    /// Again and again.
+    Spin,
     Send(u8),
-    Wait { acknowledge: bool },
+    Wait {
+        acknowledge: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -29,6 +34,13 @@ impl Software for Hands {
         match what {
             // Whether it faults is of no interest here.
             Do::Read(va) => drop(cpu.read(va)),
+            Do::Write(va) => drop(cpu.write(va, 1)),
+            Do::Spin => {
+                let var = cpu.bus().memory.var(impls::family::AREA_LOCK);
+                loop {
+                    cpu.wait(Wait { var, until: Until::Is(0), holder: Holder::Cpu(1), kind: WaitKind::Spin });
+                }
+            }
             Do::Send(to) => cpu.send_ipi(to, 1),
             Do::Wait { acknowledge } => {
                 let kind = if acknowledge { WaitKind::Acknowledge } else { WaitKind::Spin };
@@ -42,6 +54,10 @@ impl Software for Hands {
     }
 
     fn interrupt(&self, _: &Cpu<'_>, _: Interrupt) {}
+
+    fn drains_at_end(&self, what: &Do) -> bool {
+        !matches!(what, Do::Write(_))
+    }
 }
 
 struct Nobody;
@@ -52,7 +68,11 @@ impl Observer<()> for Nobody {
 
 /// A machine of so many CPUs, with empty tables around [`VA`].
 pub(crate) fn machine(cpus: u8) -> Machine<Hands> {
-    let config = Config { cpus, frames: 32, vars: 8, ..Config::default() };
+    machine_with(cpus, Temperament::empty())
+}
+
+pub(crate) fn machine_with(cpus: u8, temperament: Temperament) -> Machine<Hands> {
+    let config = Config { cpus, frames: 32, vars: 8, steps: 1000, temperament, ..Config::default() };
     Machine::new(config, |bus| {
         for level in 1..=LEVELS {
             bus.memory.set_role(table(level), Role::Table(level));
@@ -105,12 +125,26 @@ pub(crate) fn touch(machine: &mut Machine<Hands>, cpu: u8, va: u64) {
     run(machine, cpu, Do::Read(va));
 }
 
+pub(crate) fn write(machine: &mut Machine<Hands>, cpu: u8, va: u64) {
+    run(machine, cpu, Do::Write(va));
+}
+
+/// From now on the CPU executes under this identifier; its TLB stays as it is.
+pub(crate) fn switch_pcid(machine: &Machine<Hands>, cpu: u8, pcid: u16) {
+    machine.bus().boot_cr3(cpu, Cr3 { root: table(LEVELS), pcid });
+}
+
 pub(crate) fn send(machine: &mut Machine<Hands>, from: u8, to: u8) {
     run(machine, from, Do::Send(to));
 }
 
 pub(crate) fn wait_for_nobody(machine: &mut Machine<Hands>, cpu: u8, acknowledge: bool) {
     run(machine, cpu, Do::Wait { acknowledge });
+}
+
+/// Goes round until the steps of the story are used up.
+pub(crate) fn spin(machine: &mut Machine<Hands>, cpu: u8) {
+    run(machine, cpu, Do::Spin);
 }
 
 pub(crate) fn call(operation: Operation) -> Call {
