@@ -489,6 +489,11 @@ fn a_message_says_who_asked_what_and_what_was_expected() {
 }
 
 #[test]
+fn pages_and_their_lists_are_shown_by_their_slots() {
+    assert_eq!(format!("{:?} {}", pages(&[0, 2]), pages(&[0, 2])), "[p0, p2] p0,p2");
+}
+
+#[test]
 fn headlines_tell_kinds_apart_and_hold_no_numbers() {
     for (n, kind) in Kind::ALL.iter().enumerate() {
         assert!(!kind.headline().chars().any(|c| c.is_ascii_digit()), "{kind:?}");
@@ -525,6 +530,12 @@ fn two_operations_on_a_cpu_are_a_defect_of_the_harness() {
     let mut reference = with_aliases();
     let _reading = reference.start(1, read(0));
     let _other = reference.start(1, read(1));
+}
+
+#[test]
+#[should_panic(expected = "the story maps no pages into a5")]
+fn mapping_no_pages_is_a_defect_of_the_harness() {
+    let _mapping = with_aliases().start(0, vmap(&[], 5));
 }
 
 #[test]
