@@ -38,7 +38,8 @@ pub(super) struct Session {
     build: Box<Build>,
     stage: Box<dyn Stage>,
     wanted: Option<String>,
-    next_pulse: Instant,
+    /// None before the first story: a process that an engine forks off has a clock of its own.
+    next_pulse: Option<Instant>,
 }
 
 impl fmt::Debug for Session {
@@ -57,7 +58,7 @@ impl Session {
         build: impl Fn(&Under) -> Result<Box<dyn Stage>, String> + 'static,
     ) -> Result<Self, String> {
         let stage = build(&under)?;
-        Ok(Self { under, build: Box::new(build), stage, wanted: None, next_pulse: Instant::now() + PULSE })
+        Ok(Self { under, build: Box::new(build), stage, wanted: None, next_pulse: None })
     }
 
     pub(super) fn play(&mut self, story: &Story) -> Option<Finding> {
@@ -81,11 +82,11 @@ impl Session {
     /// The line that says how it goes, when it is time for one.
     pub(super) fn pulse(&mut self) -> Option<String> {
         let now = Instant::now();
-        if now < self.next_pulse {
-            return None;
+        let due = self.next_pulse.is_some_and(|at| at <= now);
+        if due || self.next_pulse.is_none() {
+            self.next_pulse = Some(now + PULSE);
         }
-        self.next_pulse = now + PULSE;
-        Some(self.stage.pulse())
+        due.then(|| self.stage.pulse())
     }
 
     /// What there is to say of a panic of our own code: no lanes, as whatever would draw them may be what broke.
