@@ -139,8 +139,8 @@ bench: compiler ## how fast it is, beside shuttle and loom: all, or WHAT="points
 
 .PHONY: mutants
 mutants: cargo-mutants ## break the oracle and the checks, one line at a time: do the tests notice? (half an hour)
-	@# Each judge is held to the tests beside it: quick to build, and nothing is noticed only by chance of a story.
-	@# A test that fails need not be made small.
+	@# Each judge is held to the tests beside it alone: quick to build, and nothing is noticed by the luck of a story.
+	@# A property that failed need not be made small. ARGS goes to cargo-mutants: '--shard 0/4', '--iterate'.
 	@mkdir -p target/mutants/oracle target/mutants/checks
 	status=0; \
 	PROPTEST_MAX_SHRINK_ITERS=0 cargo mutants --package oracle --output target/mutants/oracle \
