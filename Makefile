@@ -38,7 +38,7 @@ libfuzzer := $(if $(ASAN),ASAN_OPTIONS=detect_stack_use_after_return=0 cargo +ni
 under     := SHOOTDOWN_BUG='$(BUG)' SHOOTDOWN_DESIGN='$(DESIGN)'
 
 # What a verb needs is run for seconds, so it is built for a short build and not for speed: cargo-deny asks for whole-program
-# optimisation, which takes longer than everything else that a fresh machine has to build.
+# optimisation.
 quick := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 
 # $(call installed,cargo verb,package,version)
