@@ -384,6 +384,9 @@ impl<P: PvMmu> Kernel<P> {
         let all = self.vmalloc.blocks.slots;
         {
             let mut slots = block.slots.lock(cpu);
+            if !block.live.get() {
+                cpu.bug("a vmap block is used after its grace period");
+            }
             let idle = slots.free + slots.dirty == all && slots.dirty != all;
             if !idle || !(forced || slots.free < all / 4) {
                 return false;
