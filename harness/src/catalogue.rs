@@ -66,7 +66,7 @@ pub const BUGS: &[Bug] = &[
                 with tables only; the next vmap hands out a range that another CPU still has translations of.",
         source: "seed 000: the proposal to let callers inhibit the flush, and the objection to it",
         designs: &[("drain", "inhibit")],
-        length: 5,
+        length: 4,
         finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
         ..NONE
     },
@@ -76,7 +76,7 @@ pub const BUGS: &[Bug] = &[
                 maps them.",
         source: "seed 000: flush on map instead of on unmap",
         designs: &[("drain", "on-map-local")],
-        length: 5,
+        length: 4,
         finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
         ..NONE
     },
@@ -95,7 +95,7 @@ pub const BUGS: &[Bug] = &[
         about: "A drain asked for with interrupts off flushes the CPU that it runs on, and no other.",
         source: "seed 000: the tempting repair of the deadlock",
         designs: &[("irqs_off_drain", "flush-local")],
-        length: 4,
+        length: 3,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE
     },
@@ -127,7 +127,7 @@ pub const BUGS: &[Bug] = &[
                 out is on none, and one that was freed in it stays unflushed.",
         source: "Linux commit fc1e0d980037: flush the dirty slots of full vmap blocks too",
         omitted: &[Step::DrainWalksAllBlocks],
-        length: 5,
+        length: 4,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE
     },
@@ -138,7 +138,7 @@ pub const BUGS: &[Bug] = &[
         source: "derived from the order that seed 004's blocks rely on, since a drain resets what it flushed (Linux \
                  commit a09fad96ffb1)",
         omitted: &[Step::ClearBeforeDirty],
-        length: 6,
+        length: 5,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE
     },
@@ -148,7 +148,7 @@ pub const BUGS: &[Bug] = &[
                 yet is still in TLBs when the drain returns.",
         source: "seed 004: a purge for space may give way to another, a drain may not",
         omitted: &[Step::DrainWaitsForPurge],
-        length: 5,
+        length: 4,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE
     },
@@ -158,7 +158,7 @@ pub const BUGS: &[Bug] = &[
                 returns.",
         source: "seed 004: the drain that costs nothing when nothing is outstanding",
         omitted: &[Step::CountAfterFlush],
-        length: 5,
+        length: 4,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE
     },
@@ -169,7 +169,7 @@ pub const BUGS: &[Bug] = &[
         source: "Intel SDM volume 3A: a write to the x2APIC's interrupt command register does not serialise",
         omitted: &[Step::FenceBeforeIpi],
         shows_on: Backends::NATIVE,
-        length: 5,
+        length: 4,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE
     },

@@ -66,6 +66,14 @@ impl fmt::Display for Headline {
     }
 }
 
+/// The words of a kernel's own complaint that are the same for the same bug: up to the colon after which it says what
+/// exactly, and without numbers, which differ from story to story.
+pub(crate) fn without_numbers(complaint: &str) -> String {
+    let general = complaint.split_once(": ").map_or(complaint, |(general, _)| general);
+    let words = general.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 impl Headline {
     /// The headline without the CPU, which is the same, letter by letter, for the same bug.
     pub fn signature(&self) -> String {
@@ -101,5 +109,16 @@ pub struct About {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\n  {}", self.headline, self.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_numbers;
+
+    #[test]
+    fn a_complaint_is_the_same_whatever_its_numbers() {
+        assert_eq!(without_numbers("3 pages were not given back"), "pages were not given back");
+        assert_eq!(without_numbers("a type is miscounted: f12 has 3, held 1 times"), "a type is miscounted");
     }
 }

@@ -268,6 +268,9 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Nothing is mapped any more: frees all tables but the root.
     pub(crate) fn free_all_tables(&self, cpu: &Cpu<'_>) {
+        if self.protocol.designs.frees_tables() && !self.tables.users.lock(cpu).0.is_empty() {
+            cpu.bug("a table counts users after the last purge");
+        }
         let mut freed = Vec::new();
         for level in 2..=LEVELS {
             self.unhook_below(cpu, self.tables.root, LEVELS, 0, level, &mut freed);

@@ -134,6 +134,15 @@ designs! {
     }
 }
 
+impl Designs {
+    /// Whether every purge takes back the tables that nobody uses any more: the flush that it needs for them is the one
+    /// that other designs put off, or do on one CPU alone.
+    pub fn frees_tables(&self) -> bool {
+        matches!(self.drain, Drain::Flush | Drain::TablesOnly)
+            && self.irqs_off_drain == IrqsOffDrain::WouldSleep
+    }
+}
+
 /// A design or variant that does not exist.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnknownDesign {

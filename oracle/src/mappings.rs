@@ -28,6 +28,9 @@ pub(crate) enum Misfit {
     Place,
     /// It shares an address with this live mapping.
     Overlaps(Mapping, Range),
+    /// The page behind an area belongs to nobody, so that running off its end faults; here it is part of this live
+    /// mapping, or that of this live area is part of the new range.
+    Unguarded(Mapping, Range),
 }
 
 /// All mappings of a backend.
@@ -83,7 +86,7 @@ impl Mappings {
     ///                                      returns
     ///     returns
     /// ```
-    pub(crate) fn fit(&self, range: Range, pages: usize) -> Result<(), Misfit> {
+    pub(crate) fn fit(&self, made: Mapping, range: Range, pages: usize) -> Result<(), Misfit> {
         if usize::from(range.pages) != pages {
             return Err(Misfit::Length);
         }
@@ -101,8 +104,21 @@ impl Mappings {
             {
                 return Err(Misfit::Overlaps(mapping, entry.range));
             }
+            if guard(made, range) == Some(entry.range.start)
+                || guard(mapping, entry.range) == Some(range.start)
+            {
+                return Err(Misfit::Unguarded(mapping, entry.range));
+            }
         }
         Ok(())
+    }
+}
+
+/// Where the guard page of a mapping lies: areas have one, small mappings have none.
+fn guard(mapping: Mapping, range: Range) -> Option<u64> {
+    match mapping {
+        Mapping::Area(_) => last_byte(range)?.checked_add(1),
+        Mapping::Ram(_) => None,
     }
 }
 

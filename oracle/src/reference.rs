@@ -299,8 +299,16 @@ impl Reference {
             (_, Outcome::WouldSleep) if must_sleep => Ok(true),
             (_, _) if must_sleep => no(Kind::WaitedWithIrqsOff, "would-sleep"),
             (_, Outcome::WouldSleep) => no(Kind::WouldSleep, "that it sleeps if it must"),
-            (Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. }, Outcome::Mapped(range)) => {
-                self.judge_range(range, &pages)
+            (Operation::Vmap { pages, area }, Outcome::Mapped(range)) => {
+                self.judge_range(Mapping::Area(area), range, &pages)
+            }
+            (Operation::MapRam { pages, ram }, Outcome::Mapped(range)) => {
+                self.judge_range(Mapping::Ram(ram), range, &pages)
+            }
+            (Operation::Vmap { .. }, Outcome::NoMemory)
+                if !flight.overlapped && self.mappings.live().next().is_none() =>
+            {
+                no(Kind::NoRoom, "a range: nothing else is mapped")
             }
             (Operation::Read { .. }, Outcome::Value(token)) => self.judge_read(cpu, token),
             (Operation::Read { .. } | Operation::Write { .. }, Outcome::Fault) => {
@@ -330,13 +338,16 @@ impl Reference {
         }
     }
 
-    fn judge_range(&self, range: Range, pages: &PageList) -> Judgement {
-        match self.mappings.fit(range, pages.len()) {
+    fn judge_range(&self, made: Mapping, range: Range, pages: &PageList) -> Judgement {
+        match self.mappings.fit(made, range, pages.len()) {
             Ok(()) => Ok(false),
             Err(Misfit::Length) => Err((Kind::WrongLength, format!("{} pages", pages.len()))),
             Err(Misfit::Place) => Err((Kind::Misplaced, "an aligned and canonical range".to_owned())),
             Err(Misfit::Overlaps(other, its)) => {
                 Err((Kind::Overlap, format!("a range apart from {other}, which lies at {its}")))
+            }
+            Err(Misfit::Unguarded(other, its)) => {
+                Err((Kind::Unguarded, format!("a page between it and {other}, which lies at {its}")))
             }
         }
     }

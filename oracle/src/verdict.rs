@@ -80,12 +80,16 @@ pub enum Kind {
     Faulted,
     /// Two live mappings share an address.
     Overlap,
+    /// No page is left between an area and the mapping behind it.
+    Unguarded,
     /// A range has not as many pages as were to be mapped.
     WrongLength,
     /// A range is not aligned to pages, or not canonical.
     Misplaced,
     /// An operation that needs no memory had none.
     NoMemory,
+    /// There was no range for an area although nothing else is mapped.
+    NoRoom,
     /// An operation that would have to wait went ahead with interrupts off.
     WaitedWithIrqsOff,
     /// An operation that may wait, or never has to, would not.
@@ -102,13 +106,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NeverPossible,
         Self::Faulted,
         Self::Overlap,
+        Self::Unguarded,
         Self::WrongLength,
         Self::Misplaced,
         Self::NoMemory,
+        Self::NoRoom,
         Self::WaitedWithIrqsOff,
         Self::WouldSleep,
         Self::Refused,
@@ -131,9 +137,11 @@ impl Kind {
             Self::NeverPossible => "read a value that was never possible",
             Self::Faulted => "access to a live mapping faulted",
             Self::Overlap => "two live mappings overlap",
+            Self::Unguarded => "no guard page behind an area",
             Self::WrongLength => "mapped a range of the wrong length",
             Self::Misplaced => "mapped a range at no legal place",
             Self::NoMemory => "out of memory where none is needed",
+            Self::NoRoom => "no address space although nothing else is mapped",
             Self::WaitedWithIrqsOff => "waited with interrupts off",
             Self::WouldSleep => "refused to sleep where it may",
             Self::Refused => "the hypervisor refused",

@@ -207,16 +207,31 @@ fn a_fault_on_a_live_mapping_is_illegal() {
 }
 
 #[test]
-fn live_mappings_may_touch_but_never_overlap() {
-    let mut reference = Reference::new(4);
-    reference.legal(vmap(&[0, 1], 0), mapped(2, 2));
-    reference.legal(vmap(&[0, 1], 1), mapped(0, 2));
-    reference.legal(vmap(&[0, 1], 2), mapped(4, 2));
-    for offset in [1, 2, 3] {
+fn live_areas_never_overlap_and_leave_a_page_between_them() {
+    let beside = |offset| {
         let mut reference = Reference::new(4);
-        reference.legal(vmap(&[0, 1], 0), mapped(2, 2));
-        assert_eq!(reference.kind(vmap(&[2, 3], 1), mapped(offset, 2)), Kind::Overlap, "{offset}");
+        reference.legal(vmap(&[0, 1], 0), mapped(3, 2));
+        reference.play(vmap(&[2, 3], 1), mapped(offset, 2)).map_err(|illegal| illegal.kind)
+    };
+    for apart in [0, 6] {
+        assert!(beside(apart).is_ok(), "{apart}");
     }
+    for overlap in [2, 3, 4] {
+        assert_eq!(beside(overlap), Err(Kind::Overlap), "{overlap}");
+    }
+    for touching in [1, 5] {
+        assert_eq!(beside(touching), Err(Kind::Unguarded), "{touching}");
+    }
+}
+
+#[test]
+fn a_small_mapping_has_no_guard_page_and_keeps_off_that_of_an_area() {
+    let map_ram = |number| Operation::MapRam { pages: pages(&[1]), ram: RamSlot::new(number) };
+    let mut reference = Reference::new(2);
+    reference.legal(vmap(&[0], 0), mapped(2, 1));
+    reference.legal(map_ram(0), mapped(1, 1));
+    reference.legal(map_ram(1), mapped(0, 1));
+    assert_eq!(reference.kind(map_ram(2), mapped(3, 1)), Kind::Unguarded);
 }
 
 #[test]
@@ -268,6 +283,19 @@ fn a_range_is_aligned_and_canonical_to_its_last_byte() {
     {
         assert_eq!(place(illegal).unwrap_err().kind, Kind::Misplaced, "{illegal:#x}");
     }
+}
+
+#[test]
+fn an_area_finds_room_where_nothing_else_is_mapped_and_nothing_overlaps() {
+    assert_eq!(Reference::new(1).kind(vmap(&[0], 0), Outcome::NoMemory), Kind::NoRoom);
+    let mut reference = Reference::new(1);
+    reference.legal(vmap(&[0], 0), mapped(0, 1));
+    reference.legal(vunmap(0), Outcome::Done);
+    assert_eq!(reference.kind(vmap(&[0], 1), Outcome::NoMemory), Kind::NoRoom);
+    let mut reference = Reference::new(1);
+    let draining = reference.start(1, Operation::DrainAliases);
+    reference.legal(vmap(&[0], 0), Outcome::NoMemory);
+    reference.end(draining, &Outcome::Done).unwrap();
 }
 
 #[test]
@@ -344,6 +372,7 @@ fn void_is_illegal_where_everything_was_obtained_and_the_only_answer_where_not()
     assert_eq!(with_aliases().kind(read(0), Outcome::Void), Kind::NotAttempted);
     assert_eq!(with_aliases().kind(Operation::DrainAliases, Outcome::Void), Kind::NotAttempted);
     let mut reference = Reference::new(1);
+    reference.legal(vmap(&[0], 1), mapped(0, 1));
     reference.legal(vmap(&[0], 0), Outcome::NoMemory);
     assert_eq!(reference.kind(read(0), value(0)), Kind::Phantom);
 }
@@ -351,7 +380,8 @@ fn void_is_illegal_where_everything_was_obtained_and_the_only_answer_where_not()
 #[test]
 fn a_mapping_that_failed_does_not_hold_its_pages() {
     let mut reference = Reference::new(1);
-    reference.legal(vmap(&[0], 0), Outcome::NoMemory);
+    let map_ram = Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) };
+    reference.legal(map_ram, Outcome::NoMemory);
     assert_eq!(reference.live_mappings().count(), 0);
     reference.legal(Operation::FreePage { page: page(0) }, Outcome::Done);
     assert_eq!(reference.live_pages().count(), 0);
@@ -480,10 +510,10 @@ fn a_message_says_who_asked_what_and_what_was_expected() {
         illegal.to_string(),
         "rule 1 (outcome): `read a0+0` on c0 answered 9, expected 0 (read a value that was never possible)"
     );
-    let illegal = with_aliases().play(vmap(&[2, 3], 5), mapped(3, 2)).unwrap_err();
+    let illegal = with_aliases().play(vmap(&[2, 3], 5), mapped(4, 2)).unwrap_err();
     assert_eq!(
         illegal.to_string(),
-        "rule 1 (outcome): `vmap p2,p3 -> a5` on c0 answered mapped at 0xffffc90000003000+2, expected a range \
+        "rule 1 (outcome): `vmap p2,p3 -> a5` on c0 answered mapped at 0xffffc90000004000+2, expected a range \
          apart from a2, which lies at 0xffffc90000004000+1 (two live mappings overlap)"
     );
 }

@@ -98,8 +98,9 @@ mod tests {
             let ticket = reference.begin(0, &call(operation));
             assert!(reference.end(ticket, &outcome).is_ok());
         };
-        let mapped = Outcome::Mapped(Range { start: 4096, pages: 1 });
-        tell(Operation::Vmap { pages, area }, if maps { mapped } else { Outcome::NoMemory });
+        let mapped = |page: u64| Outcome::Mapped(Range { start: page * 4096, pages: 1 });
+        tell(Operation::Vmap { pages, area: AreaSlot::new(1) }, mapped(1));
+        tell(Operation::Vmap { pages, area }, if maps { mapped(3) } else { Outcome::NoMemory });
         let place = Place { mapping: Mapping::Area(area), page: 0 };
         let written = if maps { Outcome::Done } else { Outcome::Void };
         tell(Operation::Write { place, token: Token(token) }, written);

@@ -10,6 +10,7 @@ use machine::{AlarmKind, Bus, Frame, Role};
 use oracle::Rule;
 
 use super::Breach;
+use crate::headline::without_numbers;
 
 /// What is wrong, if the kernel says so itself.
 pub fn judge(alarm: &AlarmKind) -> Option<Cow<'static, str>> {
@@ -27,9 +28,7 @@ pub fn frames_in_use(bus: &Bus) -> u32 {
 /// Everything was given back: `expected` frames are to be in use, and the kernel says what it has left over itself.
 pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
     if let Some(first) = leftovers.first() {
-        // Numbers differ from story to story, for the same bug.
-        let words = first.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
-        let what = words.collect::<Vec<_>>().join(" ");
+        let what = without_numbers(first);
         let breach = Breach::new(Rule::Rest, "", leftovers.join("; "));
         return Some(Breach { what: Cow::Owned(what), ..breach });
     }

@@ -1,6 +1,6 @@
 //! Trades: something else gets larger, and one or two events are left out for it. A mapping takes more pages than two
 //! smaller ones did together; a wilder walker does by itself what a line told it to do; a pause moves to where another
-//! line is not needed.
+//! line is not needed; an event moves to a CPU whose paused operation it ends, so that no line of its own does.
 
 use machine::{Pause, Temperament};
 
@@ -19,7 +19,7 @@ const PAGES: u8 = 4;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     while shrink.story.events.len() <= EVENTS && !shrink.stopped {
-        if !(walkers(shrink) || pages(shrink) || pauses(shrink)) {
+        if !(walkers(shrink) || pages(shrink) || cpus(shrink) || pauses(shrink)) {
             return;
         }
     }
@@ -44,6 +44,19 @@ fn pages(shrink: &mut Shrink<'_>) -> bool {
                     grows
                 }
                 _ => false,
+            })
+        })
+    })
+}
+
+fn cpus(shrink: &mut Shrink<'_>) -> bool {
+    (0..shrink.story.events.len()).any(|index| {
+        (0..shrink.story.header.cpus).any(|cpu| {
+            for_one_or_two(shrink, &|story| {
+                let moved = &mut story.events[index].cpu;
+                let differs = *moved != cpu;
+                *moved = cpu;
+                differs
             })
         })
     })

@@ -138,10 +138,10 @@ fn what_is_left_is_named() {
     assert_eq!(bench.hypervisor().audit(bench.bus()), Vec::<String>::new());
     let left = bench.hypervisor().leftovers(bench.bus());
     for words in [
-        format!("{pinned} is still pinned"),
-        format!("{pinned} is still held 1 times as an L1 table"),
-        format!("{mapped} is still held 1 times as writable data"),
-        format!("{mapped} is still referred to 2 times, with its allocation"),
+        format!("a table is still pinned: {pinned}"),
+        format!("the type of a frame is still held: {pinned} 1 times as an L1 table"),
+        format!("the type of a frame is still held: {mapped} 1 times as writable data"),
+        format!("a frame is still referred to: {mapped} 2 times, with its allocation"),
     ] {
         assert!(left.contains(&words), "{words} in {left:?}");
     }
@@ -154,5 +154,7 @@ fn an_entry_that_nobody_counted_is_noticed() {
     bench.bus().memory.poke(word, writable(bench.pages[0]).0);
     let wrong = bench.hypervisor().audit(bench.bus());
     let frame = bench.pages[0];
-    assert!(wrong.contains(&format!("{frame} is counted 0 times as nothing, and held 1 times")), "{wrong:?}");
+    let miscounted = "the type of a frame is miscounted";
+    let line = format!("{miscounted}: {frame} is counted 0 times as nothing, and held 1 times");
+    assert!(wrong.contains(&line), "{wrong:?}");
 }

@@ -47,17 +47,20 @@ impl Hypervisor {
             let info = self.frames.type_now(bus, frame);
             if count != total + CountInfo::ALLOCATED.count() {
                 wrong.push(format!(
-                    "{frame} is counted {count} times, with its allocation, and held {total} times"
+                    "the references to a frame are miscounted: {frame} has {count}, with its allocation, and is held {total} times"
                 ));
             }
             if info.count() != typed {
                 let (counted, page_type) = (info.count(), info.page_type());
                 wrong.push(format!(
-                    "{frame} is counted {counted} times as {page_type}, and held {typed} times"
+                    "the type of a frame is miscounted: {frame} is counted {counted} times as {page_type}, and held {typed} times"
                 ));
             }
             if info.count() > 0 && !info.validated() {
-                wrong.push(format!("{frame} is neither validated as {} nor given up", info.page_type()));
+                wrong.push(format!(
+                    "a table is neither validated nor given up: {frame} as {}",
+                    info.page_type()
+                ));
             }
         }
         wrong
@@ -73,13 +76,19 @@ impl Hypervisor {
                 continue;
             }
             if info.count() > 0 {
-                left.push(format!("{frame} is still held {} times as {}", info.count(), info.page_type()));
+                left.push(format!(
+                    "the type of a frame is still held: {frame} {} times as {}",
+                    info.count(),
+                    info.page_type()
+                ));
             }
             if info.pinned() {
-                left.push(format!("{frame} is still pinned"));
+                left.push(format!("a table is still pinned: {frame}"));
             }
             if total != CountInfo::ALLOCATED.count() {
-                left.push(format!("{frame} is still referred to {total} times, with its allocation"));
+                left.push(format!(
+                    "a frame is still referred to: {frame} {total} times, with its allocation"
+                ));
             }
         }
         left
