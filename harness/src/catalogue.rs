@@ -76,7 +76,7 @@ pub const BUGS: &[Bug] = &[
                 maps them.",
         source: "seed 000: flush on map instead of on unmap",
         designs: &[("drain", "on-map-local")],
-        length: 4,
+        length: 5,
         finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
         ..NONE
     },
