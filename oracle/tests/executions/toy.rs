@@ -75,15 +75,22 @@ impl Toy {
         for (number, step) in script.iter().enumerate() {
             toy.drift(tamper);
             match *step {
+                _ if toy.objected() => break,
                 Step::Begin { cpu, call, paused } => toy.begin(number, cpu, call, paused, tamper),
                 Step::Continue { cpu } => toy.finish(cpu, tamper),
             }
-            if toy.said.last().is_some_and(|said| said.verdict.is_err()) {
+            if toy.objected() {
                 break;
             }
             toy.compare_words();
         }
         toy
+    }
+
+    /// Whether the reference objected to anything, not only to what ended last: what it says afterwards is worth
+    /// nothing.
+    fn objected(&self) -> bool {
+        self.said.iter().any(|said| said.verdict.is_err())
     }
 
     /// The word that the page holds, if it holds one.
