@@ -114,7 +114,8 @@ replay: ## play stories again: FILES="PATH .."; if not said the whole corpus, wi
 .PHONY: minimize
 minimize: ## make a finding as short as it gets: FILE=PATH
 	@[ -n '$(FILE)' ] || { echo 'make minimize: say which, FILE=PATH' >&2; exit 2; }
-	$(shootdown) minimize '$(FILE)' $(planted)
+	@# Standard output is the story, and can be kept.
+	@$(shootdown) minimize '$(FILE)' $(planted)
 
 .PHONY: prove
 prove: compiler ## what takes too long for every change: no false alarm, every bug found and minimized (15 minutes)
