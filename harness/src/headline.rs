@@ -69,8 +69,12 @@ impl fmt::Display for Headline {
 /// The words of a kernel's own complaint that are the same for the same bug: up to the colon after which it says what
 /// exactly, and without numbers, which differ from story to story.
 pub(crate) fn without_numbers(complaint: &str) -> String {
-    let general = complaint.split_once(": ").map_or(complaint, |(general, _)| general);
-    let words = general.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+    words_only(complaint.split_once(": ").map_or(complaint, |(general, _)| general))
+}
+
+/// The words of a message in which there is no number.
+pub(crate) fn words_only(message: &str) -> String {
+    let words = message.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -114,11 +118,12 @@ impl fmt::Display for Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::without_numbers;
+    use super::{without_numbers, words_only};
 
     #[test]
     fn a_complaint_is_the_same_whatever_its_numbers() {
         assert_eq!(without_numbers("3 pages were not given back"), "pages were not given back");
         assert_eq!(without_numbers("a type is miscounted: f12 has 3, held 1 times"), "a type is miscounted");
+        assert_eq!(words_only("vmalloc: area 3 overlaps area 4"), "vmalloc: area overlaps area");
     }
 }

@@ -192,7 +192,7 @@ fn a_kernel_that_keeps_the_contract_is_clean() {
 #[test]
 fn whatever_goes_wrong_is_a_finding_under_its_rule() {
     let drain = "drain-aliases";
-    let panicked = "the kernel panicked: assertion failed";
+    let panicked = "the kernel panicked: assertion failed: > cpu.load(var) as usize";
     let expected = [
         (Drain::Panics, drain, Rule::Rest, "the kernel panicked: the list is torn"),
         (Drain::PanicsOutOfTheBlue, drain, Rule::Rest, panicked),

@@ -12,7 +12,7 @@ use crate::checks::agreement::Ledger;
 use crate::checks::aliases::Aliases;
 use crate::checks::{Breach, Checks, drain, first_alarm, hypervisor, outcome, range_reuse};
 use crate::coverage::Coverage;
-use crate::headline::{About, Finding, Headline, without_numbers};
+use crate::headline::{About, Finding, Headline, words_only};
 use crate::story::Backends;
 use crate::subject::Subject;
 
@@ -291,7 +291,7 @@ impl Scene {
     /// The kernel panicked while the event was told.
     pub(super) fn panicked(&mut self, panic: &Panic) {
         let first_line = panic.message.lines().next().unwrap_or_default();
-        let what = format!("the kernel panicked: {}", without_numbers(first_line));
+        let what = format!("the kernel panicked: {}", words_only(first_line));
         let detail = format!("{} ({}:{})", panic.message, panic.file, panic.line);
         let breach =
             Breach { rule: Rule::Rest, cpu: None, what: what.into(), detail, about: About::default() };
