@@ -1,12 +1,12 @@
 //! The pipeline from nothing to a witness: known bugs are found by random search, told apart by their headlines, and
 //! minimized to no more events than the witness that was written by hand.
 
-use harness::catalogue::{BUGS, Bug, Selection};
+use harness::catalogue::{BUGS, Bug, Selection, named};
 use harness::checks::Checks;
 use harness::minimize::minimize;
 use harness::runner::Runner;
 use harness::search::{Found, Search};
-use harness::story::{Backends, Under};
+use harness::story::{Backends, Story, Under};
 use machine::Pause;
 
 fn runner(bug: &Bug) -> Runner {
@@ -78,4 +78,22 @@ fn minimizing_can_be_interrupted_and_keeps_what_it_has() {
     let small = small.expect("it was found");
     assert!(small.interrupted);
     assert_eq!(runner.play(&small.story, Backends::all()), Some(small.finding));
+}
+
+/// What runs out of space purges by the way. A drain does so too, and needs no space to run out of.
+#[test]
+fn an_operation_that_purges_by_the_way_gives_way_to_a_plain_drain() {
+    let bug = named("drain-skips-inflight-purge.a").expect("a known bug")[0];
+    let story: Story = "story 1\n\
+        cpus 2, hardware eager-walkers, sizes tiny, backends xen\n\
+        c0  map-ram p0+3 -> r0\n\
+        c0  unmap-ram r0\n\
+        c0  map-ram p0+3 -> r0\n\
+        c0  map-ram p0+1 -> r1\n\
+        c1  map-ram p0+1 -> r2      pause before store block_lock\n\
+        c0  drain-aliases\n"
+        .parse()
+        .expect("a story");
+    let small = minimize(&mut runner(bug), &story, Backends::all(), &mut |_| true).expect("it is found");
+    assert!(small.story.events.len() <= bug.length, "{}", small.story);
 }

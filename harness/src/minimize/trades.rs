@@ -1,6 +1,7 @@
 //! Trades: something else gets larger, and one or two events are left out for it. A mapping takes more pages than two
 //! smaller ones did together; a wilder walker does by itself what a line told it to do; a pause moves to where another
-//! line is not needed; an event moves to a CPU whose paused operation it ends, so that no line of its own does.
+//! line is not needed; an event moves to a CPU whose paused operation it ends, so that no line of its own does; a
+//! plain drain does what another operation did by the way, and needs none of the lines that prepared it.
 
 use machine::{Pause, Temperament};
 
@@ -11,6 +12,9 @@ use super::Shrink;
 /// Up to so many events trades are tried.
 const EVENTS: usize = 12;
 
+/// Up to so many events it is tried to drain instead, which takes long.
+const EVENTS_TO_DRAIN: usize = 8;
+
 /// Pauses beyond this number are not tried: operations have fewer points, but for the largest.
 const FARTHEST: u16 = 120;
 
@@ -19,7 +23,7 @@ const PAGES: u8 = 4;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     while shrink.story.events.len() <= EVENTS && !shrink.stopped {
-        if !(walkers(shrink) || pages(shrink) || cpus(shrink) || pauses(shrink)) {
+        if !(walkers(shrink) || pages(shrink) || cpus(shrink) || pauses(shrink) || drains(shrink)) {
             return;
         }
     }
@@ -74,6 +78,25 @@ fn pauses(shrink: &mut Shrink<'_>) -> bool {
                 })
             })
     })
+}
+
+fn drains(shrink: &mut Shrink<'_>) -> bool {
+    let count = shrink.story.events.len();
+    count <= EVENTS_TO_DRAIN
+        && (0..count).any(|index| {
+            let event = shrink.story.events[index];
+            let Action::Call { verb, .. } = event.action else { return false };
+            let farthest = if event.pause.is_some() { FARTHEST } else { 1 };
+            verb != Verb::DrainAliases
+                && (1..=farthest).any(|number| {
+                    for_one_or_two(shrink, &|story| {
+                        let drain = Action::Call { verb: Verb::DrainAliases, irqs_off: false };
+                        story.events[index].action = drain;
+                        story.events[index].pause = event.pause.map(|_| Pause::At(number));
+                        true
+                    })
+                })
+        })
 }
 
 /// Makes a change, if it is one, and leaves one event out for it, or two.
