@@ -1,6 +1,29 @@
 //! What a kernel synchronises with, on the machine: locks that others can be seen to hold, per-CPU data, grace
 //! periods, deferred work. Whatever may be touched without its lock is a machine variable and not in a lock's data.
 
+/// A guard gives what its lock protects, for as long as it lives. Its `data` is gone once it is being dropped, before the
+/// lock word is stored.
+macro_rules! guards {
+    (mut $guard:ident) => {
+        super::guards!($guard);
+
+        impl<T> std::ops::DerefMut for $guard<'_, T> {
+            fn deref_mut(&mut self) -> &mut T {
+                self.data.as_mut().expect("there until the guard is dropped")
+            }
+        }
+    };
+    ($guard:ident) => {
+        impl<T> std::ops::Deref for $guard<'_, T> {
+            type Target = T;
+            fn deref(&self) -> &T {
+                self.data.as_ref().expect("there until the guard is dropped")
+            }
+        }
+    };
+}
+use guards;
+
 mod lockdep;
 mod mutex;
 mod percpu;

@@ -3,7 +3,6 @@
 use super::lockdep::{Acquire, LockClass, Lockdep};
 use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
 use std::cell::{RefCell, RefMut};
-use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 /// A lock that is slept on. Its word holds the holder's number plus one.
@@ -67,18 +66,7 @@ impl<T> Mutex<T> {
     }
 }
 
-impl<T> Deref for MutexGuard<'_, T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        self.data.as_ref().expect("there until the guard is dropped")
-    }
-}
-
-impl<T> DerefMut for MutexGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.data.as_mut().expect("there until the guard is dropped")
-    }
-}
+super::guards!(mut MutexGuard);
 
 impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {

@@ -3,7 +3,6 @@
 use super::lockdep::{Acquire, LockClass, Lockdep};
 use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
 use std::cell::{Ref, RefCell, RefMut};
-use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 /// Set while a writer holds it, above the writer's number; below it the readers are counted.
@@ -75,25 +74,8 @@ impl<T> RwSemaphore<T> {
     }
 }
 
-impl<T> Deref for ReadGuard<'_, T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        self.data.as_ref().expect("there until the guard is dropped")
-    }
-}
-
-impl<T> Deref for WriteGuard<'_, T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        self.data.as_ref().expect("there until the guard is dropped")
-    }
-}
-
-impl<T> DerefMut for WriteGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.data.as_mut().expect("there until the guard is dropped")
-    }
-}
+super::guards!(ReadGuard);
+super::guards!(mut WriteGuard);
 
 impl<T> Drop for ReadGuard<'_, T> {
     fn drop(&mut self) {

@@ -3,7 +3,6 @@
 use super::lockdep::{Acquire, LockClass, Lockdep};
 use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
 use std::cell::{RefCell, RefMut};
-use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 /// A lock that is spun on. Its word holds the holder's number plus one.
@@ -89,18 +88,7 @@ impl<T> SpinLock<T> {
     }
 }
 
-impl<T> Deref for SpinGuard<'_, T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        self.data.as_ref().expect("there until the guard is dropped")
-    }
-}
-
-impl<T> DerefMut for SpinGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.data.as_mut().expect("there until the guard is dropped")
-    }
-}
+super::guards!(mut SpinGuard);
 
 impl<T> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
