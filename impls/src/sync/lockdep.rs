@@ -24,7 +24,7 @@ pub struct Lockdep {
     /// For each class, those taken while it was held, a bit each.
     after: [Cell<u32>; CLASSES],
     taken_in_handlers: Cell<u32>,
-    taken_interruptibly: Cell<u32>,
+    held_interruptibly: Cell<u32>,
     held: [RefCell<Vec<Held>>; MAX_CPUS as usize],
 }
 
@@ -56,7 +56,7 @@ impl Lockdep {
             classes: RefCell::default(),
             after: [const { Cell::new(0) }; CLASSES],
             taken_in_handlers: Cell::new(0),
-            taken_interruptibly: Cell::new(0),
+            held_interruptibly: Cell::new(0),
             held: Default::default(),
         })
     }
@@ -75,26 +75,62 @@ impl Lockdep {
         classes.iter().map(|class| self.classes.borrow()[usize::from(*class)].name).collect()
     }
 
-    /// Whether `to` was ever taken, directly or through others, while `from` was held.
-    fn reaches(&self, from: u8, to: u8) -> bool {
-        let mut seen = 1u32 << from;
-        let mut front = seen;
+    /// The classes that were ever taken, directly or through others, while this one was held, a bit each.
+    fn follow(&self, from: u8) -> u32 {
+        let (mut seen, mut front) = (0u32, 1u32 << from);
         while front != 0 {
             let class = front.trailing_zeros();
             front &= front - 1;
             let new = self.after[class as usize].get() & !seen;
-            if new & 1 << to != 0 {
-                return true;
-            }
             seen |= new;
             front |= new;
         }
-        false
+        seen
     }
 
     #[track_caller]
     fn complain(cpu: &Cpu<'_>, text: &'static str, locks: Vec<&'static str>) {
         cpu.alarm(AlarmKind::Locking { text, locks });
+    }
+
+    /// A lock is taken or held here and now: by a handler, or where a handler could come in.
+    #[track_caller]
+    fn usage(&self, cpu: &Cpu<'_>, class: u8) {
+        let bit = 1u32 << class;
+        let (seen, other) = if cpu.in_interrupt() {
+            (&self.taken_in_handlers, &self.held_interruptibly)
+        } else if cpu.interrupts_on() {
+            (&self.held_interruptibly, &self.taken_in_handlers)
+        } else {
+            return;
+        };
+        let known = seen.replace(seen.get() | bit);
+        if known & bit == 0 && other.get() & bit != 0 {
+            let text = "a lock that handlers take is held with interrupts on";
+            Self::complain(cpu, text, self.names(&[class]));
+        }
+        if known & bit == 0 {
+            self.inversion(cpu);
+        }
+    }
+
+    /// A rule was learnt: it may be the last that was lacking to
+    ///
+    /// ```text
+    ///   c0 holds U, interrupts on             c1 holds H, interrupts off
+    ///                                         waits for U
+    ///   an interrupt: the handler waits for H
+    /// ```
+    #[track_caller]
+    fn inversion(&self, cpu: &Cpu<'_>) {
+        let (handlers, interruptible) = (self.taken_in_handlers.get(), self.held_interruptibly.get());
+        for safe in (0..CLASSES as u8).filter(|class| handlers & 1 << class != 0) {
+            let unsafe_after = self.follow(safe) & interruptible & !(1 << safe);
+            if unsafe_after != 0 {
+                let text = "under a lock that handlers take, one is taken that is held with interrupts on";
+                Self::complain(cpu, text, self.names(&[safe, unsafe_after.trailing_zeros() as u8]));
+            }
+        }
     }
 
     /// Before a lock is taken.
@@ -107,15 +143,7 @@ impl Lockdep {
         if sleeps && (in_handler || !cpu.interrupts_on() || held.iter().any(|held| !held.sleeping)) {
             Self::complain(cpu, "a lock that sleeps is taken in atomic context", self.names(&[class]));
         }
-        if in_handler {
-            self.taken_in_handlers.set(self.taken_in_handlers.get() | bit);
-        } else if cpu.interrupts_on() {
-            self.taken_interruptibly.set(self.taken_interruptibly.get() | bit);
-        }
-        if self.taken_in_handlers.get() & self.taken_interruptibly.get() & bit != 0 {
-            let text = "a lock that handlers take is taken with interrupts on";
-            Self::complain(cpu, text, self.names(&[class]));
-        }
+        self.usage(cpu, class);
         if matches!(how, Acquire::Try { .. }) {
             return;
         }
@@ -124,13 +152,15 @@ impl Lockdep {
                 Self::complain(cpu, "a lock is taken while one of its class is held", self.names(&[class]));
                 continue;
             }
-            if self.reaches(class, held.class) {
+            if self.follow(class) & 1 << held.class != 0 {
                 let locks = self.names(&[held.class, class]);
                 Self::complain(cpu, "locks are taken in both orders", locks);
                 continue;
             }
             let after = &self.after[usize::from(held.class)];
-            after.set(after.get() | bit);
+            if after.replace(after.get() | bit) & bit == 0 {
+                self.inversion(cpu);
+            }
         }
     }
 
@@ -140,7 +170,10 @@ impl Lockdep {
         self.held[usize::from(cpu.id())].borrow_mut().push(Held { class, sleeping, in_handler });
     }
 
+    /// Before a lock is given back. Where interrupts are on by now, they were switched on while it was held.
+    #[track_caller]
     pub(super) fn released(&self, cpu: &Cpu<'_>, class: u8) {
+        self.usage(cpu, class);
         let mut held = self.held[usize::from(cpu.id())].borrow_mut();
         if let Some(last) = held.iter().rposition(|held| held.class == class) {
             held.remove(last);

@@ -6,7 +6,8 @@ use machine::{Cpu, Told};
 const ATOMIC: &str = "a lock that sleeps is taken in atomic context";
 const ORDERS: &str = "locks are taken in both orders";
 const CLASS: &str = "a lock is taken while one of its class is held";
-const HANDLER: &str = "a lock that handlers take is taken with interrupts on";
+const INVERSION: &str = "under a lock that handlers take, one is taken that is held with interrupts on";
+const HANDLER: &str = "a lock that handlers take is held with interrupts on";
 
 /// Runs these one after the other on c0, and says what was complained about.
 fn complaints(programs: &[Program]) -> Vec<(&'static str, Vec<&'static str>)> {
@@ -205,6 +206,62 @@ fn a_lock_that_handlers_take_is_not_taken_with_interrupts_on() {
 }
 
 #[test]
+fn interrupts_are_not_switched_on_while_a_lock_is_held_that_handlers_take() {
+    let too_early: Program = |kit, cpu| {
+        let on = cpu.irq_save();
+        let _held = kit.spin_a.lock(cpu);
+        cpu.irq_restore(on);
+        0
+    };
+    let out_of_order: Program = |kit, cpu| {
+        let outer = kit.spin_b.lock_irqsave(cpu);
+        let _inner = kit.spin_a.lock_irqsave(cpu);
+        drop(outer);
+        0
+    };
+    for program in [too_early, out_of_order] {
+        let mut rig = Rig::new(2);
+        interrupt(&mut rig, |kit, cpu| drop(kit.spin_a.lock(cpu)));
+        rig.run(0, program);
+        assert_eq!(rig.complaints(), [(HANDLER, vec!["spin a"])]);
+    }
+}
+
+#[test]
+fn a_lock_under_one_that_handlers_take_is_not_held_with_interrupts_on() {
+    let takes: fn(&Kit, &Cpu<'_>) = |kit, cpu| drop(kit.spin_a.lock(cpu));
+    let under: Program = |kit, cpu| {
+        let _a = kit.spin_a.lock_irqsave(cpu);
+        drop(kit.spin_b.lock(cpu));
+        0
+    };
+    let with_interrupts: Program = |kit, cpu| {
+        drop(kit.spin_b.lock(cpu));
+        0
+    };
+    let mut rig = Rig::new(2);
+    interrupt(&mut rig, takes);
+    rig.run(0, under);
+    assert_eq!(rig.complaints(), [], "nobody holds the inner one with interrupts on");
+    rig.run(0, with_interrupts);
+    assert_eq!(rig.complaints(), [(INVERSION, vec!["spin a", "spin b"])]);
+
+    let mut rig = Rig::new(2);
+    rig.run(0, with_interrupts);
+    rig.run(0, under);
+    assert_eq!(rig.complaints(), [], "no handler takes the outer one");
+    interrupt(&mut rig, takes);
+    assert_eq!(rig.complaints(), [(INVERSION, vec!["spin a", "spin b"])]);
+
+    let mut rig = Rig::new(2);
+    rig.run(0, with_interrupts);
+    interrupt(&mut rig, takes);
+    assert_eq!(rig.complaints(), [], "neither was taken under the other");
+    rig.run(0, under);
+    assert_eq!(rig.complaints(), [(INVERSION, vec!["spin a", "spin b"])]);
+}
+
+#[test]
 fn a_lock_that_handlers_take_may_be_taken_with_interrupts_off() {
     let mut rig = Rig::new(2);
     interrupt(&mut rig, |kit, cpu| drop(kit.spin_a.lock(cpu)));
@@ -218,9 +275,7 @@ fn a_lock_that_handlers_take_may_be_taken_with_interrupts_off() {
 #[test]
 fn what_a_handler_takes_stands_in_no_order_to_what_it_interrupted() {
     let mut rig = Rig::new(2);
-    rig.run(1, |kit, cpu| {
-        let _b = kit.spin_b.lock_irqsave(cpu);
-        drop(kit.spin_c.lock(cpu));
+    rig.run(1, |_, cpu| {
         cpu.send_ipi(0, 1);
         0
     });
@@ -232,4 +287,11 @@ fn what_a_handler_takes_stands_in_no_order_to_what_it_interrupted() {
     assert_eq!(rig.deliver(0), Told::Ended);
     assert_eq!(rig.go_on(0), Told::Ended);
     assert_eq!(rig.complaints(), []);
+    rig.run(1, |kit, cpu| {
+        let _b = kit.spin_b.lock_irqsave(cpu);
+        drop(kit.spin_c.lock(cpu));
+        0
+    });
+    let found = rig.complaints();
+    assert_eq!(found, [(INVERSION, vec!["spin b", "spin c"])], "which is no matter of their order");
 }
