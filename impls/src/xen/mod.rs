@@ -91,7 +91,7 @@ impl PvMmu for Xen {
 
     fn boot(bus: &Rc<Bus>, sizes: Sizes, protocol: &Rc<Protocol>, _lockdep: &Rc<Lockdep>) -> Self {
         Self {
-            hypervisor: Hypervisor::boot(bus),
+            hypervisor: Hypervisor::boot(bus, sizes),
             p2m: P2m::new(xen::frame_list(sizes), bus.memory.frames()),
             multicalls: Multicalls::new(bus, sizes),
             protocol: Rc::clone(protocol),

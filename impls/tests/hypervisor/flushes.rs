@@ -99,3 +99,60 @@ fn calls_that_are_made_together_are_made_in_their_order() {
     assert_eq!(bench.ask(0, Ask::Both(pin, clear)), Answer::RefusedOf(0));
     bench.assert_sound();
 }
+
+/// Maps a page on every CPU, writes to it and unmaps it again: all of them remember it.
+fn remember(bench: &mut Bench, frame: usize) {
+    let entry = writable(bench.pages[frame]);
+    assert_eq!(bench.ask(0, Ask::Set(bench.tables[1], 5, entry)), Answer::Done);
+    for cpu in 0..bench.bus().cpus() {
+        assert_eq!(bench.ask(cpu, Ask::Write(page(5), 0)), Answer::Done);
+    }
+    assert_eq!(bench.ask(0, Ask::Set(bench.tables[1], 5, Entry::EMPTY)), Answer::Done);
+}
+
+#[test]
+fn a_page_that_becomes_a_table_is_forgotten_by_those_who_have_not_flushed_since() {
+    let mut bench = mapped(3);
+    remember(&mut bench, 3);
+    assert_eq!(bench.ask(1, Ask::Extended(MmuExt::TlbFlushLocal)), Answer::Done);
+    assert_eq!(bench.ask(1, Ask::Write(page(0), 0)), Answer::Done);
+    assert_eq!(remembered(&bench), [3, 1, 3]);
+    assert_eq!(bench.ask(0, Ask::Pin(bench.pages[3], 1)), Answer::Done);
+    assert_eq!(remembered(&bench), [0, 1, 0], "c1 had flushed, and was left alone");
+    bench.assert_sound();
+}
+
+#[test]
+fn a_flush_before_the_page_was_unmapped_does_not_count() {
+    let mut bench = mapped(3);
+    assert_eq!(bench.ask(1, Ask::Extended(MmuExt::TlbFlushLocal)), Answer::Done);
+    remember(&mut bench, 3);
+    assert_eq!(bench.ask(2, Ask::Extended(MmuExt::InvlpgLocal { va: page(1) })), Answer::Done);
+    assert_eq!(bench.ask(0, Ask::Pin(bench.pages[3], 1)), Answer::Done);
+    assert_eq!(remembered(&bench), [0, 0, 0], "nor does one of a single page");
+    bench.assert_sound();
+}
+
+#[test]
+fn a_page_that_was_never_mapped_writable_becomes_a_table_without_a_flush() {
+    let mut bench = mapped(2);
+    assert_eq!(bench.ask(0, Ask::Pin(bench.pages[3], 1)), Answer::Done);
+    assert_eq!(remembered(&bench), [2, 2]);
+}
+
+#[test]
+fn nobody_keeps_what_is_old_when_the_clock_wraps() {
+    for cpus in 1..=3 {
+        for flushes in 0..40 {
+            let mut bench = mapped(cpus);
+            for number in 0..flushes {
+                let cpu = number % cpus;
+                assert_eq!(bench.ask(cpu, Ask::Extended(MmuExt::TlbFlushLocal)), Answer::Done);
+            }
+            remember(&mut bench, 3);
+            assert_eq!(bench.ask(0, Ask::Pin(bench.pages[3], 1)), Answer::Done);
+            assert_eq!(remembered(&bench), vec![0; usize::from(cpus)], "after {flushes} flushes");
+            bench.assert_sound();
+        }
+    }
+}

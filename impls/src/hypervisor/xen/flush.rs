@@ -12,8 +12,10 @@
 //!   waits for c1's answer                 <- with interrupts off here, for ever
 //! ```
 
+use super::tlb_clock::{Time, TlbClock};
 use crate::family;
-use crate::sync::{LockClass, Lockdep, SpinLock};
+use crate::sizes::Sizes;
+use crate::sync::{LockClass, Lockdep, SpinGuard, SpinLock};
 use machine::{Bus, Cpu, Holder, MAX_CPUS, Until, Var, VarArray, Wait, WaitKind};
 use std::rc::Rc;
 
@@ -34,11 +36,14 @@ pub enum Scope {
     Everything,
 }
 
+/// For each pair of CPUs, how often one asked the other.
+type Asked = [[u64; MAX_CPUS as usize]; MAX_CPUS as usize];
+
 /// The request, the answers, and how many were asked for.
 #[derive(Debug)]
 pub(super) struct Flush {
-    /// For each pair of CPUs, how often one asked the other.
-    asked: SpinLock<[[u64; MAX_CPUS as usize]; MAX_CPUS as usize]>,
+    asked: SpinLock<Asked>,
+    clock: TlbClock,
     request: Var,
     answers: VarArray,
     cpus: u8,
@@ -46,16 +51,30 @@ pub(super) struct Flush {
 
 impl Flush {
     /// Variables needed.
-    pub(super) const VARS: u32 = 2 + MAX_CPUS as u32 * MAX_CPUS as u32;
+    pub(super) const VARS: u32 = 2 + MAX_CPUS as u32 * MAX_CPUS as u32 + TlbClock::VARS;
 
     /// Nothing was asked for yet.
-    pub(super) fn new(bus: &Bus, lockdep: &Rc<Lockdep>) -> Self {
+    pub(super) fn new(bus: &Bus, sizes: Sizes, lockdep: &Rc<Lockdep>) -> Self {
         let cpus = bus.cpus();
         Self {
             asked: SpinLock::new(bus, lockdep, FLUSH_LOCK, Default::default()),
             request: bus.memory.var(family::HYPERVISOR_FLUSH),
             answers: bus.memory.vars(family::HYPERVISOR_ACK, usize::from(cpus) * usize::from(cpus)),
+            clock: TlbClock::new(bus, sizes),
             cpus,
+        }
+    }
+
+    /// The time, to be kept with a frame that nobody refers to any more.
+    pub(super) fn time(&self, cpu: &Cpu<'_>) -> Time {
+        self.clock.now(cpu)
+    }
+
+    /// Everybody who may remember a frame forgets everything: its last reference went at this time.
+    pub(super) fn forget(&self, cpu: &Cpu<'_>, stamp: Time) {
+        let stale = self.clock.not_flushed_since(cpu, stamp);
+        if stale != 0 {
+            self.on(cpu, stale, Scope::Everything);
         }
     }
 
@@ -70,16 +89,33 @@ impl Flush {
 
     /// Flushes on these CPUs, a bit each, and returns when all have (`flush_area_mask`).
     pub(super) fn on(&self, cpu: &Cpu<'_>, mask: u8, scope: Scope) {
-        let me = cpu.id();
-        if mask & 1 << me != 0 {
-            here(cpu, scope);
+        let me = 1 << cpu.id();
+        if mask & me != 0 {
+            self.here(cpu, scope);
         }
-        let others = mask & self.everybody() & !(1 << me);
-        if others == 0 {
-            return;
+        if mask & self.everybody() & !me != 0 {
+            self.ask_others(cpu, &mut self.asked.lock(cpu), mask, scope);
         }
-        let targets = || (0..self.cpus).filter(|other| others & 1 << other != 0);
+        if scope == Scope::Everything && self.clock.wraps(cpu) {
+            self.wrap(cpu);
+        }
+    }
+
+    /// The clock has wrapped, by a tick of this CPU or of one that it asked: has everybody flush.
+    fn wrap(&self, cpu: &Cpu<'_>) {
         let mut asked = self.asked.lock(cpu);
+        // Whoever was first has done it.
+        if self.clock.wraps(cpu) {
+            self.here(cpu, Scope::Everything);
+            self.ask_others(cpu, &mut asked, self.everybody(), Scope::Everything);
+            self.clock.begin_round(cpu);
+        }
+    }
+
+    /// Has the others of these CPUs flush, and waits until all have.
+    fn ask_others(&self, cpu: &Cpu<'_>, asked: &mut SpinGuard<'_, Asked>, mask: u8, scope: Scope) {
+        let me = cpu.id();
+        let targets = || (0..self.cpus).filter(|other| *other != me && mask & 1 << other != 0);
         cpu.store(self.request, if let Scope::Page(va) = scope { va & !0xfff } else { EVERYTHING });
         // An interrupt may overtake what waits in the store buffer: the request, and the entries that it is about.
         cpu.fence();
@@ -97,18 +133,18 @@ impl Flush {
     /// The target's side: does what was asked for, and says so.
     pub(super) fn handle(&self, cpu: &Cpu<'_>, from: u8) {
         match cpu.load(self.request) {
-            EVERYTHING => here(cpu, Scope::Everything),
-            va => here(cpu, Scope::Page(va)),
+            EVERYTHING => self.here(cpu, Scope::Everything),
+            va => self.here(cpu, Scope::Page(va)),
         }
         let answer = self.answer(from, cpu.id());
         cpu.store(answer, cpu.load(answer) + 1);
     }
-}
 
-/// Flushes on this CPU.
-fn here(cpu: &Cpu<'_>, scope: Scope) {
-    match scope {
-        Scope::Page(va) => cpu.invlpg(va),
-        Scope::Everything => cpu.flush_all(),
+    /// Flushes on this CPU.
+    fn here(&self, cpu: &Cpu<'_>, scope: Scope) {
+        match scope {
+            Scope::Page(va) => cpu.invlpg(va),
+            Scope::Everything => self.clock.flush_here(cpu),
+        }
     }
 }

@@ -18,6 +18,7 @@ mod page_info;
 mod page_type;
 mod refusal;
 mod table_lock;
+mod tlb_clock;
 mod type_info;
 mod validation;
 
@@ -61,12 +62,12 @@ impl Hypervisor {
 
     /// Takes the machine and hands its memory out. Its locks know nothing of the guest's, so it has a lockdep of its
     /// own.
-    pub fn boot(bus: &Bus) -> Self {
+    pub fn boot(bus: &Bus, sizes: Sizes) -> Self {
         let lockdep = Lockdep::new();
         let hypervisor = Self {
             frames: FrameTable::new(bus),
             locks: TableLocks::new(bus, &lockdep),
-            flush: Flush::new(bus, &lockdep),
+            flush: Flush::new(bus, sizes, &lockdep),
             events: EventChannels::new(bus, &lockdep),
             boot_root: Cell::new(None),
         };

@@ -1,8 +1,8 @@
 //! Typed references: taking one may change what a frame is, and dropping the last one lets it become something else.
 //!
 //! A frame changes its type only while nobody holds the old one. The change itself has three steps: the new type is
-//! taken, unvalidated, so that nobody else gets a reference; then every CPU forgets the translations that were made
-//! under the old type; then what stands in the frame is validated and others may take references. The flush must not
+//! taken, unvalidated, so that nobody else gets a reference; then every CPU that may have translations made under the
+//! old type forgets them (`tlb_clock.rs` tells which did already); then what stands in the frame is validated and others may take references. The flush must not
 //! come before the type is taken:
 //!
 //! ```text
@@ -17,11 +17,24 @@
 //!                                         write through the stale TLB entry: forges a PTE
 //! ```
 //!
-//! The interrupts of the flush also drain every store buffer: what the guest wrote while it could has arrived before
-//! its entries are looked at.
+//! A flush also drains the CPU's store buffer: what the guest wrote while it could has arrived before its entries are
+//! looked at, whether the CPU flushes now or did so since the last reference went.
+//!
+//! When that was is read from the clock after the references were, and stored with the count that they become, in one
+//! locked operation. Each reference of a mapping that goes leaves its time, and not only the last: else somebody who
+//! came and went in between would not be noticed.
+//!
+//! ```text
+//!   c0 drops the last reference           c1
+//!   clock: 5
+//!                                         flushes, at 6
+//!                                         takes a reference, maps it, touches it, unmaps it
+//!                                         drops its own: 6 is left in the word
+//!   compare-exchange: held once, as it was, so 0 times, stamp 5
+//!                                         flushed later than 5: would not be interrupted, and still has it
+//! ```
 
 use super::Hypervisor;
-use super::flush::Scope;
 use super::refusal::Refusal;
 use super::type_info::{PageType, TypeInfo};
 use machine::{Cpu, Frame, Holder, Role, Until, Var, Wait, WaitKind};
@@ -56,7 +69,7 @@ impl Hypervisor {
         if taken.validated() {
             return Ok(());
         }
-        if let Err(refusal) = self.change_type(cpu, frame, seen.page_type(), wanted) {
+        if let Err(refusal) = self.change_type(cpu, frame, seen, wanted) {
             // The one reference is ours: nobody else can have seen more than a type that is not validated.
             cpu.swap(var, TypeInfo::NONE.0);
             return Err(refusal);
@@ -69,10 +82,10 @@ impl Hypervisor {
     ///
     /// The role follows the type. It is a table's before any entry can lead here, and stops being one only when no CPU
     /// can remember a way here.
-    fn change_type(&self, cpu: &Cpu<'_>, frame: Frame, old: PageType, new: PageType) -> Result<(), Refusal> {
+    fn change_type(&self, cpu: &Cpu<'_>, frame: Frame, old: TypeInfo, new: PageType) -> Result<(), Refusal> {
         // A frame of no type was never mapped writable nor walked since the last flush: nothing to forget.
-        if old != new && old != PageType::None {
-            self.flush.on(cpu, self.flush.everybody(), Scope::Everything);
+        if old.page_type() != new && old.page_type() != PageType::None {
+            self.flush.forget(cpu, old.stamp());
         }
         match new {
             PageType::Table(level) => {
@@ -105,6 +118,9 @@ impl Hypervisor {
             // another meanwhile.
             let dropped = match last_of_table {
                 Some(_) => seen.without_validation(cpu.id()),
+                None if seen.page_type() == PageType::Writable => {
+                    seen.dropped().stamped(self.flush.time(cpu))
+                }
                 None => seen.dropped(),
             };
             if let Err(now) = cpu.compare_exchange(var, seen.0, dropped.0) {
@@ -113,7 +129,8 @@ impl Hypervisor {
             }
             if let Some(level) = last_of_table {
                 self.devalidate(cpu, frame, level);
-                cpu.update(var, |info| Some(TypeInfo(info).without_worker().dropped().0));
+                let now = self.flush.time(cpu);
+                cpu.update(var, |info| Some(TypeInfo(info).without_worker().dropped().stamped(now).0));
             }
             return;
         }

@@ -2,6 +2,7 @@
 //!
 //! Plain values. Who may change them, and in which order, is in [`super::page_info`] and [`super::page_type`].
 
+use super::tlb_clock::Time;
 use std::fmt;
 
 /// What a frame is in use as. A frame has one type at a time, and as long as anybody holds it that type does not
@@ -34,8 +35,11 @@ const VALIDATED: u64 = 1 << 40;
 const PINNED: u64 = 1 << 41;
 const WORKER_SHIFT: u32 = 48;
 const WORKER: u64 = 0xff << WORKER_SHIFT;
+const STAMP_SHIFT: u32 = 56;
+const STAMP: u64 = 0xff << STAMP_SHIFT;
 
-/// The type of a frame, how many hold it, whether it is validated and pinned, and who works on its validation.
+/// The type of a frame, how many hold it, whether it is validated and pinned, who works on its validation, and when a
+/// reference went last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TypeInfo(pub u64);
 
@@ -74,6 +78,16 @@ impl TypeInfo {
             0 => None,
             worker => Some(worker as u8 - 1),
         }
+    }
+
+    /// The time of the TLB clock when a reference went that may have been the last.
+    pub(super) const fn stamp(self) -> Time {
+        ((self.0 & STAMP) >> STAMP_SHIFT) as Time
+    }
+
+    /// The same, from which a reference goes now.
+    pub(super) const fn stamped(self, now: Time) -> Self {
+        Self(self.0 & !STAMP | (now as u64) << STAMP_SHIFT)
     }
 
     /// One more holds it.
@@ -153,6 +167,10 @@ mod tests {
                 let info = info.with_validation().taken().with_pin(true);
                 assert_eq!((info.page_type(), info.count(), info.worker()), (page_type, 2, None));
                 assert!(info.validated() && info.pinned());
+                for now in [0, 1, Time::MAX] {
+                    assert_eq!(info.stamped(now).stamp(), now);
+                    assert_eq!(info.stamped(now).stamped(0), info);
+                }
                 let info = info.with_pin(false).dropped().without_validation(worker);
                 assert_eq!(info, TypeInfo::unvalidated(page_type, worker));
             }

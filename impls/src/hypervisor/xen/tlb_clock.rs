@@ -1,0 +1,109 @@
+//! The TLB clock: which CPUs still have to forget a frame, and for which other flushes have done the job already.
+//!
+//! A small clock ticks with every full flush. Each CPU keeps the time of its last one, and each frame the time at which
+//! its last typed reference went. Whoever flushed later than that has forgotten the frame: its entries in the TLB, and
+//! the upper entries by which a walk would still get to it. It has also emptied its store buffer, so nothing that it
+//! wrote to the frame is on its way.
+//!
+//! A CPU ticks *before* it flushes, and keeps that time afterwards:
+//!
+//! ```text
+//!   c1 flushes, and ticks too late        c0 unmaps a page
+//!   flush
+//!   (a walker brings the entry back)
+//!                                         clear PTE
+//!                                         the last reference goes: stamp 5
+//!   tick: 6, and that is c1's time        c1 flushed later than 5: not interrupted, and still has it
+//! ```
+//!
+//! Between tick and note no flush of somebody else's comes in, because interrupts are off: the time of the inner one
+//! would be replaced by that of the outer one, and across a wrap the older of the two is the greater number.
+//!
+//! The clock wraps, for it is kept in a few bits beside the type of each frame. It stands at 0 while every CPU is made to
+//! flush; then a new round begins, with times from this round only:
+//!
+//! ```text
+//!   c0 ticks from 15                      c1, whose last flush was at 15
+//!   clock: 0
+//!   flush everywhere                      time: 0
+//!   clock: 1
+//!                                         maps a page, touches it, unmaps it: stamp 1
+//!                                         flushed at 0, so it has to; at 15, as it was, it would not
+//! ```
+//!
+//! While it stands at 0, times of both rounds are about, and every flush is needed. A stamp that lies in the future is
+//! from an earlier round: all have flushed since, but it may become the present again, and it is not worth finding out.
+
+use crate::family;
+use crate::sizes::Sizes;
+use machine::{Bus, Cpu, MAX_CPUS, Var, VarArray};
+
+/// A time of the clock. 0 is during a wrap.
+pub(super) type Time = u8;
+
+/// The clock, and when each CPU flushed last.
+#[derive(Debug)]
+pub(super) struct TlbClock {
+    now: Var,
+    flushed: VarArray,
+    /// The greatest time.
+    last: Time,
+    cpus: u8,
+}
+
+impl TlbClock {
+    /// Variables needed.
+    pub(super) const VARS: u32 = 1 + MAX_CPUS as u32;
+
+    /// Nobody has flushed yet. The first wrap is not far: what happens seldom is to be tried often.
+    pub(super) fn new(bus: &Bus, sizes: Sizes) -> Self {
+        let last = match sizes {
+            Sizes::Tiny => 0xf,
+            Sizes::Small | Sizes::Real => Time::MAX,
+        };
+        let cpus = bus.cpus();
+        let now = bus.memory.var(family::TLB_CLOCK);
+        bus.memory.set_value(now, u64::from(last - 3));
+        Self { now, flushed: bus.memory.vars(family::TLB_TIME, cpus.into()), last, cpus }
+    }
+
+    /// What the clock says.
+    pub(super) fn now(&self, cpu: &Cpu<'_>) -> Time {
+        cpu.load(self.now) as Time
+    }
+
+    /// Flushes everything on this CPU, and notes when.
+    pub(super) fn flush_here(&self, cpu: &Cpu<'_>) {
+        let interrupts = cpu.irq_save();
+        let time = self.tick(cpu);
+        cpu.flush_all();
+        cpu.store(self.flushed.at(cpu.id().into()), u64::from(time));
+        cpu.irq_restore(interrupts);
+    }
+
+    /// The clock goes on, unless it wraps at this moment. Returns what it says then.
+    fn tick(&self, cpu: &Cpu<'_>) -> Time {
+        let next = |now: u64| if now == u64::from(self.last) { 0 } else { now + 1 };
+        let before = cpu.update(self.now, |now| (now != 0).then(|| next(now)));
+        if before == 0 { 0 } else { next(before) as Time }
+    }
+
+    /// Whether the clock wraps: everybody has to flush before it goes on.
+    pub(super) fn wraps(&self, cpu: &Cpu<'_>) -> bool {
+        self.now(cpu) == 0
+    }
+
+    /// Everybody has flushed since the clock stood still. Nobody else moves it now.
+    pub(super) fn begin_round(&self, cpu: &Cpu<'_>) {
+        cpu.store(self.now, 1);
+    }
+
+    /// The CPUs, a bit each, that may remember a frame whose last reference went at this time.
+    pub(super) fn not_flushed_since(&self, cpu: &Cpu<'_>, stamp: Time) -> u8 {
+        let now = self.now(cpu);
+        let everybody = now == 0 || stamp > now;
+        (0..self.cpus)
+            .filter(|other| everybody || cpu.load(self.flushed.at((*other).into())) <= u64::from(stamp))
+            .fold(0, |mask, other| mask | 1 << other)
+    }
+}
