@@ -76,7 +76,7 @@ pub const BUGS: &[Bug] = &[
                 maps them.",
         source: "seed 000: flush on map instead of on unmap",
         designs: &[("drain", "on-map-local")],
-        length: 5,
+        length: 4,
         finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
         ..NONE
     },
@@ -138,7 +138,7 @@ pub const BUGS: &[Bug] = &[
         source: "derived from the order that seed 004's blocks rely on, since a drain resets what it flushed (Linux \
                  commit a09fad96ffb1)",
         omitted: &[Step::ClearBeforeDirty],
-        length: 5,
+        length: 4,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE
     },
@@ -238,8 +238,11 @@ impl Selection {
     pub fn setup(&self) -> Setup {
         let designs = self.designs().expect("designs that were looked up before");
         let omitted = self.bug.map_or(&[][..], |bug| bug.omitted);
+        let of_bug = self.bug.map_or(&[][..], |bug| bug.designs).iter();
+        let of_bug = of_bug.map(|(point, variant)| ((*point).to_owned(), (*variant).to_owned()));
         Setup {
             protocol: Rc::new(Protocol::new(designs, omitted)),
+            insists_on: of_bug.chain(self.designs.iter().cloned()).collect(),
             invlpg_spares_globals: self.bug.is_some_and(|bug| bug.invlpg_spares_globals),
         }
     }

@@ -3,9 +3,10 @@
 //! Counting must cost next to nothing, for it is always on: plain arrays, no formatting before somebody asks.
 
 use core::fmt::{self, Write as _};
+use std::collections::BTreeMap;
 
-use impls::Step;
 use impls::protocol::STEPS;
+use impls::{Designs, Step};
 use machine::{Family, Point, PointKind};
 use oracle::vocabulary::Operation;
 
@@ -23,6 +24,8 @@ pub struct Coverage {
     pub events: u64,
     /// Events that were void on every backend.
     pub void: u64,
+    /// Stories that chose their designs themselves, by combination.
+    combinations: BTreeMap<Designs, u64>,
     backends: [OnBackend; BACKENDS.len()],
 }
 
@@ -124,11 +127,35 @@ impl Coverage {
         &mut self.backends[place(backend)]
     }
 
+    /// A story is played with designs of its own, or with the defaults.
+    pub(crate) fn played_with(&mut self, designs: Designs) {
+        if designs != Designs::default() {
+            *self.combinations.entry(designs).or_default() += 1;
+        }
+    }
+
+    /// How many combinations of designs were played because stories chose them, the defaults not counted.
+    pub fn combinations(&self) -> usize {
+        self.combinations.len()
+    }
+
+    /// For each variant of each design point that stories chose, how many did.
+    fn chosen(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+        let mut chosen = BTreeMap::new();
+        for (designs, count) in &self.combinations {
+            designs.changed().for_each(|choice| *chosen.entry(choice).or_default() += count);
+        }
+        chosen
+    }
+
     /// Adds the counts of another run.
     pub fn merge(&mut self, other: &Self) {
         self.stories += other.stories;
         self.events += other.events;
         self.void += other.void;
+        for (designs, count) in &other.combinations {
+            *self.combinations.entry(*designs).or_default() += count;
+        }
         self.backends.iter_mut().zip(&other.backends).for_each(|(mine, theirs)| mine.merge(theirs));
     }
 
@@ -216,6 +243,12 @@ pub fn point_name(point: Point) -> String {
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} stories, {} events, {:.1}% void", self.stories, self.events, self.void_percent())?;
+        if !self.combinations.is_empty() {
+            writeln!(f, "\ncombinations of designs beside the default: {}", self.combinations())?;
+            for ((point, variant), count) in self.chosen() {
+                writeln!(f, "  {:<28} {count:>12}", format!("{point}={variant}"))?;
+            }
+        }
         for (backend, name) in BACKENDS {
             let on = self.on(backend);
             if on.stories == 0 {
@@ -260,8 +293,14 @@ mod tests {
         one.on_mut(Backends::NATIVE).know(never);
         let drain = Operation::DrainAliases;
         one.on_mut(Backends::NATIVE).overlapped(&drain, &drain);
+        let mut designs = Designs::default();
+        one.played_with(designs);
+        assert_eq!(one.combinations(), 0, "the defaults are no choice");
+        designs.choose("drain", "tables-only").expect("a known variant");
+        one.played_with(designs);
         let mut both = one.clone();
         both.merge(&one);
+        assert_eq!((both.combinations(), both.chosen()[&("drain", "tables-only")]), (1, 2));
         assert_eq!((both.stories, both.events, both.void), (2, 8, 2));
         assert_eq!(both.on(Backends::NATIVE).points().collect::<Vec<_>>(), [(point, 2), (never, 0)]);
         assert_eq!(both.on(Backends::NATIVE).overlaps(6, 6), 2);

@@ -1,6 +1,7 @@
 //! Stories, the runner, the checks, the search and the reports.
 pub mod catalogue;
 pub mod checks;
+pub mod combinations;
 pub mod coverage;
 pub mod fuzz;
 pub mod headline;

@@ -10,6 +10,7 @@ mod scene;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use impls::Designs;
 use machine::{Frame, Point, TraceLine};
 use oracle::vocabulary::{Mapping, Outcome, Range};
 
@@ -147,6 +148,7 @@ impl Runner {
         coverage.stories += 1;
         coverage.events += resolved.events.len() as u64;
         coverage.void += resolved.void as u64;
+        coverage.played_with(resolved.header.designs);
     }
 
     /// Where the events of the story that was played last paused, on the backend that played last.
@@ -188,7 +190,10 @@ impl Runner {
 
     fn play_on(&mut self, stage: usize, resolved: &Resolved) -> Option<Finding> {
         let (backend, subject) = &mut self.stages[stage];
-        let (backend, subject, scene, setup) = (*backend, &mut **subject, &mut self.scene, &self.setup);
+        let (backend, subject, scene) = (*backend, &mut **subject, &mut self.scene);
+        let designs = resolved.header.designs;
+        let own = (designs != Designs::default()).then(|| self.setup.with_designs(designs));
+        let setup = own.as_ref().unwrap_or(&self.setup);
         let tracing = self.tracing;
         panics::begin_playing();
         let played = catch_unwind(AssertUnwindSafe(|| {
@@ -202,7 +207,7 @@ impl Runner {
                 None => resume_unwind(payload),
             }
         }
-        self.scene.count_steps(&self.setup.protocol);
+        self.scene.count_steps(&setup.protocol);
         self.scene.finding.take()
     }
 }

@@ -8,7 +8,7 @@
 use core::fmt;
 use std::rc::Rc;
 
-use impls::{Kernel, Native, Protocol, PvMmu, Sizes, Task, Xen};
+use impls::{Designs, Kernel, Native, Protocol, PvMmu, Sizes, Task, Xen};
 use machine::{Background, Bus, Frame, Machine, Observer, Pause, Temperament, Told};
 use oracle::vocabulary::{Mapping, Outcome, PageSlot, Range};
 
@@ -22,8 +22,24 @@ pub type Watcher<'w> = dyn Observer<Outcome> + 'w;
 pub struct Setup {
     /// The designs chosen and the safety steps left out.
     pub protocol: Rc<Protocol>,
+    /// The designs that were asked for by name, the later before the earlier: a story's own yield to them.
+    pub insists_on: Rc<[(String, String)]>,
     /// A quirk of the hardware: INVLPG spares global entries while process-context identifiers are in use.
     pub invlpg_spares_globals: bool,
+}
+
+impl Setup {
+    /// What a story with these designs of its own is played by.
+    ///
+    /// # Panics
+    /// If a design that was asked for does not exist.
+    #[must_use]
+    pub fn with_designs(&self, mut designs: Designs) -> Self {
+        for (point, variant) in &*self.insists_on {
+            designs.choose(point, variant).expect("designs that were looked up before");
+        }
+        Self { protocol: Rc::new(self.protocol.with_designs(designs)), ..self.clone() }
+    }
 }
 
 /// A kernel on a machine.

@@ -8,13 +8,20 @@ use harness::story::{Backends, Document};
 
 fn witness(name: &str) -> (Document, Runner) {
     let file = format!("{}/../corpus/witnesses/{name}.story", env!("CARGO_MANIFEST_DIR"));
-    let document = Document::read(&std::fs::read(file).expect("a witness")).expect("a story");
+    read(&std::fs::read(file).expect("a witness"))
+}
+
+fn read(story: &[u8]) -> (Document, Runner) {
+    let document = Document::read(story).expect("a story");
     let setup = Selection::all(&document.under).expect("a known bug")[0].setup();
     (document, Runner::new(setup, Checks::default()))
 }
 
 fn report(name: &str) -> Report {
-    let (document, mut runner) = witness(name);
+    explained(witness(name))
+}
+
+fn explained((document, mut runner): (Document, Runner)) -> Report {
     explain(&mut runner, &document.story, Backends::all(), &document.under, Some("x.story"))
         .expect("a finding")
 }
@@ -30,7 +37,9 @@ fn assert_in_order(text: &str, parts: &[&str]) {
 
 #[test]
 fn a_report_names_who_still_holds_what_another_unmapped() {
-    let report = report("va-reuse-unflushed.b").to_string();
+    let story = "story 1\nunder bug va-reuse-unflushed.b\ncpus 2, backends native xen\nc0  vmap p0+1 -> a0\n\
+                 c1  read a0+0\nc0  vunmap a0\nc0  drain-aliases\nc0  vmap p1+1 -> a1\n";
+    let report = explained(read(story.as_bytes())).to_string();
     let told = [
         "rule 4 (kernel range reuse): vmap on native, c1: a CPU holds a translation from before",
         "under bug va-reuse-unflushed.b",

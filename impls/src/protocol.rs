@@ -29,7 +29,7 @@ macro_rules! designs {
     )+) => {
         $(
             $(#[doc = $about])+
-            #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+            #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
             pub enum $type {
                 $($(#[doc = $meaning])+ $variant,)+
             }
@@ -47,7 +47,7 @@ macro_rules! designs {
         )+
 
         /// The design chosen at every point.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
         pub struct Designs {
             $($(#[doc = $about])+ pub $field: $type,)+
         }
@@ -73,14 +73,14 @@ macro_rules! designs {
                 Ok(())
             }
 
-            /// The choices that differ from the default, by name.
-            pub fn changed(&self) -> Vec<(&'static str, &'static str)> {
-                let mut changed = Vec::new();
-                $(if self.$field != $type::default() {
-                    let text = match self.$field { $($type::$variant => $text,)+ };
-                    changed.push((stringify!($field), text));
-                })+
-                changed
+            /// The choices that differ from the default, by name, in the order of [`Self::POINTS`].
+            pub fn changed(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+                let choices = [$((
+                    stringify!($field),
+                    match self.$field { $($type::$variant => $text,)+ },
+                    self.$field != $type::default(),
+                ),)+];
+                choices.into_iter().filter_map(|(point, text, changed)| changed.then_some((point, text)))
             }
         }
     };
@@ -146,30 +146,31 @@ impl Designs {
 /// A design or variant that does not exist.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnknownDesign {
-    text: String,
+    what: String,
+    known: Vec<&'static str>,
 }
 
 impl UnknownDesign {
     fn point(point: &str) -> Self {
-        let known: Vec<_> = Designs::POINTS.iter().map(|known| known.name).collect();
-        Self { text: format!("no design point \"{point}\"; expected one of {}", known.join(", ")) }
+        let known = Designs::POINTS.iter().map(|known| known.name).collect();
+        Self { what: format!("no design point \"{point}\""), known }
     }
 
     fn variant(point: &str, variant: &str) -> Self {
         let known = Designs::POINTS.iter().find(|known| known.name == point).map(|known| known.variants);
-        let known: Vec<_> = known.unwrap_or_default().iter().map(|(name, _)| *name).collect();
-        Self {
-            text: format!(
-                "design {point} has no variant \"{variant}\"; expected one of {}",
-                known.join(", ")
-            ),
-        }
+        let known = known.unwrap_or_default().iter().map(|(name, _)| *name).collect();
+        Self { what: format!("design {point} has no variant \"{variant}\""), known }
+    }
+
+    /// What is known instead.
+    pub fn expected(&self) -> String {
+        format!("one of {}", self.known.join(", "))
     }
 }
 
 impl std::fmt::Display for UnknownDesign {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
+        write!(f, "{}; expected {}", self.what, self.expected())
     }
 }
 
@@ -234,6 +235,12 @@ impl Protocol {
         Self { designs, omitted, met: Default::default() }
     }
 
+    /// The same steps left out, with other designs.
+    #[must_use]
+    pub fn with_designs(&self, designs: Designs) -> Self {
+        Self { designs, omitted: self.omitted, met: Default::default() }
+    }
+
     /// Whether a safety step is taken. Asked exactly where the step stands.
     #[inline]
     pub fn does(&self, step: Step) -> bool {
@@ -266,7 +273,7 @@ mod tests {
         let mut designs = Designs::default();
         designs.choose("drain", "inhibit").expect("a known variant");
         assert_eq!(designs.drain, Drain::Inhibit);
-        assert_eq!(designs.changed(), [("drain", "inhibit")]);
+        assert!(designs.changed().eq([("drain", "inhibit")]));
         let wrong = designs.choose("drain", "maybe").expect_err("no such variant").to_string();
         assert!(wrong.contains("expected one of flush, tables-only"), "{wrong}");
         let wrong = designs.choose("drian", "flush").expect_err("no such point").to_string();

@@ -30,6 +30,7 @@ Examples:
   shootdown run --seconds 10 --bug va-reuse-unflushed   plant a bug, each variant in turn
   shootdown run --stories 100000 --seed 7 --backends native --design drain=tables-only
   shootdown run --stories 2000000 --seed 1 --jobs 2 --coverage
+  shootdown run --sample-designs --stories 5000000      every combination of designs that is correct
 
 Without --stories or --seconds it runs until Ctrl-C, which ends any run with its summary; a second
 one ends it at once. Story K of a seed is the same story whoever plays it, so what is printed and
@@ -60,6 +61,10 @@ pub(crate) struct Run {
     backends: Option<Backends>,
     #[command(flatten)]
     flags: under::Flags,
+    /// Each story chooses its own designs, where --bug and --design leave them open: a combination that is correct on
+    /// the backends that play
+    #[arg(long)]
+    sample_designs: bool,
     /// The folder that findings are written to, made when there is one
     #[arg(long, value_name = "DIR", default_value = "findings")]
     out: PathBuf,
@@ -112,7 +117,8 @@ impl Run {
     }
 
     fn search(&self, under: &Under, folder: &Folder) -> Done<Summary> {
-        let sequence = Sequence::new(self.seed, self.backends.unwrap_or(Backends::all()), self.stories);
+        let sequence = Sequence::new(self.seed, self.backends.unwrap_or(Backends::all()), self.stories)
+            .with_any_designs(self.sample_designs);
         // A time that no clock will show is no limit.
         let deadline =
             self.seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));

@@ -10,6 +10,7 @@ const CHUNK: u64 = 256;
 pub(super) struct Sequence {
     seed: u64,
     backends: Backends,
+    any_designs: bool,
     end: u64,
 }
 
@@ -27,13 +28,20 @@ pub(super) struct Chunk {
 impl Sequence {
     /// The stories of this seed, all or so many.
     pub(super) fn new(seed: u64, backends: Backends, limit: Option<u64>) -> Self {
-        Self { seed, backends, end: limit.unwrap_or(u64::MAX) }
+        Self { seed, backends, any_designs: false, end: limit.unwrap_or(u64::MAX) }
+    }
+
+    /// The same, each story with designs of its own.
+    #[must_use]
+    pub(super) fn with_any_designs(self, any_designs: bool) -> Self {
+        Self { any_designs, ..self }
     }
 
     /// The chunk of this number, from 0; none beyond the end.
     pub(super) fn chunk(&self, number: u64) -> Option<Chunk> {
         let first = number.checked_mul(CHUNK).filter(|first| *first < self.end)?;
         let generator = Generator::new(mix(self.seed, number)).with_backends(self.backends);
+        let generator = if self.any_designs { generator.with_any_designs() } else { generator };
         Some(Chunk { generator, first, count: CHUNK.min(self.end - first) })
     }
 }

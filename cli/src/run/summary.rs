@@ -30,6 +30,8 @@ pub(super) struct Summary {
     stories: u64,
     events: u64,
     void: u64,
+    /// Combinations of designs that stories chose, the default not counted.
+    combinations: usize,
     backends: Vec<Played>,
     findings: Vec<FindingInFile>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +73,7 @@ impl Summary {
             stories: coverage.stories,
             events: coverage.events,
             void: coverage.void,
+            combinations: coverage.combinations(),
             backends: BACKENDS.into_iter().map(played).collect(),
             findings: findings.into_sorted().into_iter().map(FindingInFile::from).collect(),
             thin: with_coverage.then(|| coverage.thin(OFTEN)),
@@ -93,6 +96,10 @@ impl Summary {
             writeln!(text, "  {:<7} {}", backend.name, count(backend.stories, "story", "stories"))?;
         }
         writeln!(text, "  {} events, {} void", self.events, share(self.void, self.events))?;
+        if self.combinations > 0 {
+            let combinations = count(self.combinations as u64, "combination", "combinations");
+            writeln!(text, "  {combinations} of designs beside the default")?;
+        }
         writeln!(text, "  {}", count(self.findings.len() as u64, "finding", "findings"))?;
         for finding in &self.findings {
             writeln!(text, "  story {}: {}\n    {}", finding.story, finding.finding.headline, finding.file)?;

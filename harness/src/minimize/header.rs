@@ -1,4 +1,4 @@
-//! A plainer header: fewer backends, calmer hardware, smaller sizes, fewer CPUs.
+//! A plainer header: fewer backends, the default designs, calmer hardware, smaller sizes, fewer CPUs.
 
 use impls::Sizes;
 use machine::Temperament;
@@ -13,6 +13,12 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             if story.header.backends != backend {
                 story.header.backends.remove(backend);
             }
+        });
+    }
+    let points = impls::Designs::POINTS.iter();
+    for (point, default) in points.map(|point| (point.name, point.variants[0].0)) {
+        shrink.attempt_with(|story| {
+            story.header.designs.choose(point, default).expect("a point and its first variant");
         });
     }
     for flag in Temperament::all() {

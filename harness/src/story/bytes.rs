@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! header   version | cpus - 1 (bits 0-1), sizes (bits 2-4) | temperament | backends
+//! designs  tag     | design | design | design          (of the header, wherever it stands; 0 is none)
 //! event    tag     | cpu (bits 0-1), irqs-off (bits 2-4: 1 is off) | operand | operand
 //! pause    tag     | number, or kind of point  | family | occurrence
 //! ```
@@ -11,11 +12,13 @@
 
 use core::fmt;
 
-use impls::Sizes;
+use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{AreaSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot};
 
-use super::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Story, Tag, VERSION, Verb};
+use crate::combinations;
+
+use super::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Story, Tag, VERSION, Verb, design_tag};
 
 /// Length of the header in bytes.
 pub const HEADER: usize = 4;
@@ -23,7 +26,7 @@ pub const HEADER: usize = 4;
 pub const STRIDE: usize = 4;
 /// A story is at most so many bytes long.
 pub const MAX_BYTES: usize = 4096;
-/// A story has at most so many records: one for each event, one more for each pause.
+/// A story has at most so many records: one for each event, one more for each pause, and those of its designs.
 pub const MAX_RECORDS: usize = (MAX_BYTES - HEADER) / STRIDE;
 
 /// The bytes are more than [`MAX_BYTES`].
@@ -68,8 +71,14 @@ impl Story {
                         last.pause = Some(pause);
                     }
                 }
+                Record::Designs(tags) => {
+                    for tag in tags {
+                        design_tag::choose(&mut self.header.designs, tag);
+                    }
+                }
             }
         }
+        combinations::repair(&mut self.header.designs, self.header.backends);
         Ok(())
     }
 
@@ -85,6 +94,11 @@ impl Story {
     pub fn encode_to(&self, bytes: &mut Vec<u8>) {
         bytes.clear();
         bytes.extend(encode_header(self.header));
+        let mut designs = design_tag::tags(self.header.designs);
+        while let Some(first) = designs.next() {
+            let mut next = || designs.next().unwrap_or(0);
+            bytes.extend([Tag::Designs.number(), first, next(), next()]);
+        }
         for event in &self.events {
             if bytes.len() + event.records() * STRIDE > MAX_BYTES {
                 break;
@@ -112,6 +126,7 @@ fn decode_header([_version, shape, temperament, backends]: [u8; HEADER]) -> Head
         temperament: Temperament::from_bits_truncate(temperament),
         sizes,
         backends: if known.is_empty() { Backends::all() } else { known },
+        designs: Designs::default(),
     }
 }
 
@@ -123,6 +138,7 @@ fn encode_header(header: Header) -> [u8; HEADER] {
 enum Record {
     Event(Event),
     Pause(Pause),
+    Designs([u8; design_tag::CHOICES]),
 }
 
 fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
@@ -146,6 +162,7 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         Tag::DrainStores => Action::DrainStores { count: a % MAX_STORES + 1 },
         Tag::GracePeriod => Action::GracePeriod,
         Tag::RunWork => Action::RunWork,
+        Tag::Designs => return Record::Designs([lane, a, b]),
         Tag::PauseAt => return Record::Pause(Pause::At(u16::from(lane).max(1))),
         Tag::PauseAtFar => return Record::Pause(Pause::At(u16::from_le_bytes([a, b]).max(1))),
         Tag::PauseBefore => {

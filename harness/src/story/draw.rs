@@ -2,12 +2,15 @@
 //!
 //! It knows which slots are live, so that few events are void; it must not know any bug.
 
+use impls::Designs;
 use machine::{Family, Pause, Point, PointKind};
 use oracle::vocabulary::{AreaSlot, Mapping, PageSlot, Place, RamSlot};
 
+use crate::combinations;
+
 use super::dice::Dice;
 use super::slots::{MapSlots, SlotSet, Slots};
-use super::{Action, Event, Tag, Verb};
+use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
 pub(super) const USUAL: [(Tag, usize); 17] = [
@@ -165,6 +168,20 @@ impl Draw<'_> {
         };
         let page = if self.dice.percent(60) { 0 } else { self.dice.below(4) as u8 };
         Some(Place { mapping, page })
+    }
+}
+
+/// A combination of designs that is correct on these backends: a variant of each point, any of them as often.
+pub(super) fn designs(dice: &mut Dice, on: Backends) -> Designs {
+    loop {
+        let mut designs = Designs::default();
+        for point in Designs::POINTS {
+            let (variant, _) = dice.pick(point.variants);
+            designs.choose(point.name, variant).expect("a variant of the point");
+        }
+        if combinations::flaw(designs, on).is_none() {
+            return designs;
+        }
     }
 }
 

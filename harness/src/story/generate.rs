@@ -22,6 +22,8 @@ pub const MAX_EVENTS: usize = 64;
 pub struct Generator {
     dice: Dice,
     backends: Backends,
+    /// Each story draws its designs too.
+    any_designs: bool,
     /// What is to follow, the oldest first; at most [`MAX_WISHES`].
     wishes: Vec<Wish>,
 }
@@ -96,13 +98,25 @@ impl SoFar {
 impl Generator {
     /// A generator of stories for every backend.
     pub fn new(seed: u64) -> Self {
-        Self { dice: Dice::new(seed), backends: Backends::all(), wishes: Vec::with_capacity(MAX_WISHES) }
+        Self {
+            dice: Dice::new(seed),
+            backends: Backends::all(),
+            any_designs: false,
+            wishes: Vec::with_capacity(MAX_WISHES),
+        }
     }
 
     /// The same for these backends only.
     #[must_use]
     pub fn with_backends(mut self, backends: Backends) -> Self {
         self.backends = backends;
+        self
+    }
+
+    /// The same, each story with a combination of designs of its own: any that is correct on these backends.
+    #[must_use]
+    pub fn with_any_designs(mut self) -> Self {
+        self.any_designs = true;
         self
     }
 
@@ -118,6 +132,9 @@ impl Generator {
     fn tell(&mut self, into: &mut Story) {
         let dice = &mut self.dice;
         into.header = header(dice, self.backends);
+        if self.any_designs {
+            into.header.designs = draw::designs(dice, self.backends);
+        }
         let swarm = Swarm::draw(dice, into.header);
         let length = length(dice);
         self.wishes.clear();
@@ -303,7 +320,7 @@ fn header(dice: &mut Dice, backends: Backends) -> Header {
         }
     }
     let sizes = [Sizes::Tiny, Sizes::Small, Sizes::Real][dice.weighted(&[850, 142, 8])];
-    Header { cpus: cpus.min(MAX_CPUS), temperament, sizes, backends }
+    Header { cpus: cpus.min(MAX_CPUS), temperament, sizes, backends, ..Header::default() }
 }
 
 fn length(dice: &mut Dice) -> usize {

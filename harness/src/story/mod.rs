@@ -7,6 +7,7 @@
 
 mod arbitrary;
 mod bytes;
+mod design_tag;
 mod dice;
 mod document;
 mod draw;
@@ -22,7 +23,7 @@ pub mod state;
 pub mod tag;
 mod text;
 
-use impls::Sizes;
+use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
 use oracle::vocabulary::{AreaSlot, PageSlot, Place, RamSlot};
 
@@ -64,11 +65,27 @@ pub struct Header {
     pub sizes: Sizes,
     /// The kernels that play it; never empty.
     pub backends: Backends,
+    /// The designs that they are built by: a combination that is correct on all of them. What a story is played under
+    /// (a known bug, designs that are asked for) comes before it.
+    pub designs: Designs,
 }
 
 impl Default for Header {
     fn default() -> Self {
-        Self { cpus: 2, temperament: Temperament::empty(), sizes: Sizes::Tiny, backends: Backends::all() }
+        Self {
+            cpus: 2,
+            temperament: Temperament::empty(),
+            sizes: Sizes::Tiny,
+            backends: Backends::all(),
+            designs: Designs::default(),
+        }
+    }
+}
+
+impl Header {
+    /// How many records its designs take in the byte form.
+    pub fn records(&self) -> usize {
+        self.designs.changed().count().div_ceil(design_tag::CHOICES)
     }
 }
 

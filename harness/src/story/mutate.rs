@@ -3,21 +3,35 @@
 //! Both decode, change the story and encode it again, so what they leave is canonical and made of whole records.
 //! The same input and seed give the same output.
 
-use impls::Sizes;
+use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
 
 use super::dice::Dice;
 use super::draw::{self, Draw, USUAL, USUAL_WEIGHTS};
 use super::{Action, Backends, Event, HEADER, MAX_BYTES, MAX_CPUS, MAX_RECORDS, STRIDE, State, Story};
+use crate::combinations;
+
+/// Which kernels a mutation may tell a story of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kernels {
+    /// Those that the story has.
+    AsTold,
+    /// Those of any combination of designs that is correct.
+    Any,
+}
 
 /// Changes the story in the first `size` bytes of `data`, in place, and gives its new length, at most `max_size`.
 /// Where `max_size` is below `size` an engine is minimizing: then records are dropped and nothing else changes.
-pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32, kernels: Kernels) -> usize {
     let mut dice = Dice::new(u64::from(seed));
     let size = size.min(data.len());
     let mut story = decode(&data[..size]);
     if max_size >= size {
-        mutate_story(&mut story, &mut dice);
+        if kernels == Kernels::Any && dice.percent(12) {
+            change_designs(&mut story, &mut dice);
+        } else {
+            mutate_story(&mut story, &mut dice);
+        }
     }
     let room = max_size.min(data.len());
     put(&mut story, &mut data[..room], &mut dice)
@@ -53,7 +67,12 @@ fn decode(bytes: &[u8]) -> Story {
 
 /// Drops events until the story fits and writes it.
 fn put(story: &mut Story, out: &mut [u8], dice: &mut Dice) -> usize {
+    combinations::repair(&mut story.header.designs, story.header.backends);
     let room = (out.len().min(MAX_BYTES).saturating_sub(HEADER)) / STRIDE;
+    if story.header.records() > room {
+        story.header.designs = Designs::default();
+    }
+    let room = room - story.header.records();
     let mut records: usize = story.events.iter().map(Event::records).sum();
     while records > room {
         let index = dice.below(story.events.len());
@@ -76,7 +95,7 @@ fn mutate_story(story: &mut Story, dice: &mut Dice) {
             change(story, dice);
         }
     }
-    story.events.truncate(MAX_RECORDS);
+    story.events.truncate(MAX_RECORDS - story.header.records());
 }
 
 type Change = fn(&mut Story, &mut Dice);
@@ -259,6 +278,17 @@ fn replicate(story: &mut Story, dice: &mut Dice) {
         let stretch: Vec<Event> = story.events[from..to].iter().map(moved).collect();
         story.events.splice(to..to, stretch);
     }
+}
+
+/// Another variant of one design point, or another combination.
+fn change_designs(story: &mut Story, dice: &mut Dice) {
+    if dice.percent(30) {
+        story.header.designs = draw::designs(dice, story.header.backends);
+        return;
+    }
+    let point = dice.pick(Designs::POINTS);
+    let (variant, _) = dice.pick(point.variants);
+    story.header.designs.choose(point.name, variant).expect("a variant of the point");
 }
 
 fn change_header(story: &mut Story, dice: &mut Dice) {

@@ -1,8 +1,10 @@
 //! The text of a story, as it is read. Every error names its place and what was expected there.
 
-use impls::Sizes;
+use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{AreaSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
+
+use crate::combinations;
 
 use super::line::{Line, Parsed, Word, decimal, syntax};
 use super::text::CALM;
@@ -46,7 +48,7 @@ pub(super) fn document(text: &str) -> Parsed<Document> {
     };
     document.story.header = header?;
 
-    let mut records = 0;
+    let mut records = document.story.header.records();
     for mut line in lines {
         if line.peek().is_none() {
             continue;
@@ -102,6 +104,7 @@ fn header(line: &mut Line<'_>) -> Parsed<Header> {
     }
     header.cpus = line.number_in("a number of CPUs", 1, MAX_CPUS)?;
     let mut seen: Vec<&str> = Vec::new();
+    let mut chosen = None;
     while line.comma() {
         let clause = line.word(CLAUSE)?;
         if seen.contains(&clause.text) {
@@ -117,14 +120,37 @@ fn header(line: &mut Line<'_>) -> Parsed<Header> {
                 header.sizes = sizes.ok_or_else(|| line.error(word, expected))?;
             }
             "backends" => header.backends = backends(line)?,
+            "designs" => {
+                chosen = Some(clause);
+                header.designs = designs(line)?;
+            }
             _ => return Err(line.error(clause, CLAUSE)),
         }
     }
     line.end("a comma or the end of the line")?;
+    if let (Some(clause), Some(bug)) = (chosen, combinations::flaw(header.designs, header.backends)) {
+        let expected = format!(
+            "designs that are correct together, which these are not ({}); broken ones stand in \"under design\" lines",
+            bug.name
+        );
+        return Err(line.error(clause, &expected));
+    }
     Ok(header)
 }
 
-const CLAUSE: &str = "\"hardware\", \"sizes\" or \"backends\"";
+const CLAUSE: &str = "\"hardware\", \"sizes\", \"backends\" or \"designs\"";
+
+fn designs(line: &mut Line<'_>) -> Parsed<Designs> {
+    let expected = "a design point and its variant, like pte_clear=at-purge";
+    let mut designs = Designs::default();
+    let mut next = Some(line.word(expected)?);
+    while let Some(word) = next {
+        let (point, variant) = word.text.split_once('=').ok_or_else(|| line.error(word, expected))?;
+        designs.choose(point, variant).map_err(|unknown| line.error(word, &unknown.expected()))?;
+        next = line.clause_word();
+    }
+    Ok(designs)
+}
 
 fn hardware(line: &mut Line<'_>) -> Parsed<Temperament> {
     let expected = "calm, eager-walkers, lazy-stores, lifo-reuse or reordered-interrupts";
@@ -227,7 +253,9 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         }
         Tag::GracePeriod => Action::GracePeriod,
         Tag::RunWork => Action::RunWork,
-        Tag::PauseAt | Tag::PauseAtFar | Tag::PauseBefore => unreachable!("a pause begins no event"),
+        Tag::PauseAt | Tag::PauseAtFar | Tag::PauseBefore | Tag::Designs => {
+            unreachable!("its word begins no event")
+        }
     })
 }
 

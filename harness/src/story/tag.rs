@@ -2,7 +2,8 @@
 //!
 //! Tags are stored in files: a tag is never renumbered and never reused. A byte that is no tag stands for one of
 //! [`Tag::STAND_INS`], which may change at any time: what [`Story::encode`](super::Story::encode) writes holds
-//! proper tags only, so its meaning is not touched when a tag is added.
+//! proper tags only, so its meaning is not touched when a tag is added. Designs are no stand-in: a story is about what
+//! the defaults do unless somebody means otherwise.
 
 use super::{Action, Verb};
 
@@ -78,6 +79,8 @@ tags! {
     PauseAtFar = 193, "pause";
     /// A pause by name, of the event before.
     PauseBefore = 194, "pause";
+    /// Designs of the header.
+    Designs = 195, "designs";
 }
 
 impl Tag {
@@ -116,7 +119,12 @@ impl Tag {
 
     /// The tag of the event that this word begins.
     pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|tag| tag.word() == word && !tag.is_pause())
+        Self::ALL.iter().copied().find(|tag| tag.word() == word && tag.is_event())
+    }
+
+    /// Whether the record is an event of its own.
+    pub const fn is_event(self) -> bool {
+        !self.is_pause() && !matches!(self, Self::Designs)
     }
 
     /// Whether the record modifies the event before it.

@@ -62,6 +62,9 @@ impl fmt::Display for Header {
         for (_, word) in BACKENDS.iter().filter(|(flag, _)| self.backends.contains(*flag)) {
             write!(f, " {word}")?;
         }
+        for (n, (point, variant)) in self.designs.changed().enumerate() {
+            write!(f, "{} {point}={variant}", if n == 0 { ", designs" } else { "" })?;
+        }
         Ok(())
     }
 }

@@ -92,6 +92,21 @@ fn a_pause_belongs_to_the_event_before_it_and_the_last_one_counts() {
 
 /// Every byte of the stored form. A line that changes here breaks the files that people keep: add lines only.
 #[test]
+fn designs_of_bytes_are_correct_together_wherever_they_stand() {
+    let decoded = |bytes: &[u8]| Story::decode(bytes).unwrap();
+    let story = decoded(&[1, 1, 0, 3, 128, 0, 0, 0, 195, 1, 2, 0]);
+    assert!(story.header.designs.changed().eq([("pte_clear", "at-purge"), ("drain", "tables-only")]));
+    assert_eq!(story.events.len(), 1, "a record of designs is no event");
+    assert_eq!(story.encode(), [1, 1, 0, 3, 195, 1, 2, 0, 128, 0, 0, 0]);
+    let broken = decoded(&[1, 1, 0, 3, 195, 3, 0, 0]);
+    assert_eq!(broken.header.designs.changed().next(), None, "drain=inhibit is broken");
+    let on_native = decoded(&[1, 1, 0, 1, 195, 1, 9, 0]);
+    let on_xen = decoded(&[1, 1, 0, 2, 195, 1, 9, 0]);
+    assert_eq!(on_native.header.designs.changed().count(), 2);
+    assert!(on_xen.header.designs.changed().eq([("pte_clear", "at-purge")]));
+}
+
+#[test]
 fn stored_numbers_never_change() {
     let numbers: Vec<(u8, &str)> = Tag::ALL.iter().map(|tag| (tag.number(), tag.word())).collect();
     assert_eq!(
@@ -117,6 +132,7 @@ fn stored_numbers_never_change() {
             (192, "pause"),
             (193, "pause"),
             (194, "pause"),
+            (195, "designs"),
         ]
     );
     for (tag, kind) in PointKind::ALL.into_iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::story::mutate::{crossover, mutate};
+use harness::story::mutate::{Kernels, crossover, mutate};
 use harness::story::{Generator, HEADER, MAX_BYTES, STRIDE, Story};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +12,8 @@ use crate::strategy;
 fn mutated(bytes: &[u8], max_size: usize, seed: u32) -> Vec<u8> {
     let mut data = bytes.to_vec();
     data.resize(bytes.len().max(max_size), 0);
-    let size = mutate(&mut data, bytes.len(), max_size, seed);
+    let kernels = if seed.is_multiple_of(2) { Kernels::AsTold } else { Kernels::Any };
+    let size = mutate(&mut data, bytes.len(), max_size, seed, kernels);
     data.truncate(size);
     data
 }
@@ -37,7 +38,8 @@ proptest! {
         // A header alone has nothing left to drop.
         prop_assume!(!story.events.is_empty());
         let bytes = story.encode();
-        let max_size = (HEADER + room).min(bytes.len() - 1);
+        let header = HEADER + story.header.records() * STRIDE;
+        let max_size = (header + room).min(bytes.len() - 1);
         let after = Story::decode(&mutated(&bytes, max_size, seed)).unwrap();
         prop_assert_eq!(after.header, story.header);
         let mut rest = story.events.iter();

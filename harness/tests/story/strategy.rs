@@ -1,7 +1,8 @@
 //! Every story that the text form can express, for proptest.
 
+use harness::combinations;
 use harness::story::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Story, Verb};
-use impls::Sizes;
+use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{AreaSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
 use proptest::collection::vec;
@@ -16,14 +17,26 @@ pub(crate) fn story() -> impl Strategy<Value = Story> {
 }
 
 fn header() -> impl Strategy<Value = Header> {
-    (1..=MAX_CPUS, 0..=15u8, select(Sizes::ALL.to_vec()), 1..=3u8).prop_map(
-        |(cpus, wild, sizes, backends)| Header {
-            cpus,
-            temperament: Temperament::from_bits_truncate(wild),
-            sizes,
-            backends: Backends::from_bits_truncate(backends),
+    (1..=MAX_CPUS, 0..=15u8, select(Sizes::ALL.to_vec()), 1..=3u8, designs()).prop_map(
+        |(cpus, wild, sizes, backends, mut designs)| {
+            let backends = Backends::from_bits_truncate(backends);
+            combinations::repair(&mut designs, backends);
+            Header { cpus, temperament: Temperament::from_bits_truncate(wild), sizes, backends, designs }
         },
     )
+}
+
+/// The defaults, or any variants.
+fn designs() -> impl Strategy<Value = Designs> {
+    let choices = vec(any::<prop::sample::Index>(), Designs::POINTS.len());
+    option::of(choices).prop_map(|choices| {
+        let mut designs = Designs::default();
+        for (point, choice) in Designs::POINTS.iter().zip(choices.unwrap_or_default()) {
+            let (variant, _) = choice.get(point.variants);
+            designs.choose(point.name, variant).expect("a variant of the point");
+        }
+        designs
+    })
 }
 
 fn event(cpus: u8) -> impl Strategy<Value = Event> {

@@ -1,0 +1,91 @@
+//! Which combinations of designs are correct where.
+//!
+//! The data are rows of the catalogue: one that leaves out no step and needs no quirk of the hardware says that the
+//! designs it chooses are broken together on the backends on which it shows, and its witness proves it. Every other
+//! combination is held to be correct, and is searched for alarms (`shootdown run --sample-designs`, the fuzz target
+//! `designs`).
+
+use impls::Designs;
+
+use crate::catalogue::{BUGS, Bug};
+use crate::story::Backends;
+
+/// The combinations that are broken: designs, and the backends on which they are.
+pub fn broken() -> impl Iterator<Item = &'static Bug> {
+    BUGS.iter().filter(|bug| !bug.designs.is_empty() && bug.omitted.is_empty() && !bug.invlpg_spares_globals)
+}
+
+/// Why these designs are broken together on one of these backends, if they are.
+pub fn flaw(designs: Designs, on: Backends) -> Option<&'static Bug> {
+    broken().find(|bug| bug.shows_on.intersects(on) && chooses(designs, bug))
+}
+
+/// Whether a combination contains all that a row chooses.
+fn chooses(designs: Designs, bug: &Bug) -> bool {
+    bug.designs.iter().all(|choice| designs.changed().any(|chosen| chosen == *choice))
+}
+
+/// Takes back, point by point, what is broken on one of these backends, until nothing is.
+pub fn repair(designs: &mut Designs, on: Backends) {
+    if *designs == Designs::default() {
+        return;
+    }
+    while let Some(bug) = flaw(*designs, on) {
+        let (point, _) = bug.designs[bug.designs.len() - 1];
+        let known = Designs::POINTS.iter().find(|known| known.name == point);
+        let (default, _) = known.expect("a point that the catalogue names").variants[0];
+        designs.choose(point, default).expect("its first variant");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn designs(choices: &[(&str, &str)]) -> Designs {
+        let mut designs = Designs::default();
+        for (point, variant) in choices {
+            designs.choose(point, variant).expect("a known variant");
+        }
+        designs
+    }
+
+    #[test]
+    fn the_defaults_are_correct_everywhere() {
+        assert!(flaw(Designs::default(), Backends::all()).is_none());
+    }
+
+    #[test]
+    fn a_row_of_designs_alone_is_broken_where_it_shows_whatever_else_is_chosen() {
+        let choices = [("pte_clear", "at-purge"), ("table_drain", "never")];
+        let flawed = |choices: &[_], on| flaw(designs(choices), on).map(|bug| bug.name);
+        assert_eq!(flawed(&choices, Backends::XEN), Some("lazy-alias-pins.a"));
+        assert_eq!(flawed(&choices, Backends::NATIVE), None, "native does not care");
+        for one in &choices {
+            assert_eq!(flawed(&[*one], Backends::all()), None, "{one:?} alone");
+        }
+        let with_more = [choices[0], choices[1], ("kernel_flush", "hypercall")];
+        assert_eq!(flawed(&with_more, Backends::all()), Some("lazy-alias-pins.a"));
+    }
+
+    #[test]
+    fn a_row_that_leaves_out_a_step_breaks_no_design() {
+        assert!(broken().all(|bug| bug.omitted.is_empty()));
+        assert!(broken().any(|bug| bug.name == "va-reuse-unflushed.a"));
+        assert!(!broken().any(|bug| bug.name == "vb-full-missed"));
+    }
+
+    #[test]
+    fn a_broken_row_is_repaired_and_a_correct_combination_is_left_alone() {
+        for bug in broken() {
+            let mut changed = designs(bug.designs);
+            changed.choose("kernel_flush", "hypercall").expect("a known variant");
+            repair(&mut changed, Backends::all());
+            assert!(flaw(changed, Backends::all()).is_none(), "{}", bug.name);
+        }
+        let mut correct = designs(&[("pte_clear", "at-purge"), ("drain", "tables-only")]);
+        let before = correct;
+        repair(&mut correct, Backends::all());
+        assert_eq!(correct, before);
+    }
+}

@@ -1,0 +1,79 @@
+//! The tags of designs: what the bytes of a story hold for a variant that is not the default of its point.
+//!
+//! Tags are stored in files: never renumbered, never reused. 0 is no choice.
+
+use impls::Designs;
+
+/// Every variant but the defaults.
+pub(super) const TAGS: &[(u8, &str, &str)] = &[
+    (1, "pte_clear", "at-purge"),
+    (2, "drain", "tables-only"),
+    (3, "drain", "inhibit"),
+    (4, "drain", "on-map-local"),
+    (5, "drain", "on-map-everywhere"),
+    (6, "irqs_off_drain", "shootdown"),
+    (7, "irqs_off_drain", "flush-local"),
+    (8, "table_drain", "high-only"),
+    (9, "table_drain", "never"),
+    (10, "kernel_flush", "hypercall"),
+];
+
+/// How many choices one record holds.
+pub(super) const CHOICES: usize = 3;
+
+/// The tags of what differs from the default, in the order of the points.
+pub(super) fn tags(designs: Designs) -> impl Iterator<Item = u8> + use<> {
+    designs.changed().map(|choice| {
+        let tag = TAGS.iter().find(|(_, point, variant)| (*point, *variant) == choice);
+        tag.unwrap_or_else(|| panic!("design {}={} has no tag", choice.0, choice.1)).0
+    })
+}
+
+/// Chooses what a byte stands for; one that is no tag stands for some variant.
+pub(super) fn choose(designs: &mut Designs, byte: u8) {
+    if byte == 0 {
+        return;
+    }
+    let known = TAGS.iter().find(|(tag, ..)| *tag == byte);
+    let (_, point, variant) = known.unwrap_or(&TAGS[usize::from(byte) % TAGS.len()]);
+    designs.choose(point, variant).expect("a variant that has a tag");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_variant_but_the_defaults_has_a_tag_of_its_own() {
+        let known: BTreeSet<_> = Designs::POINTS
+            .iter()
+            .flat_map(|point| point.variants[1..].iter().map(|(variant, _)| (point.name, *variant)))
+            .collect();
+        let tagged: BTreeSet<_> = TAGS.iter().map(|(_, point, variant)| (*point, *variant)).collect();
+        assert_eq!(tagged, known);
+        let tags: BTreeSet<_> = TAGS.iter().map(|(tag, ..)| *tag).collect();
+        assert!(tags.len() == TAGS.len() && !tags.contains(&0));
+    }
+
+    /// What is written in stories must go on meaning the same.
+    #[test]
+    fn tags_keep_their_meaning() {
+        for (tag, choice) in [(1, ("pte_clear", "at-purge")), (5, ("drain", "on-map-everywhere"))] {
+            let mut designs = Designs::default();
+            choose(&mut designs, tag);
+            assert!(designs.changed().eq([choice]));
+        }
+    }
+
+    #[test]
+    fn what_is_chosen_is_found_again_and_every_byte_chooses_something() {
+        for byte in 1..=u8::MAX {
+            let (mut one, mut other) = (Designs::default(), Designs::default());
+            choose(&mut one, byte);
+            assert_ne!(one, other);
+            tags(one).for_each(|tag| choose(&mut other, tag));
+            assert_eq!(one, other);
+        }
+    }
+}
