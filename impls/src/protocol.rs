@@ -125,6 +125,13 @@ designs! {
         /// Never.
         Never = "never",
     }
+    /// Whether an unmapped range is flushed at once, as before the rewrite, or with many others later.
+    unmap_flush: UnmapFlush from "004" {
+        /// Later: the range goes onto the lazy list, and small mappings take slots of per-CPU blocks.
+        Lazy = "lazy",
+        /// At once: vunmap clears the entries, flushes everywhere and gives the range back. There are no blocks.
+        Eager = "eager",
+    }
     /// How a flush of kernel addresses reaches the other CPUs under Xen.
     kernel_flush: KernelFlush from "000" {
         /// By interrupts from the guest, each CPU flushing itself by hypercall.

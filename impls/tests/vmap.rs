@@ -1,6 +1,7 @@
 //! The vmap layer on native hardware, one CPU at a time: what callers may rely on.
 
-use impls::{Kernel, Native, Protocol, Sizes, Task};
+use impls::protocol::UnmapFlush;
+use impls::{Designs, Kernel, Native, Protocol, Sizes, Task};
 use machine::{Bus, Machine, Observer, Temperament, Told};
 use oracle::vocabulary::{
     AreaSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Token,
@@ -19,8 +20,13 @@ struct Bench(Machine<Kernel<Native>>);
 
 impl Bench {
     fn new(sizes: Sizes, cpus: u8) -> Self {
+        Self::with(sizes, cpus, Designs::default())
+    }
+
+    fn with(sizes: Sizes, cpus: u8, designs: Designs) -> Self {
         let config = Kernel::<Native>::config(sizes, cpus, Temperament::empty());
-        Self(Machine::new(config, |bus| Kernel::boot(bus, sizes, Rc::new(Protocol::default()))))
+        let protocol = Rc::new(Protocol::new(designs, &[]));
+        Self(Machine::new(config, |bus| Kernel::boot(bus, sizes, protocol)))
     }
 
     fn task(&mut self, cpu: u8, task: Task) -> Outcome {
@@ -75,6 +81,44 @@ fn space_that_is_unmapped_lazily_is_purged_when_none_is_left() {
         assert_eq!(bench.call(0, Operation::Vunmap { area }), Outcome::Done);
     }
     bench.tear_down();
+}
+
+/// Maps two pages, looks at them on every CPU, and unmaps them. Returns where they lay, and on how many CPUs they are
+/// still cached.
+fn map_touch_unmap(bench: &mut Bench, ram: bool) -> (u64, usize) {
+    let (area, ram) = (AreaSlot::new(0), ram.then_some(RamSlot::new(0)));
+    let mapping = ram.map_or(Mapping::Area(area), Mapping::Ram);
+    let pages = pages([0, 1]);
+    let (map, unmap) = match ram {
+        Some(ram) => (Operation::MapRam { pages, ram }, Operation::UnmapRam { ram }),
+        None => (Operation::Vmap { pages, area }, Operation::Vunmap { area }),
+    };
+    let Outcome::Mapped(range) = bench.call(0, map) else { panic!("there is room") };
+    let cpus = 0..bench.0.bus().cpus();
+    for cpu in cpus.clone() {
+        bench.call(cpu, Operation::Read { place: Place { mapping, page: 0 } });
+    }
+    assert_eq!(bench.call(0, unmap), Outcome::Done);
+    let cached = |cpu: &u8| bench.0.bus().core(*cpu).tlb().leaf(range.start, 0).is_some();
+    (range.start, cpus.filter(cached).count())
+}
+
+#[test]
+fn eager_unmapping_leaves_nothing_cached_and_gives_the_range_back_on_up_to_eight_cpus() {
+    for (cpus, ram) in [(1, false), (2, true), (4, false), (8, true), (8, false)] {
+        let eager = Designs { unmap_flush: UnmapFlush::Eager, ..Designs::default() };
+        let mut bench = Bench::with(Sizes::Real, cpus, eager);
+        let (first, cached) = map_touch_unmap(&mut bench, ram);
+        assert_eq!(cached, 0);
+        assert_eq!(map_touch_unmap(&mut bench, ram), (first, 0), "the range is there again");
+        bench.tear_down();
+
+        let mut lazy = Bench::new(Sizes::Real, cpus);
+        let (first, cached) = map_touch_unmap(&mut lazy, ram);
+        assert_eq!(cached, usize::from(cpus), "nothing is flushed");
+        assert_ne!(map_touch_unmap(&mut lazy, ram).0, first, "and the range is not to be had");
+        lazy.tear_down();
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use crate::alarm::{Alarm, AlarmKind};
 use crate::core::{BufferedStore, Core, Cr3, Interrupt, Level};
 use crate::memory::{Memory, Role, Target, Var, Word};
+use crate::meter::{Meter, Prices};
 use crate::paging::{Entry, Flags, Frame};
 use crate::point::{Family, Point, PointKind, Temperament};
 use crate::trace::{TraceEvent, TraceLine};
@@ -63,8 +64,11 @@ pub struct Bus {
     pub(crate) abandoned: Cell<bool>,
     /// For each kind of point a bit for each family: which were looked at, as with every pause by name.
     known_points: Box<[[Cell<u64>; 4]; PointKind::ALL.len()]>,
+    /// Somebody wants to know what happens.
     tracing: Cell<bool>,
+    keeps_trace: Cell<bool>,
     trace: RefCell<Vec<TraceLine>>,
+    meter: RefCell<Option<Box<Meter>>>,
 }
 
 impl Bus {
@@ -79,7 +83,9 @@ impl Bus {
             abandoned: Cell::new(false),
             known_points: Box::default(),
             tracing: Cell::new(false),
+            keeps_trace: Cell::new(false),
             trace: RefCell::default(),
+            meter: RefCell::default(),
         }
     }
 
@@ -98,7 +104,9 @@ impl Bus {
         self.watch.set(None);
         self.abandoned.set(false);
         self.tracing.set(false);
+        self.keeps_trace.set(false);
         self.trace.borrow_mut().clear();
+        *self.meter.borrow_mut() = None;
     }
 
     /// What the machine is like.
@@ -196,10 +204,24 @@ impl Bus {
 
     /// From now on keeps a trace of everything; until the next reset.
     pub fn start_tracing(&self) {
+        self.keeps_trace.set(true);
         self.tracing.set(true);
     }
 
-    /// Whether a trace is kept.
+    /// From now on counts what costs time, at these prices; until the next reset. As it listens to what the trace would
+    /// say, it costs nothing while nobody asks for it.
+    pub fn start_metering(&self, prices: Prices) {
+        let meter = Meter::new(prices, self.cpus(), self.memory.vars_capacity());
+        *self.meter.borrow_mut() = Some(Box::new(meter));
+        self.tracing.set(true);
+    }
+
+    /// What was counted since metering began; `None` if it did not.
+    pub fn meter(&self) -> Option<std::cell::RefMut<'_, Meter>> {
+        std::cell::RefMut::filter_map(self.meter.borrow_mut(), Option::as_deref_mut).ok()
+    }
+
+    /// Whether a trace is kept, or what happens is metered.
     #[inline]
     pub fn tracing(&self) -> bool {
         self.tracing.get()
@@ -212,7 +234,12 @@ impl Bus {
 
     #[cold]
     pub(crate) fn record(&self, cpu: u8, event: TraceEvent, at: Option<&'static Location<'static>>) {
-        self.trace.borrow_mut().push(TraceLine { cpu, event, at });
+        if let Some(meter) = self.meter.borrow_mut().as_mut() {
+            meter.hear(cpu, &event);
+        }
+        if self.keeps_trace.get() {
+            self.trace.borrow_mut().push(TraceLine { cpu, event, at });
+        }
     }
 
     // --- memory as one CPU sees it ---

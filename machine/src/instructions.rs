@@ -7,8 +7,8 @@ use crate::cpu::{Cpu, Stop};
 use crate::memory::{Target, Word};
 use crate::paging::{Flags, PAGE_SIZE, canonical};
 use crate::point::{Family, PointKind, Temperament};
-use crate::tlb::TlbEntry;
-use crate::trace::TraceEvent;
+use crate::tlb::{Lost, TlbEntry};
+use crate::trace::{Flushed, TraceEvent};
 use crate::wait::{Wait, WaitKind};
 use crate::walker::{Intent, PageFault, permits};
 use std::panic::Location;
@@ -142,8 +142,9 @@ impl Cpu<'_> {
         let pcid = self.core.cr3.get().pcid;
         let spare = self.bus.config().invlpg_spares_globals;
         // For an address that is not canonical it does nothing (SDM volume 2A, INVLPG).
-        let leaves = if canonical(va) { self.core.tlb.borrow_mut().invlpg(va, pcid, spare) } else { 0 };
-        self.trace(TraceEvent::Invalidated { scope: "invlpg", va: Some(va), leaves }, Location::caller());
+        let lost =
+            if canonical(va) { self.core.tlb.borrow_mut().invlpg(va, pcid, spare) } else { Lost::default() };
+        self.invalidated("invlpg", Flushed::Page, Some(va), lost, Location::caller());
     }
 
     /// INVPCID. Serialises.
@@ -152,14 +153,14 @@ impl Cpu<'_> {
         self.point(PointKind::Invpcid, Family::NONE);
         self.bus.drain(self.id, usize::MAX);
         let mut tlb = self.core.tlb.borrow_mut();
-        let (va, leaves) = match what {
-            Invpcid::Page { pcid, va } => (Some(va), tlb.invalidate_page_of(va, pcid)),
-            Invpcid::Single { pcid } => (None, tlb.invalidate_pcid(pcid)),
-            Invpcid::All => (None, tlb.invalidate_all()),
-            Invpcid::AllNonGlobal => (None, tlb.invalidate_non_global()),
+        let (flushed, va, lost) = match what {
+            Invpcid::Page { pcid, va } => (Flushed::Page, Some(va), tlb.invalidate_page_of(va, pcid)),
+            Invpcid::Single { pcid } => (Flushed::Full, None, tlb.invalidate_pcid(pcid)),
+            Invpcid::All => (Flushed::FullWithGlobals, None, tlb.invalidate_all()),
+            Invpcid::AllNonGlobal => (Flushed::Full, None, tlb.invalidate_non_global()),
         };
         drop(tlb);
-        self.trace(TraceEvent::Invalidated { scope: "invpcid", va, leaves }, Location::caller());
+        self.invalidated("invpcid", flushed, va, lost, Location::caller());
     }
 
     /// Loads CR3. Unless `keep` is asked for (bit 63), everything of the new identifier but global entries goes.
@@ -169,10 +170,8 @@ impl Cpu<'_> {
         self.point(PointKind::Cr3, Family::NONE);
         self.bus.drain(self.id, usize::MAX);
         self.bus.set_cr3(self.id, cr3);
-        if !keep {
-            self.core.tlb.borrow_mut().invalidate_pcid(cr3.pcid);
-        }
-        self.trace(TraceEvent::Cr3 { root: cr3.root, pcid: cr3.pcid }, Location::caller());
+        let lost = (!keep).then(|| self.core.tlb.borrow_mut().invalidate_pcid(cr3.pcid));
+        self.trace(TraceEvent::Cr3 { root: cr3.root, pcid: cr3.pcid, lost }, Location::caller());
     }
 
     /// What CR3 holds.
@@ -185,8 +184,20 @@ impl Cpu<'_> {
     pub fn flush_all(&self) {
         self.point(PointKind::FlushAll, Family::NONE);
         self.bus.drain(self.id, usize::MAX);
-        let leaves = self.core.tlb.borrow_mut().invalidate_all();
-        self.trace(TraceEvent::Invalidated { scope: "cr4.pge", va: None, leaves }, Location::caller());
+        let lost = self.core.tlb.borrow_mut().invalidate_all();
+        self.invalidated("cr4.pge", Flushed::FullWithGlobals, None, lost, Location::caller());
+    }
+
+    #[inline]
+    fn invalidated(
+        &self,
+        scope: &'static str,
+        flushed: Flushed,
+        va: Option<u64>,
+        lost: Lost,
+        at: &'static Location<'static>,
+    ) {
+        self.trace(TraceEvent::Invalidated { scope, flushed, va, lost }, at);
     }
 
     // --- interrupts and privilege ---
@@ -241,7 +252,15 @@ impl Cpu<'_> {
         while !self.abandoned() && !self.bus.holds(self.id, &wait) {
             self.trace(TraceEvent::Waits { wait }, Location::caller());
             self.suspend(Stop::Waiting(wait));
+            self.trace(TraceEvent::Waited { wait }, Location::caller());
         }
+    }
+
+    /// Says in the trace that a lock was taken.
+    #[inline]
+    #[track_caller]
+    pub fn took_lock(&self, name: &'static str) {
+        self.trace(TraceEvent::Locks { name }, Location::caller());
     }
 
     /// The level of privilege at which this runs.

@@ -75,6 +75,8 @@ pub enum Told {
     Paused(Point),
     /// There was nothing to do.
     Nothing,
+    /// It must wait, and nobody is run to release it ([`Machine::set_helping`]).
+    Waiting(Wait),
     /// The machine raised an alarm and cannot go on: only [`Machine::reset`] is left.
     Failed,
 }
@@ -101,6 +103,8 @@ pub struct Machine<S: Software> {
     software: Rc<S>,
     stacks: Vec<DefaultStack>,
     pub(crate) failed: bool,
+    /// When something must wait, whoever can release it is run.
+    helping: bool,
 }
 
 impl<S: Software> fmt::Debug for Machine<S> {
@@ -119,7 +123,8 @@ impl<S: Software> Machine<S> {
         assert!((1..=MAX_CPUS).contains(&config.cpus), "1 to {MAX_CPUS} CPUs, {} asked for", config.cpus);
         let bus = Rc::new(Bus::new(config));
         let software = Rc::new(boot(&bus));
-        let mut machine = Self { bus, seats: Vec::new(), software, stacks: Vec::new(), failed: false };
+        let mut machine =
+            Self { bus, seats: Vec::new(), software, stacks: Vec::new(), failed: false, helping: true };
         machine.seat_all();
         machine
     }
@@ -135,6 +140,7 @@ impl<S: Software> Machine<S> {
             seat.mail.outcome.take();
         }
         self.failed = false;
+        self.helping = true;
         if self.bus.has_room(&config) {
             self.bus.reset(config);
         } else {
@@ -206,6 +212,13 @@ impl<S: Software> Machine<S> {
     pub fn standing(&self) -> Standing<'_> {
         let busy = |cpu: u8| u8::from(self.busy(cpu)) << cpu;
         Standing { bus: &self.bus, busy: (0..self.bus.cpus()).map(busy).sum() }
+    }
+
+    /// Whether, when something must wait, whoever can release it is run: so it is from each reset on. Without help the
+    /// wait stands ([`Told::Waiting`]) until the CPU is resumed after its end: for callers who run the CPUs in an order
+    /// of their own.
+    pub fn set_helping(&mut self, helping: bool) {
+        self.helping = helping;
     }
 
     /// Starts an operation on an idle CPU and runs it to its pause or its end.
@@ -288,6 +301,9 @@ impl<S: Software> Machine<S> {
                 Stop::Paused(point) => return Told::Paused(point),
                 Stop::Dead => return self.fail(),
                 Stop::Waiting(wait) => {
+                    if !self.helping && !self.bus.holds(cpu, &wait) {
+                        return Told::Waiting(wait);
+                    }
                     if !self.release(cpu, depth, &wait, observer) {
                         return self.fail();
                     }

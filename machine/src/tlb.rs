@@ -69,6 +69,15 @@ impl WalkCacheEntry {
     }
 }
 
+/// What an invalidation took away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Lost {
+    /// Cached leaves.
+    pub leaves: usize,
+    /// Cached upper entries.
+    pub paths: usize,
+}
+
 /// The translations that one CPU has cached.
 #[derive(Debug, Default)]
 pub struct Tlb {
@@ -121,24 +130,32 @@ impl Tlb {
         }
     }
 
+    fn sizes(&self) -> Lost {
+        Lost { leaves: self.leaves.len(), paths: self.paths.len() }
+    }
+
+    fn lost_since(&self, before: Lost) -> Lost {
+        Lost { leaves: before.leaves - self.leaves.len(), paths: before.paths - self.paths.len() }
+    }
+
     /// INVLPG: the page's leaves of this identifier and its global ones, and *every* upper entry of this identifier.
-    /// Returns how many leaves went.
-    pub(crate) fn invlpg(&mut self, va: u64, pcid: u16, spare_globals: bool) -> usize {
-        let before = self.leaves.len();
+    /// Returns what went.
+    pub(crate) fn invlpg(&mut self, va: u64, pcid: u16, spare_globals: bool) -> Lost {
+        let before = self.sizes();
         self.leaves.retain(|entry| {
             !entry.covers(va) || if entry.global() { spare_globals } else { entry.pcid != pcid }
         });
         self.paths.retain(|entry| entry.pcid != pcid);
-        before - self.leaves.len()
+        self.lost_since(before)
     }
 
     /// INVPCID type 0: what would translate one address under one identifier, path and leaf; global entries stay, and
     /// so do upper entries for other addresses, which INVLPG would drop.
-    pub(crate) fn invalidate_page_of(&mut self, va: u64, pcid: u16) -> usize {
-        let before = self.leaves.len();
+    pub(crate) fn invalidate_page_of(&mut self, va: u64, pcid: u16) -> Lost {
+        let before = self.sizes();
         self.leaves.retain(|entry| !entry.covers(va) || entry.global() || entry.pcid != pcid);
         self.paths.retain(|entry| !entry.covers(va) || entry.pcid != pcid);
-        before - self.leaves.len()
+        self.lost_since(before)
     }
 
     /// A page fault at an address: what translated it goes, path and leaf, so that the fault does not come again
@@ -149,24 +166,24 @@ impl Tlb {
     }
 
     /// A flushing CR3 load or INVPCID type 1: everything of one identifier but global entries.
-    pub(crate) fn invalidate_pcid(&mut self, pcid: u16) -> usize {
-        let before = self.leaves.len();
+    pub(crate) fn invalidate_pcid(&mut self, pcid: u16) -> Lost {
+        let before = self.sizes();
         self.leaves.retain(|entry| entry.global() || entry.pcid != pcid);
         self.paths.retain(|entry| entry.pcid != pcid);
-        before - self.leaves.len()
+        self.lost_since(before)
     }
 
     /// INVPCID type 3: everything but global entries.
-    pub(crate) fn invalidate_non_global(&mut self) -> usize {
-        let before = self.leaves.len();
+    pub(crate) fn invalidate_non_global(&mut self) -> Lost {
+        let before = self.sizes();
         self.leaves.retain(TlbEntry::global);
         self.paths.clear();
-        before - self.leaves.len()
+        self.lost_since(before)
     }
 
     /// INVPCID type 2, or CR4.PGE toggled: everything.
-    pub(crate) fn invalidate_all(&mut self) -> usize {
-        let before = self.leaves.len();
+    pub(crate) fn invalidate_all(&mut self) -> Lost {
+        let before = self.sizes();
         self.leaves.clear();
         self.paths.clear();
         before

@@ -4,6 +4,7 @@ use crate::core::Level;
 use crate::memory::{Role, Target};
 use crate::paging::Frame;
 use crate::point::Point;
+use crate::tlb::Lost;
 use crate::wait::Wait;
 use std::panic::Location;
 
@@ -16,6 +17,17 @@ pub struct TraceLine {
     pub event: TraceEvent,
     /// The line of code that did it; hardware has none.
     pub at: Option<&'static Location<'static>>,
+}
+
+/// What an invalidation reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flushed {
+    /// One page.
+    Page,
+    /// Everything of one identifier, or of all, but global entries.
+    Full,
+    /// Everything, global entries too.
+    FullWithGlobals,
 }
 
 /// What can happen.
@@ -64,6 +76,15 @@ pub enum TraceEvent {
         /// The frame.
         frame: Frame,
     },
+    /// The tables were walked because no leaf was cached that permits an access, or speculatively.
+    Walked {
+        /// The page.
+        va: u64,
+        /// How many entries were read.
+        levels: u8,
+        /// Nobody asked for it.
+        speculative: bool,
+    },
     /// A leaf was cached.
     Filled {
         /// The page.
@@ -77,10 +98,12 @@ pub enum TraceEvent {
     Invalidated {
         /// Which instruction.
         scope: &'static str,
+        /// What it reaches.
+        flushed: Flushed,
         /// The page, if it was one.
         va: Option<u64>,
-        /// How many leaves went.
-        leaves: usize,
+        /// What went.
+        lost: Lost,
     },
     /// CR3 was loaded.
     Cr3 {
@@ -88,6 +111,8 @@ pub enum TraceEvent {
         root: Frame,
         /// The identifier.
         pcid: u16,
+        /// What went, unless everything was kept.
+        lost: Option<Lost>,
     },
     /// An access through the MMU found a value.
     Read {
@@ -132,6 +157,16 @@ pub enum TraceEvent {
     Waits {
         /// For what.
         wait: Wait,
+    },
+    /// The CPU goes on: it waited long enough, or is to look again.
+    Waited {
+        /// For what.
+        wait: Wait,
+    },
+    /// A lock was taken.
+    Locks {
+        /// The name of its class.
+        name: &'static str,
     },
     /// Interrupts were disabled.
     IrqOff,

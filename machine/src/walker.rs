@@ -78,6 +78,24 @@ impl Bus {
         intent: Intent,
         at: Option<&'static Location<'static>>,
     ) -> Result<TlbEntry, PageFault> {
+        let mut levels = 0;
+        let found = self.walk_counting(cpu, va, intent, at, &mut levels);
+        if self.tracing() {
+            let speculative = intent == Intent::Speculate;
+            self.record(cpu, TraceEvent::Walked { va, levels, speculative }, at);
+        }
+        found
+    }
+
+    /// As [`Bus::walk`]; counts the entries read.
+    fn walk_counting(
+        &self,
+        cpu: u8,
+        va: u64,
+        intent: Intent,
+        at: Option<&'static Location<'static>>,
+        levels: &mut u8,
+    ) -> Result<TlbEntry, PageFault> {
         let core = self.core(cpu);
         let Cr3 { root, pcid } = core.cr3.get();
         let mut level = LEVELS;
@@ -97,6 +115,7 @@ impl Bus {
             }
             let word = Word::new(table, index(va, level));
             let entry = Entry(self.memory.peek(word));
+            *levels += 1;
             if !entry.present() {
                 return Err(PageFault { va, protection: false });
             }

@@ -102,6 +102,9 @@ impl Concern {
             | TraceEvent::Note { .. } => true,
             TraceEvent::IrqOff | TraceEvent::IrqOn => self.interrupts == Some(event),
             TraceEvent::Fence
+            | TraceEvent::Walked { .. }
+            | TraceEvent::Waited { .. }
+            | TraceEvent::Locks { .. }
             | TraceEvent::Cr3 { .. }
             | TraceEvent::Hypercall { .. }
             | TraceEvent::Returned => false,

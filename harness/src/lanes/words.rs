@@ -26,9 +26,10 @@ pub(super) fn say(event: &TraceEvent) -> String {
             let who = if speculative { "a walker caches" } else { "caches" };
             format!("{who} {va:#x} -> {frame}")
         }
-        TraceEvent::Invalidated { scope, va, leaves } => {
+        TraceEvent::Walked { va, levels, .. } => format!("walks {levels} levels for {va:#x}"),
+        TraceEvent::Invalidated { scope, va, lost, .. } => {
             let what = va.map_or_else(|| "everything".to_owned(), |va| format!("{va:#x}"));
-            format!("{scope}: forgets {what} ({leaves} cached)")
+            format!("{scope}: forgets {what} ({} cached)", lost.leaves)
         }
         TraceEvent::Cr3 { root, .. } => format!("loads cr3: {root}"),
         TraceEvent::Read { va, frame: Some(frame), value } => format!("reads {va:#x} ({frame}): {value}"),
@@ -40,6 +41,8 @@ pub(super) fn say(event: &TraceEvent) -> String {
         TraceEvent::InterruptDone => "returns from the interrupt".to_owned(),
         TraceEvent::Paused { point } => format!("is paused before {}", point_name(point)),
         TraceEvent::Waits { wait } => waits(&wait),
+        TraceEvent::Waited { .. } => "goes on".to_owned(),
+        TraceEvent::Locks { name } => format!("takes {name}"),
         TraceEvent::IrqOff => "interrupts off".to_owned(),
         TraceEvent::IrqOn => "interrupts on".to_owned(),
         TraceEvent::Role { frame, old, new } => format!("{frame}: {} becomes {}", role(old), role(new)),

@@ -123,7 +123,7 @@ impl Stage<'_> {
                 self.scene.paused(point);
                 Some(point)
             }
-            Told::Ended | Told::Nothing | Told::Failed => None,
+            Told::Ended | Told::Nothing | Told::Waiting(_) | Told::Failed => None,
         }
     }
 

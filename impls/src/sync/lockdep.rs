@@ -164,7 +164,11 @@ impl Lockdep {
         }
     }
 
+    #[track_caller]
     pub(super) fn taken(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
+        if cpu.bus().tracing() {
+            cpu.took_lock(self.classes.borrow()[usize::from(class)].name);
+        }
         let sleeping = matches!(how, Acquire::Sleep | Acquire::Try { sleeping: true });
         let in_handler = cpu.in_interrupt();
         self.held[usize::from(cpu.id())].borrow_mut().push(Held { class, sleeping, in_handler });

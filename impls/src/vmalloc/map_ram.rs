@@ -6,15 +6,15 @@ use super::purge::LazyArea;
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{PageRange, Pfn, PvMmu};
-use crate::protocol::PteClear;
+use crate::protocol::UnmapFlush;
 use machine::Cpu;
 
 impl<P: PvMmu> Kernel<P> {
     /// Maps a few pages. Returns the number of the first page.
     pub fn vm_map_ram(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Result<u64, MapError> {
         let len = pages.len() as u64;
-        let in_block = len <= u64::from(self.sizes.block_slots());
-        let first = if in_block { self.vb_alloc(cpu, len)? } else { self.alloc_ram_area(cpu, len)? };
+        let first =
+            if self.in_block(len) { self.vb_alloc(cpu, len)? } else { self.alloc_ram_area(cpu, len)? };
         if let Err(error) = self.map_pages(cpu, first, pages) {
             self.vm_unmap_ram(cpu, first, len);
             return Err(error);
@@ -24,15 +24,17 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Unmaps what [`Kernel::vm_map_ram`] mapped: the caller knows how many pages it was.
     pub fn vm_unmap_ram(&self, cpu: &Cpu<'_>, first: u64, pages: u64) {
-        if pages <= u64::from(self.sizes.block_slots()) {
+        if self.in_block(pages) {
             self.vb_free(cpu, first, pages);
             return;
         }
         let pages = self.unlink_area(cpu, first);
-        if self.protocol.designs.pte_clear == PteClear::AtVunmap {
-            self.unmap_pages(cpu, PageRange { first, pages });
-        }
-        self.free_vmap_area_noflush(cpu, LazyArea { first, pages });
+        self.free_area(cpu, LazyArea { first, pages }, pages);
+    }
+
+    /// Whether a mapping of so many pages takes slots of a block.
+    fn in_block(&self, pages: u64) -> bool {
+        self.protocol.designs.unmap_flush == UnmapFlush::Lazy && pages <= u64::from(self.sizes.block_slots())
     }
 
     fn alloc_ram_area(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {

@@ -88,6 +88,28 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
+    /// Makes every CPU forget an unmapped area, and gives its range back: the way before the rewrite. The flush stands
+    /// before the range is free, as in a purge:
+    ///
+    /// ```text
+    ///   c0, in the other order        c1                              c2
+    ///   clear the entries
+    ///   give the range back
+    ///                                 vmap gets the range, maps it
+    ///                                                                 uses its old translation of it
+    ///   flush everywhere
+    /// ```
+    ///
+    /// which breaks rule 4. Every unmap pays for its own flush, on all CPUs.
+    pub(super) fn free_vmap_area_flush(&self, cpu: &Cpu<'_>, area: LazyArea) {
+        let unhooked = self.unhook_unused(cpu, std::iter::once(area.range()));
+        self.flush_tlb_kernel_range(cpu, area.range());
+        if let Some(unhooked) = unhooked {
+            self.free_unhooked(cpu, unhooked);
+        }
+        self.vmalloc.free.lock(cpu).free(area.first, area.pages);
+    }
+
     /// Takes back everything that was unmapped before the call: afterwards no alias of it is left in any table, nor in
     /// any TLB (`vm_unmap_aliases`).
     pub fn vm_unmap_aliases(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {

@@ -5,7 +5,7 @@ use super::purge::LazyArea;
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{PageRange, Pfn, PvMmu};
-use crate::protocol::{Drain, PteClear};
+use crate::protocol::{Drain, PteClear, UnmapFlush};
 use machine::Cpu;
 
 impl<P: PvMmu> Kernel<P> {
@@ -26,13 +26,24 @@ impl<P: PvMmu> Kernel<P> {
         Ok(first)
     }
 
-    /// Unmaps an area. Translations of it may linger until a drain, or until its range is about to be used again.
+    /// Unmaps an area. Translations of it may linger until a drain, or until its range is about to be used again; unless
+    /// the design flushes at once.
     pub fn vunmap(&self, cpu: &Cpu<'_>, first: u64) {
         let pages = self.unlink_area(cpu, first);
-        if self.protocol.designs.pte_clear == PteClear::AtVunmap {
-            self.unmap_pages(cpu, PageRange { first, pages: pages - GUARD });
+        self.free_area(cpu, LazyArea { first, pages }, pages - GUARD);
+    }
+
+    /// Takes an area back that is in the index no more, and of which so many pages are mapped.
+    pub(super) fn free_area(&self, cpu: &Cpu<'_>, area: LazyArea, mapped: u64) {
+        let eager = self.protocol.designs.unmap_flush == UnmapFlush::Eager;
+        if eager || self.protocol.designs.pte_clear == PteClear::AtVunmap {
+            self.unmap_pages(cpu, PageRange { first: area.first, pages: mapped });
         }
-        self.free_vmap_area_noflush(cpu, LazyArea { first, pages });
+        if eager {
+            self.free_vmap_area_flush(cpu, area);
+        } else {
+            self.free_vmap_area_noflush(cpu, area);
+        }
     }
 
     /// The design that flushes on map instead of on unmap: what the range was last used for is forgotten now.

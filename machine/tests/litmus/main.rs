@@ -8,6 +8,7 @@ mod documentation;
 mod help;
 mod interrupts;
 mod memory_model;
+mod metering;
 mod stale_tables;
 mod toy_kernel;
 mod translation;

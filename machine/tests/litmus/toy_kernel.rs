@@ -306,7 +306,7 @@ pub(crate) fn drive_to_the_end(machine: &mut Machine<Toy>, seen: &mut Seen) -> b
                 match machine.deliver(cpu, None, None, seen) {
                     Told::Nothing => break,
                     Told::Failed => return false,
-                    Told::Ended | Told::Paused(_) => moved = true,
+                    Told::Ended | Told::Paused(_) | Told::Waiting(_) => moved = true,
                 }
             }
             moved |= machine.drain_stores(cpu, usize::MAX) != 0;
