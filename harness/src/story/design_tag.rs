@@ -16,6 +16,7 @@ pub(super) const TAGS: &[(u8, &str, &str)] = &[
     (8, "table_drain", "high-only"),
     (9, "table_drain", "never"),
     (10, "kernel_flush", "hypercall"),
+    (24, "unmap_flush", "eager"),
 ];
 
 /// How many choices one record holds.
