@@ -302,7 +302,7 @@ impl<P: PvMmu> Kernel<P> {
         {
             let mut slots = block.slots.lock(cpu);
             let counted = std::mem::take(&mut slots.unflushed) != 0;
-            self.free_vmap_area_noflush(cpu, LazyArea { first, pages });
+            self.free_vmap_area_noflush(cpu, LazyArea { first, pages, state: self.freed() });
             if counted {
                 cpu.fetch_sub(blocks.dirty, 1);
             }

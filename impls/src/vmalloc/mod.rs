@@ -3,9 +3,12 @@
 //! A freed range has three states, and only in the last may it be handed out again (seed 000):
 //!
 //! ```text
-//!   in use ──vunmap──▶ unmapped, not flushed ──purge: flush everywhere──▶ free
+//!   in use ──vunmap──▶ Mapped ──clear──▶ Cleared ──flush everywhere──▶ Flushed ──▶ free
 //!                      (on the lazy list, or dirty in a block)
 //! ```
+//!
+//! By design the entries are cleared in vunmap or by the purge ([`crate::protocol::PteClear`]); a drain that is about tables
+//! only stops at `Cleared`, and the range stays reserved.
 //!
 //! [`area`] hands ranges out; [`purge`] takes them back; [`block`] is the per-CPU front end for small mappings;
 //! `vmap` and `map_ram` are what callers see. `vm_unmap_aliases` is in [`purge`].

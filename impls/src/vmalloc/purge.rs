@@ -21,6 +21,15 @@ use crate::protocol::{Drain, IrqsOffDrain, PteClear, Step, TableDrain};
 use crate::sync::Work;
 use machine::Cpu;
 
+/// How far an unmapped range has come. The third state is a type of its own, [`Flushed`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Freed {
+    /// Its entries are still there.
+    Mapped,
+    /// No table leads to its pages any more, but some CPU may still have translations of it.
+    Cleared,
+}
+
 /// An area that was unmapped, and that some CPU may still have translations of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LazyArea {
@@ -28,7 +37,14 @@ pub struct LazyArea {
     pub first: u64,
     /// Its length, guard page included.
     pub pages: u64,
+    /// How far it has come.
+    pub state: Freed,
 }
+
+/// Areas that no CPU has translations of: these alone may be handed out again. A flush makes them; so do the designs
+/// that take it for unnecessary, or put it off to the next use, and nothing else can.
+#[derive(Debug)]
+struct Flushed(Vec<LazyArea>);
 
 impl LazyArea {
     fn range(&self) -> PageRange {
@@ -79,6 +95,14 @@ pub(super) struct DirtyBlocks {
 }
 
 impl<P: PvMmu> Kernel<P> {
+    /// Where a range stands when vunmap is done with it, as the design has it.
+    pub(super) fn freed(&self) -> Freed {
+        match self.protocol.designs.pte_clear {
+            PteClear::AtVunmap => Freed::Cleared,
+            PteClear::AtPurge => Freed::Mapped,
+        }
+    }
+
     /// Puts an unmapped area on the lazy list (`free_vmap_area_noflush`); beyond the threshold, has it purged.
     pub(super) fn free_vmap_area_noflush(&self, cpu: &Cpu<'_>, area: LazyArea) {
         let outstanding = cpu.fetch_add(self.vmalloc.lazy_pages, area.pages) + area.pages;
@@ -102,12 +126,27 @@ impl<P: PvMmu> Kernel<P> {
     ///
     /// which breaks rule 4. Every unmap pays for its own flush, on all CPUs.
     pub(super) fn free_vmap_area_flush(&self, cpu: &Cpu<'_>, area: LazyArea) {
-        let unhooked = self.unhook_unused(cpu, std::iter::once(area.range()));
-        self.flush_tlb_kernel_range(cpu, area.range());
+        let flushed = self.flush_cleared(cpu, vec![area], area.range());
+        self.hand_back(cpu, &flushed);
+    }
+
+    /// From `Cleared` to `Flushed`, everywhere. Tables that are used no more go with it: they are unhooked before and freed
+    /// after.
+    fn flush_cleared(&self, cpu: &Cpu<'_>, areas: Vec<LazyArea>, range: PageRange) -> Flushed {
+        let unhooked = self.unhook_unused(cpu, areas.iter().map(LazyArea::range));
+        self.flush_tlb_kernel_range(cpu, range);
         if let Some(unhooked) = unhooked {
             self.free_unhooked(cpu, unhooked);
         }
-        self.vmalloc.free.lock(cpu).free(area.first, area.pages);
+        Flushed(areas)
+    }
+
+    /// These ranges may be handed out again.
+    fn hand_back(&self, cpu: &Cpu<'_>, flushed: &Flushed) {
+        let mut free = self.vmalloc.free.lock(cpu);
+        for area in &flushed.0 {
+            free.free(area.first, area.pages);
+        }
     }
 
     /// Takes back everything that was unmapped before the call: afterwards no alias of it is left in any table, nor in
@@ -192,30 +231,29 @@ impl<P: PvMmu> Kernel<P> {
     /// Takes the lazy list, makes every CPU forget it and the dirty slots, and gives its ranges back
     /// (`__purge_vmap_area_lazy`). The purge mutex is held.
     fn purge_areas(&self, cpu: &Cpu<'_>, dirty: &DirtyBlocks, purpose: Purpose) {
-        let areas = std::mem::take(&mut *self.vmalloc.lazy.lock(cpu));
+        let mut areas = std::mem::take(&mut *self.vmalloc.lazy.lock(cpu));
         let mut hull = dirty.hull;
         for area in &areas {
             hull.add(area.first, area.pages);
         }
         let Some(range) = hull.range() else { return };
-        if self.protocol.designs.pte_clear == PteClear::AtPurge {
-            for area in &areas {
-                self.unmap_pages(cpu, area.range());
-            }
-        }
+        self.clear_areas(cpu, &mut areas);
         let counted = self.protocol.does(Step::CountAfterFlush);
         if !counted {
             self.count_down(cpu, &areas, dirty);
         }
-        self.flush_purged(cpu, &areas, range, purpose);
-        {
-            let mut free = self.vmalloc.free.lock(cpu);
-            for area in &areas {
-                free.free(area.first, area.pages);
-            }
-        }
+        let flushed = self.flush_purged(cpu, areas, range, purpose);
+        self.hand_back(cpu, &flushed);
         if counted {
-            self.count_down(cpu, &areas, dirty);
+            self.count_down(cpu, &flushed.0, dirty);
+        }
+    }
+
+    /// From `Mapped` to `Cleared`.
+    fn clear_areas(&self, cpu: &Cpu<'_>, areas: &mut [LazyArea]) {
+        for area in areas.iter_mut().filter(|area| area.state == Freed::Mapped) {
+            self.unmap_pages(cpu, area.range());
+            area.state = Freed::Cleared;
         }
     }
 
@@ -229,9 +267,14 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// The flush that stands between "unmapped" and "free", as the design has it. Tables that are used no more go with
-    /// it: they are unhooked before and freed after.
-    fn flush_purged(&self, cpu: &Cpu<'_>, areas: &[LazyArea], range: PageRange, purpose: Purpose) {
+    /// From `Cleared` to `Flushed`, by the flush that the design has here; some have none, or not everywhere.
+    fn flush_purged(
+        &self,
+        cpu: &Cpu<'_>,
+        areas: Vec<LazyArea>,
+        range: PageRange,
+        purpose: Purpose,
+    ) -> Flushed {
         let designs = &self.protocol.designs;
         match designs.drain {
             Drain::Inhibit if purpose == Purpose::Drain => {
@@ -242,23 +285,30 @@ impl<P: PvMmu> Kernel<P> {
                 self.flush_tlb_local(cpu, range, range.pages > self.sizes.flush_ceiling());
             }
             Drain::Flush | Drain::TablesOnly | Drain::Inhibit => {
-                let unhooked = self.unhook_unused(cpu, areas.iter().map(LazyArea::range));
-                self.flush_tlb_kernel_range(cpu, range);
-                if let Some(unhooked) = unhooked {
-                    self.free_unhooked(cpu, unhooked);
-                }
+                return self.flush_cleared(cpu, areas, range);
             }
         }
+        Flushed(areas)
     }
 
     /// The drain that is concerned with tables only (seed 000): what is outstanding stays so, and keeps its range, until a
     /// later flush; but no table leads to it any more.
     fn clear_outstanding(&self, cpu: &Cpu<'_>) {
-        if self.protocol.designs.pte_clear == PteClear::AtPurge {
-            self.clear_dirty_slots(cpu);
-            let areas = self.vmalloc.lazy.lock(cpu).clone();
-            for area in &areas {
-                self.unmap_pages(cpu, area.range());
+        if self.protocol.designs.pte_clear == PteClear::AtVunmap {
+            return;
+        }
+        self.clear_dirty_slots(cpu);
+        let mapped = |area: &&LazyArea| area.state == Freed::Mapped;
+        let mut areas: Vec<_> = self.vmalloc.lazy.lock(cpu).iter().filter(mapped).copied().collect();
+        if areas.is_empty() {
+            return;
+        }
+        self.clear_areas(cpu, &mut areas);
+        // The purge mutex is held: the list has only grown, and no range is on it twice.
+        let mut lazy = self.vmalloc.lazy.lock(cpu);
+        for area in lazy.iter_mut() {
+            if areas.iter().any(|cleared| cleared.first == area.first) {
+                area.state = Freed::Cleared;
             }
         }
     }
