@@ -255,6 +255,66 @@ pub(super) fn holds_interrupts(pause: Option<Pause>) -> bool {
     matches!(pause, Some(Pause::Before { point: Point { kind: PointKind::Wait | PointKind::Ipi, .. }, .. }))
 }
 
+/// What would wait for somebody who is paused here: within a critical section, or while it waits for answers and holds
+/// what it took for the flush.
+pub(super) const fn waiters(pause: Option<Pause>) -> &'static [Tag] {
+    use impls::family::{
+        AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, FLUSH_LOCK, FREE_AREA_LOCK, KERNEL_TABLES, LAZY_LOCK,
+        PURGE_LOCK, TABLE_LOCK, ZONE_LOCK,
+    };
+    let family = match pause {
+        Some(Pause::Before { point: Point { kind: PointKind::Store, family }, .. }) => family,
+        Some(Pause::Before { point: Point { kind: PointKind::Wait, family }, .. }) => held_by(family),
+        _ => return &[],
+    };
+    match family {
+        ZONE_LOCK => &[Tag::AllocPage, Tag::FreePage],
+        FREE_AREA_LOCK => &[Tag::Vmap],
+        AREA_LOCK | TABLE_LOCK => &[Tag::Vmap, Tag::Vunmap],
+        LAZY_LOCK => &[Tag::Vunmap, Tag::UnmapRam, Tag::DrainAliases],
+        PURGE_LOCK => &[Tag::DrainAliases],
+        BLOCK_LOCK => &[Tag::MapRam, Tag::UnmapRam, Tag::DrainAliases],
+        BLOCK_QUEUE_LOCK => &[Tag::MapRam, Tag::UnmapRam],
+        KERNEL_TABLES => &[Tag::Vmap, Tag::MapRam, Tag::DrainAliases],
+        FLUSH_LOCK => &[Tag::MakeTable],
+        _ => &[],
+    }
+}
+
+/// A pause at finding taken what somebody holds who is paused here.
+pub(super) fn wait_there(pause: Option<Pause>) -> Option<Pause> {
+    match pause {
+        Some(Pause::Before { point, .. }) if point.kind == PointKind::Wait => {
+            Some(wait_for(held_by(point.family)))
+        }
+        Some(Pause::Before { point, .. }) => Some(wait_for(point.family)),
+        _ => None,
+    }
+}
+
+/// The lock that is held by who waits for answers of this family.
+const fn held_by(answers: Family) -> Family {
+    match answers {
+        impls::family::HYPERVISOR_ACK => impls::family::FLUSH_LOCK,
+        impls::family::CALL_ACK => impls::family::PURGE_LOCK,
+        _ => Family::NONE,
+    }
+}
+
+/// A pause within the handler whose answer somebody waits for who is paused here.
+pub(super) fn in_handler(dice: &mut Dice, pause: Option<Pause>) -> Option<Pause> {
+    use PointKind::{Load, Store};
+    use impls::family::{CALL_ACK, FLUSH_INFO, HYPERVISOR_ACK, HYPERVISOR_FLUSH};
+    let Some(Pause::Before { point: Point { family, .. }, .. }) = pause else { return None };
+    let (kind, family) = match family {
+        HYPERVISOR_ACK => {
+            dice.pick(&[(Load, HYPERVISOR_FLUSH), (Load, HYPERVISOR_ACK), (Store, HYPERVISOR_ACK)])
+        }
+        _ => dice.pick(&[(Load, FLUSH_INFO), (Load, CALL_ACK), (Store, CALL_ACK)]),
+    };
+    Some(Pause::Before { point: Point { kind, family }, occurrence: 1 })
+}
+
 /// A pause at finding this lock taken.
 pub(super) fn wait_for(family: Family) -> Pause {
     Pause::Before { point: Point { kind: PointKind::Wait, family }, occurrence: 1 }

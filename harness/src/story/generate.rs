@@ -36,6 +36,8 @@ struct Wish {
     tag: Tag,
     cpu: u8,
     about: Option<Mapping>,
+    /// Where it is to stop, if it can.
+    pause: Option<Pause>,
 }
 
 /// What is drawn once for a whole story.
@@ -190,7 +192,9 @@ impl Generator {
             event.cpu = seat(&mut draw, state, &event);
         }
         let often = if tag == Tag::Deliver { 4 } else { 1 };
-        if event.action.takes_pause() && draw.dice.percent(swarm.pauses * often) {
+        if let Some(pause) = wish.and_then(|wish| wish.pause).filter(|_| event.action.takes_pause()) {
+            event.pause = Some(pause);
+        } else if event.action.takes_pause() && draw.dice.percent(swarm.pauses * often) {
             event.pause = Some(match so_far.held {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
@@ -210,6 +214,7 @@ impl Generator {
         let any = if dice.percent(50) { cpu } else { other };
         let about = subject(told);
         let mut wishes: [Option<(Tag, u8)>; 3] = [None; 3];
+        let mut pause = None;
         if told.pause.is_some() && told.nest > 0 {
             const MEANWHILE: [Tag; 12] = [
                 Tag::DrainAliases,
@@ -225,8 +230,19 @@ impl Generator {
                 Tag::MapRam,
                 Tag::RunWork,
             ];
+            let waiters = draw::waiters(told.pause);
             let first = match told.action {
-                _ if draw::holds_interrupts(told.pause) && dice.percent(95) => Tag::Deliver,
+                _ if draw::holds_interrupts(told.pause)
+                    && dice.percent(if waiters.is_empty() { 95 } else { 60 }) =>
+                {
+                    pause = draw::in_handler(dice, told.pause).filter(|_| dice.percent(40));
+                    Tag::Deliver
+                }
+                // It comes to wait, and is left there.
+                _ if !waiters.is_empty() && dice.percent(60) => {
+                    pause = draw::wait_there(told.pause).filter(|_| dice.percent(80));
+                    dice.pick(waiters)
+                }
                 // What is like it wants the same locks.
                 ResolvedAction::Call(call) if draw::holds_lock(told.pause) && dice.percent(50) => {
                     Verb::of(&call.operation).tag()
@@ -275,7 +291,7 @@ impl Generator {
         }
         for (tag, cpu) in wishes.into_iter().flatten() {
             if self.wishes.len() < MAX_WISHES {
-                self.wishes.push(Wish { tag, cpu, about });
+                self.wishes.push(Wish { tag, cpu, about, pause: pause.take() });
             }
         }
     }
