@@ -24,6 +24,10 @@ fn main() {
     }
     trials.push(Trial::test("bugs_and_witnesses_belong_together", bugs_and_witnesses_belong_together));
     trials.push(Trial::test("the_seeds_tell_every_kind_of_event", the_seeds_tell_every_kind_of_event));
+    trials.push(Trial::test(
+        "the_pages_on_the_seeds_name_their_stories",
+        the_pages_on_the_seeds_name_their_stories,
+    ));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -125,4 +129,29 @@ fn the_seeds_tell_every_kind_of_event() -> Result<(), Failed> {
         .map(|tag| tag.word())
         .collect();
     if missing.is_empty() { Ok(()) } else { Err(format!("not told: {}", missing.join(", ")).into()) }
+}
+
+/// Each page names every story of its seed, and no page names a story that is not there.
+fn the_pages_on_the_seeds_name_their_stories() -> Result<(), Failed> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    for seed in ["seed-000", "seed-004"] {
+        let page = std::fs::read_to_string(docs.join(seed).with_extension("md"))?;
+        let named: BTreeSet<_> = page
+            .split("](../corpus/")
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
+            .collect();
+        for story in &named {
+            if !folder(story).is_file() {
+                return Err(format!("docs/{seed}.md names {story}, and there is none").into());
+            }
+        }
+        for file in stories("seeds") {
+            let name = file.file_name().and_then(|name| name.to_str()).ok_or("a name")?;
+            if name.starts_with(seed) && !named.contains(&format!("seeds/{name}")) {
+                return Err(format!("docs/{seed}.md does not name {name}").into());
+            }
+        }
+    }
+    Ok(())
 }
