@@ -12,6 +12,7 @@ pub mod aliases;
 pub mod drain;
 pub mod frames;
 pub mod hypervisor;
+pub mod other_domain;
 pub mod outcome;
 pub mod progress;
 pub mod range_reuse;

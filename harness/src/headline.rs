@@ -6,7 +6,7 @@ use core::hash::{Hash, Hasher};
 use std::borrow::Cow;
 
 use machine::{Frame, Var};
-use oracle::Rule;
+use oracle::{Reference, Rule};
 
 /// One line that names rule, operation, backend and CPU.
 ///
@@ -21,7 +21,7 @@ pub struct Headline {
     pub operation: &'static str,
     /// The backend, by name.
     pub backend: &'static str,
-    /// The CPU.
+    /// The CPU; [`Reference::DEVICE`] where none took part.
     pub cpu: u8,
     /// What is wrong; never with a number in it.
     pub what: Cow<'static, str>,
@@ -62,6 +62,9 @@ impl Hash for Headline {
 impl fmt::Display for Headline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, operation, backend, cpu, what } = self;
+        if *cpu == Reference::DEVICE {
+            return write!(f, "{rule}: {operation} on {backend}: {what}");
+        }
         write!(f, "{rule}: {operation} on {backend}, c{cpu}: {what}")
     }
 }

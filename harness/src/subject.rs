@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use impls::{Designs, Kernel, Native, Protocol, PvMmu, Sizes, Task, Xen};
 use machine::{Background, Bus, Frame, Machine, Observer, Pause, Temperament, Told};
-use oracle::vocabulary::{Mapping, Outcome, PageSlot, Range};
+use oracle::vocabulary::{Mapping, Operation, Outcome, PageSlot, Range};
 
 use crate::story::{Backends, Header};
 
@@ -87,6 +87,14 @@ pub trait Subject: fmt::Debug {
     /// Where a mapping lies, or lay last.
     fn last_range(&self, mapping: Mapping) -> Option<Range>;
 
+    /// A device reads or writes by the bus address that its driver was given.
+    fn device(&mut self, _operation: Operation) -> Outcome {
+        Outcome::Void
+    }
+
+    /// Another domain takes the frames that were given away, if there is one.
+    fn other_domain_takes(&mut self) {}
+
     /// After [`Task::Teardown`] and a grace period: what is left although everything was given back.
     fn leftovers(&self) -> Vec<String>;
 }
@@ -157,6 +165,14 @@ impl<P: PvMmu> Subject for Machine<Kernel<P>> {
 
     fn last_range(&self, mapping: Mapping) -> Option<Range> {
         self.software().callers().last_range(mapping)
+    }
+
+    fn device(&mut self, operation: Operation) -> Outcome {
+        self.software().device(Machine::bus(self), operation)
+    }
+
+    fn other_domain_takes(&mut self) {
+        self.software().other_domain_takes(Machine::bus(self));
     }
 
     fn leftovers(&self) -> Vec<String> {

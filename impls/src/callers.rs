@@ -5,10 +5,10 @@ use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{Pfn, PvMmu};
 use crate::protocol::Step;
-use machine::{Cpu, Frame};
+use machine::{Bus, Cpu, Frame, Word};
 use oracle::vocabulary::{
-    AreaSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range, SLOTS,
-    Token,
+    AreaSlot, BufferSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot,
+    Range, SLOTS, Token,
 };
 use std::cell::Cell;
 
@@ -28,12 +28,23 @@ struct HeldMapping {
     live: bool,
 }
 
+/// What a buffer consists of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct HeldBuffer {
+    pages: PageList,
+    /// The bus addresses of its pages, which the driver gave to the device.
+    bus: [Frame; MAX_PAGES],
+}
+
 /// What the callers hold.
 #[derive(Debug)]
 pub struct Callers {
     pages: [Cell<Option<HeldPage>>; N],
     areas: [Cell<Option<HeldMapping>>; N],
     rams: [Cell<Option<HeldMapping>>; N],
+    /// Where CPUs see the buffers.
+    buffers: [Cell<Option<HeldMapping>>; N],
+    held_buffers: [Cell<Option<HeldBuffer>>; N],
 }
 
 impl Callers {
@@ -43,6 +54,8 @@ impl Callers {
             pages: [const { Cell::new(None) }; N],
             areas: [const { Cell::new(None) }; N],
             rams: [const { Cell::new(None) }; N],
+            buffers: [const { Cell::new(None) }; N],
+            held_buffers: [const { Cell::new(None) }; N],
         };
         for (slot, pfn) in callers.pages.iter().zip(pages) {
             slot.set(Some(HeldPage { pfn, table: false }));
@@ -59,6 +72,7 @@ impl Callers {
         match mapping {
             Mapping::Area(area) => &self.areas[area.index()],
             Mapping::Ram(ram) => &self.rams[ram.index()],
+            Mapping::Buffer(buffer) => &self.buffers[buffer.index()],
         }
     }
 
@@ -94,6 +108,7 @@ fn failed(error: MapError) -> Outcome {
     match error {
         MapError::NoMemory => Outcome::NoMemory,
         MapError::Refused => Outcome::Refused,
+        MapError::WouldSleep => Outcome::WouldSleep,
     }
 }
 
@@ -136,6 +151,31 @@ impl<P: PvMmu> Kernel<P> {
             }
             Operation::MakeTable { page } => self.make_table(cpu, page),
             Operation::UnmakeTable { page } => self.unmake_table(cpu, page),
+            Operation::DmaAlloc { pages, buffer } => self.dma_alloc(cpu, &pages, buffer),
+            Operation::DmaFree { buffer } => self.dma_free(cpu, buffer),
+            Operation::DeviceRead { .. } | Operation::DeviceWrite { .. } => {
+                cpu.bug("a CPU is asked for what a device does")
+            }
+        }
+    }
+
+    /// A device does something, by the bus address that its driver gave it. No CPU takes part.
+    pub fn device(&self, bus: &Bus, operation: Operation) -> Outcome {
+        let word = |buffer: BufferSlot, page: u8| {
+            self.callers.range(Mapping::Buffer(buffer))?;
+            let held = self.callers.held_buffers[buffer.index()].get()?;
+            (usize::from(page) < held.pages.len()).then(|| Word::new(held.bus[usize::from(page)], 0))
+        };
+        match operation {
+            Operation::DeviceRead { buffer, page } => word(buffer, page)
+                .map_or(Outcome::Void, |word| Outcome::Value(Token(bus.device_read(word) as u32))),
+            Operation::DeviceWrite { buffer, page, token } => {
+                word(buffer, page).map_or(Outcome::Void, |word| {
+                    bus.device_write(word, u64::from(token.0));
+                    Outcome::Done
+                })
+            }
+            _ => Outcome::Void,
         }
     }
 
@@ -167,6 +207,7 @@ impl<P: PvMmu> Kernel<P> {
         let mapped = match mapping {
             Mapping::Area(_) => self.vmap(cpu, pages),
             Mapping::Ram(_) => self.vm_map_ram(cpu, pages),
+            Mapping::Buffer(_) => cpu.bug("a buffer is allocated, and not mapped"),
         };
         Some(match mapped {
             Ok(first) => {
@@ -184,7 +225,39 @@ impl<P: PvMmu> Kernel<P> {
         match mapping {
             Mapping::Area(_) => self.vunmap(cpu, range.start >> 12),
             Mapping::Ram(_) => self.vm_unmap_ram(cpu, range.start >> 12, u64::from(range.pages)),
+            Mapping::Buffer(_) => cpu.bug("a buffer is freed, and not unmapped"),
         }
+        Some(Outcome::Done)
+    }
+
+    fn dma_alloc(&self, cpu: &Cpu<'_>, list: &PageList, buffer: BufferSlot) -> Option<Outcome> {
+        let mut storage = [Pfn(0); MAX_PAGES];
+        let len = self.callers.pages(list, &mut storage)?.len();
+        let pages = &mut storage[..len];
+        let made = self.dma_alloc_coherent(cpu, pages);
+        let mut held = HeldBuffer { pages: *list, bus: [Frame(0); MAX_PAGES] };
+        for ((slot, pfn), bus) in list.as_slice().iter().zip(pages).zip(&mut held.bus) {
+            self.callers.pages[slot.index()].set(Some(HeldPage { pfn: *pfn, table: false }));
+            *bus = self.pv.frame_of(*pfn);
+        }
+        Some(match made {
+            Ok(first) => {
+                let range = Range { start: first << 12, pages: len as u8 };
+                self.callers.hold(Mapping::Buffer(buffer), range);
+                self.callers.held_buffers[buffer.index()].set(Some(held));
+                Outcome::Mapped(range)
+            }
+            Err(error) => failed(error),
+        })
+    }
+
+    fn dma_free(&self, cpu: &Cpu<'_>, buffer: BufferSlot) -> Option<Outcome> {
+        let range = self.callers.range(Mapping::Buffer(buffer))?;
+        let held = self.callers.held_buffers[buffer.index()].take()?;
+        self.callers.let_go(Mapping::Buffer(buffer));
+        let mut storage = [Pfn(0); MAX_PAGES];
+        let pages = self.callers.pages(&held.pages, &mut storage)?;
+        self.dma_free_coherent(cpu, range.start >> 12, pages);
         Some(Outcome::Done)
     }
 
@@ -221,6 +294,9 @@ impl<P: PvMmu> Kernel<P> {
         for slot in 0..SLOTS {
             self.unmap(cpu, Mapping::Area(AreaSlot::new(slot)));
             self.unmap(cpu, Mapping::Ram(RamSlot::new(slot)));
+        }
+        for buffer in (0..SLOTS).map(BufferSlot::new) {
+            self.dma_free(cpu, buffer);
         }
         for slot in (0..SLOTS).map(PageSlot::new) {
             self.unmake_table(cpu, slot);

@@ -61,6 +61,8 @@ families! {
     FLUSH_LOCK = 134, "flush_lock";
     /// The lock of the hypervisor's event channels.
     EVENT_LOCK = 135, "event_lock";
+    /// The lock of the hypervisor's heap (`heap_lock`).
+    HEAP_LOCK = 136, "heap_lock";
     /// The hypervisor's TLB clock (`tlbflush_clock`).
     TLB_CLOCK = 144, "tlb_clock";
     /// When a CPU flushed last, by that clock (`tlbflush_time`).

@@ -105,6 +105,11 @@ impl<P: PvMmu> Kernel<P> {
         self.work.pending(bus)
     }
 
+    /// Another domain takes what the kernel gave away, if there is one.
+    pub fn other_domain_takes(&self, bus: &Bus) {
+        self.pv.other_domain_takes(bus);
+    }
+
     /// What its callers hold.
     pub fn callers(&self) -> &Callers {
         &self.callers

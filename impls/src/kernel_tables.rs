@@ -16,6 +16,7 @@ use crate::family;
 use crate::kernel::Kernel;
 use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
 use crate::sync::{LockClass, Lockdep, Mutex, MutexGuard};
+use crate::vmalloc::purge::WouldSleep;
 use machine::paging::{LEVELS, index};
 use machine::{Bus, Cpu, Cr3, Entry, Flags, Frame, Role, Word};
 use std::collections::BTreeMap;
@@ -37,6 +38,14 @@ pub enum MapError {
     NoMemory,
     /// The platform refused.
     Refused,
+    /// It would have to sleep, and the caller has interrupts off.
+    WouldSleep,
+}
+
+impl From<WouldSleep> for MapError {
+    fn from(_: WouldSleep) -> Self {
+        Self::WouldSleep
+    }
 }
 
 impl From<Refused> for MapError {
@@ -121,8 +130,8 @@ impl<P: PvMmu> Kernel<P> {
                 Ok(()) => break Ok(()),
                 Err(Lacking::Other(error)) => break Err(error),
                 Err(Lacking::Pages(wanted)) => {
-                    if !self.alloc_table_pages(cpu, wanted, &mut spare) {
-                        break Err(MapError::NoMemory);
+                    if let Err(error) = self.alloc_table_pages(cpu, wanted, &mut spare) {
+                        break Err(error);
                     }
                 }
             }
@@ -135,18 +144,29 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Allocates pages that may become tables: all of them first, then one drain for all. In the other order one could
     /// be unmapped, freed and allocated in between.
-    fn alloc_table_pages(&self, cpu: &Cpu<'_>, wanted: u8, spare: &mut Vec<Pfn>) -> bool {
+    ///
+    /// With interrupts off it is enough to clear the entries: what counts is that none leads to the page.
+    fn alloc_table_pages(&self, cpu: &Cpu<'_>, wanted: u8, spare: &mut Vec<Pfn>) -> Result<(), MapError> {
         for _ in 0..wanted {
-            match self.pages.alloc(&self.pv, cpu) {
-                Some(pfn) => spare.push(pfn),
-                None => return false,
+            spare.push(self.pages.alloc(&self.pv, cpu).ok_or(MapError::NoMemory)?);
+        }
+        if spare.iter().any(|pfn| self.drains_before_table(*pfn)) {
+            if cpu.interrupts_on() {
+                self.vm_unmap_aliases(cpu)?;
+            } else {
+                self.clear_aliases(cpu)?;
             }
         }
-        !spare.iter().any(|pfn| self.drains_before_table(*pfn)) || self.vm_unmap_aliases(cpu).is_ok()
+        Ok(())
     }
 
     fn try_populate(&self, cpu: &Cpu<'_>, range: PageRange, spare: &mut Vec<Pfn>) -> Result<(), Lacking> {
-        let mut users = self.tables.users.lock(cpu);
+        let users = &self.tables.users;
+        let mut users = if cpu.interrupts_on() {
+            users.lock(cpu)
+        } else {
+            users.try_lock(cpu).ok_or(Lacking::Other(MapError::WouldSleep))?
+        };
         for table in tables_of(range) {
             let count = users.0.entry(table).or_default();
             if *count == 0

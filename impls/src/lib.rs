@@ -5,6 +5,7 @@
 //! in `callers`; everything that two CPUs can see goes through [`machine::Cpu`].
 
 pub mod callers;
+pub mod dma;
 pub mod family;
 pub mod hypervisor;
 pub mod kernel;
@@ -22,7 +23,7 @@ pub mod xen;
 
 pub use kernel::{Kernel, Task};
 pub use native::Native;
-pub use paravirt::{PageRange, Pfn, PvMmu, Refused};
+pub use paravirt::{PageRange, Pfn, PvMmu, Refused, Wanted};
 pub use protocol::{Designs, Protocol, Step};
 pub use sizes::Sizes;
 pub use xen::Xen;

@@ -1,7 +1,7 @@
 //! Native: the kernel runs on the hardware itself. Frames are what they seem, entries are stores, flushes are
 //! instructions.
 
-use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
+use crate::paravirt::{PageRange, Pfn, PvMmu, Refused, Wanted};
 use crate::protocol::Protocol;
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
@@ -15,6 +15,11 @@ pub struct Native;
 impl PvMmu for Native {
     const NAME: &'static str = "native";
     const TABLES_ALLOW_NO_ALIAS: bool = false;
+    const EXCHANGES_FRAMES: bool = false;
+
+    fn dma_limit(sizes: Sizes) -> u32 {
+        sizes.first_high_frame()
+    }
 
     fn machine_frames(sizes: Sizes) -> u32 {
         sizes.frames()
@@ -66,6 +71,16 @@ impl PvMmu for Native {
     #[track_caller]
     fn set_pte_at(&self, cpu: &Cpu<'_>, _va: u64, word: Word, entry: Entry) -> Result<(), Refused> {
         self.set_entry(cpu, word, 1, entry)
+    }
+
+    #[track_caller]
+    fn set_pte_and_flush(&self, cpu: &Cpu<'_>, _va: u64, _entry: Entry, _full: bool) -> Result<(), Refused> {
+        cpu.bug("nobody flushes for the kernel on bare metal")
+    }
+
+    #[track_caller]
+    fn exchange_frames(&self, cpu: &Cpu<'_>, _pages: &[Pfn], _wanted: Wanted) -> Result<usize, Refused> {
+        cpu.bug("nobody exchanges frames on bare metal")
     }
 
     fn enter_lazy_mmu(&self, _cpu: &Cpu<'_>) {}

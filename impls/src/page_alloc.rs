@@ -39,6 +39,24 @@ impl PageAllocator {
         Some(pfn)
     }
 
+    /// Allocates so many zeroed pages that follow each other, all below a limit, in any context. Returns the first.
+    pub fn alloc_contiguous<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>, pages: u32, limit: u32) -> Option<Pfn> {
+        let first = {
+            let mut free = self.free.lock_irqsave(cpu);
+            let mut below: Vec<_> = free.iter().copied().filter(|pfn| pfn.0 < limit).collect();
+            below.sort_unstable();
+            let run =
+                below.windows(pages as usize).find(|run| run[run.len() - 1].0 - run[0].0 == pages - 1)?;
+            free.retain(|pfn| !run.contains(pfn));
+            run[0]
+        };
+        for pfn in (first.0..first.0 + pages).map(Pfn) {
+            cpu.set_role(pv.frame_of(pfn), Role::Data);
+            cpu.clear_frame(pv.frame_of(pfn));
+        }
+        Some(first)
+    }
+
     /// Gives a page back, in any context.
     pub fn free<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>, pfn: Pfn) {
         cpu.set_role(pv.frame_of(pfn), Role::Free);

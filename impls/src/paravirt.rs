@@ -47,6 +47,21 @@ impl PageRange {
     }
 }
 
+/// Which frames are wanted in an exchange.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// Those that a device reaches: in segments of contiguous frames, of so many pages each (the last may be
+    /// shorter), below a limit.
+    Reachable {
+        /// Pages of a segment.
+        segment: usize,
+        /// The first frame that is out of reach.
+        limit: u32,
+    },
+    /// Whichever there are: those that are offered are too good for what they are used for.
+    Any,
+}
+
 /// What the kernel asks of the platform beneath it.
 pub trait PvMmu: Sized + fmt::Debug + 'static {
     /// The name for people and stories.
@@ -54,6 +69,12 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
 
     /// Whether a page table may have no alias that could write to it, live or lazy.
     const TABLES_ALLOW_NO_ALIAS: bool;
+
+    /// Whether the machine frames beneath pages can be exchanged for others.
+    const EXCHANGES_FRAMES: bool;
+
+    /// The first machine frame that devices do not reach.
+    fn dma_limit(sizes: Sizes) -> u32;
 
     /// Machine frames needed for a kernel of this size, and for what lies beneath it.
     fn machine_frames(sizes: Sizes) -> u32;
@@ -104,6 +125,17 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     #[track_caller]
     fn set_pte_at(&self, cpu: &Cpu<'_>, va: u64, word: Word, entry: Entry) -> Result<(), Refused>;
 
+    /// The same, and makes every CPU forget the page, or everything, also where the caller has interrupts off: asked only
+    /// of a platform that exchanges frames.
+    #[track_caller]
+    fn set_pte_and_flush(&self, cpu: &Cpu<'_>, va: u64, entry: Entry, full: bool) -> Result<(), Refused>;
+
+    /// Puts other machine frames beneath pages, zeroed; nothing leads to the old ones. Returns how many it did, from the
+    /// first on: a segment for which there are no frames, and those after it, keep what they have. Asked only of a
+    /// platform that exchanges frames.
+    #[track_caller]
+    fn exchange_frames(&self, cpu: &Cpu<'_>, pages: &[Pfn], wanted: Wanted) -> Result<usize, Refused>;
+
     /// Enters lazy MMU mode (`arch_enter_lazy_mmu_mode`).
     #[track_caller]
     fn enter_lazy_mmu(&self, cpu: &Cpu<'_>);
@@ -131,6 +163,9 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
 
     /// An interrupt for the platform itself.
     fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt);
+
+    /// Another domain takes the frames that were given away, if the platform has other domains. No CPU takes part.
+    fn other_domain_takes(&self, _bus: &Bus) {}
 
     /// What is left over that should not be, when everything was torn down; the words name it. Empty if nothing.
     fn leftovers(&self, bus: &Bus) -> Vec<String>;

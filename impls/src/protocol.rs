@@ -115,6 +115,8 @@ designs! {
         Shootdown = "shootdown",
         /// It flushes the CPU that it runs on.
         FlushLocal = "flush-local",
+        /// It clears the entries and flushes nothing; the ranges stay reserved until a later flush.
+        TablesOnly = "tables-only",
     }
     /// When aliases are drained before a page becomes a page table (under Xen).
     table_drain: TableDrain from "004" {
@@ -139,6 +141,15 @@ designs! {
         /// By one hypercall; the hypervisor interrupts the CPUs.
         Hypercall = "hypercall",
     }
+    /// What is done about aliases before the frames beneath a buffer for DMA are exchanged (under Xen).
+    dma_drain: DmaDrain from "000" {
+        /// Their entries are cleared, and nothing is flushed: the hypervisor does that. Works with interrupts off.
+        TablesOnly = "tables-only",
+        /// A drain like any other: with interrupts off it does what the design for that says.
+        Flush = "flush",
+        /// Nothing.
+        Never = "never",
+    }
 }
 
 impl Designs {
@@ -146,7 +157,7 @@ impl Designs {
     /// that other designs put off, or do on one CPU alone.
     pub fn frees_tables(&self) -> bool {
         matches!(self.drain, Drain::Flush | Drain::TablesOnly)
-            && self.irqs_off_drain == IrqsOffDrain::WouldSleep
+            && matches!(self.irqs_off_drain, IrqsOffDrain::WouldSleep | IrqsOffDrain::TablesOnly)
     }
 }
 
@@ -221,6 +232,12 @@ steps! {
     DrainWalksAllBlocks = "drain-walks-all-blocks",
     /// The entries of a block's slots are cleared before the slots count as dirty.
     ClearBeforeDirty = "clear-before-dirty",
+    /// After an exchange of frames the last update of the mapping makes every CPU forget it.
+    FlushAfterExchange = "flush-after-exchange",
+    /// What an exchange did not complete is put back as it was.
+    RestoreRemainder = "restore-remainder",
+    /// Before the hypervisor gives a frame to anybody, every CPU that may remember it flushes.
+    FlushBeforeGivingAway = "flush-before-giving-away",
 }
 
 /// How many steps there are.

@@ -9,7 +9,7 @@ use crate::memory::{Memory, Role, Target, Var, Word};
 use crate::meter::{Meter, Prices};
 use crate::paging::{Entry, Flags, Frame};
 use crate::point::{Family, Point, PointKind, Temperament};
-use crate::trace::{TraceEvent, TraceLine};
+use crate::trace::{Flushed, TraceEvent, TraceLine};
 use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -411,6 +411,29 @@ impl Bus {
                 .borrow()
                 .iter()
                 .any(|store| store.target == target && wait.until.holds(store.value))
+    }
+
+    // --- others than the CPUs ---
+
+    /// A device reads a word of physical memory: what has reached memory, and nothing that is still in a store buffer.
+    pub fn device_read(&self, word: Word) -> u64 {
+        self.memory.peek(word)
+    }
+
+    /// A device writes a word of physical memory, visibly to everybody at once: caches are snooped.
+    pub fn device_write(&self, word: Word, value: u64) {
+        self.commit(Target::Word(word), value);
+    }
+
+    /// A processor that is none of the machine's interrupts a CPU, which flushes everything, global entries too, and goes
+    /// on with what it did. Taking the interrupt drains.
+    pub fn flush_from_outside(&self, cpu: u8) {
+        self.drain(cpu, usize::MAX);
+        let lost = self.core(cpu).tlb.borrow_mut().invalidate_all();
+        if self.tracing() {
+            let (scope, flushed) = ("from outside", Flushed::FullWithGlobals);
+            self.record(cpu, TraceEvent::Invalidated { scope, flushed, va: None, lost }, None);
+        }
     }
 
     // --- interrupts ---

@@ -3,7 +3,7 @@
 //! Ranges are compared within one backend and never predicted: which hole a kernel picks is its own affair.
 
 use crate::handle::Handle;
-use crate::vocabulary::{AreaSlot, Mapping, PageList, RamSlot, Range, SLOTS};
+use crate::vocabulary::{AreaSlot, BufferSlot, Mapping, PageList, RamSlot, Range, SLOTS};
 
 /// Bytes in a page.
 const PAGE_SIZE: u64 = 4096;
@@ -38,6 +38,7 @@ pub(crate) enum Misfit {
 pub(crate) struct Mappings {
     areas: [Entry; SLOTS as usize],
     rams: [Entry; SLOTS as usize],
+    buffers: [Entry; SLOTS as usize],
 }
 
 impl Mappings {
@@ -49,13 +50,14 @@ impl Mappings {
             range: Range { start: 0, pages: 0 },
             accesses: 0,
         };
-        Self { areas: [none; SLOTS as usize], rams: [none; SLOTS as usize] }
+        Self { areas: [none; SLOTS as usize], rams: [none; SLOTS as usize], buffers: [none; SLOTS as usize] }
     }
 
     pub(crate) fn get(&self, mapping: Mapping) -> &Entry {
         match mapping {
             Mapping::Area(slot) => &self.areas[slot.index()],
             Mapping::Ram(slot) => &self.rams[slot.index()],
+            Mapping::Buffer(slot) => &self.buffers[slot.index()],
         }
     }
 
@@ -63,14 +65,18 @@ impl Mappings {
         match mapping {
             Mapping::Area(slot) => &mut self.areas[slot.index()],
             Mapping::Ram(slot) => &mut self.rams[slot.index()],
+            Mapping::Buffer(slot) => &mut self.buffers[slot.index()],
         }
     }
 
-    /// The mappings that stand and that nobody began to unmap: areas first, in the order of their slots.
+    /// The mappings that stand and that nobody began to unmap: areas first, then small mappings, then buffers, in the
+    /// order of their slots.
     pub(crate) fn live(&self) -> impl Iterator<Item = (Mapping, &Entry)> {
         let areas = (0..SLOTS).map(|n| Mapping::Area(AreaSlot::new(n)));
         let rams = (0..SLOTS).map(|n| Mapping::Ram(RamSlot::new(n)));
-        areas.zip(&self.areas).chain(rams.zip(&self.rams)).filter(|(_, entry)| entry.handle.is_live())
+        let buffers = (0..SLOTS).map(|n| Mapping::Buffer(BufferSlot::new(n)));
+        let all = areas.zip(&self.areas).chain(rams.zip(&self.rams)).chain(buffers.zip(&self.buffers));
+        all.filter(|(_, entry)| entry.handle.is_live())
     }
 
     /// Whether a mapping of so many pages whose maker returned just now may lie here.
@@ -114,10 +120,10 @@ impl Mappings {
     }
 }
 
-/// Where the guard page of a mapping lies: areas have one, small mappings have none.
+/// Where the guard page of a mapping lies: areas have one, and buffers, which lie in areas; small mappings have none.
 fn guard(mapping: Mapping, range: Range) -> Option<u64> {
     match mapping {
-        Mapping::Area(_) => last_byte(range)?.checked_add(1),
+        Mapping::Area(_) | Mapping::Buffer(_) => last_byte(range)?.checked_add(1),
         Mapping::Ram(_) => None,
     }
 }

@@ -15,8 +15,9 @@
 //!   one. So only this token and those of overlapping writes can remain; the set is cut down to them.
 //! - *A read ends, and no write was in flight at any moment of it*: the word did not change since it began, so it
 //!   still holds what was found; the set becomes that.
-//! - *Allocation and `unmake-table`* leave zero, and nobody accesses the page meanwhile. A `make-table` that failed
-//!   may have zeroed it already: zero joins the set.
+//! - *Allocation, `unmake-table`, `dma-alloc` and `dma-free`* leave zero, and nobody accesses the page meanwhile. A
+//!   `make-table` or a `dma-alloc` that failed may have zeroed it already: zero joins the set.
+//! - *A device* reads and writes the word as a CPU does, at one moment.
 //!
 //! A read may return whatever was in the set at its begin or joined it before its end, which contains what the word
 //! held at any moment in between. A read that met no write finds a word that did not change, and what the set has
@@ -46,7 +47,9 @@ use crate::contents::{CPUS, Contents};
 use crate::handle::Handle;
 use crate::mappings::{Mappings, Misfit};
 use crate::verdict::{Illegal, Kind, Verdict};
-use crate::vocabulary::{Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range, SLOTS, Token};
+use crate::vocabulary::{
+    BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range, SLOTS, Token,
+};
 
 /// One page.
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,9 +112,17 @@ pub struct Reference {
 /// An outcome judged: whether it was the only legal one, or what is wrong and what was expected.
 type Judgement = Result<bool, (Kind, String)>;
 
+/// The place in a mapping that a device reaches by its bus address.
+const fn place_in(buffer: BufferSlot, page: u8) -> Place {
+    Place { mapping: Mapping::Buffer(buffer), page }
+}
+
 impl Reference {
     /// CPUs that it keeps apart.
     pub const CPUS: usize = CPUS;
+
+    /// In the place of a CPU: the device, whose accesses begin and end at once.
+    pub const DEVICE: u8 = CPUS as u8 - 1;
 
     /// The state when a story begins: the callers hold this many zeroed pages, from slot 0 on, and nothing else.
     pub fn new(initial_pages: u8) -> Self {
@@ -151,11 +162,16 @@ impl Reference {
                 !self.pages[page.index()].handle.is_obtained()
             }
             Operation::UnmakeTable { page } => !self.pages[page.index()].table.is_obtained(),
-            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
+            Operation::Vmap { pages, .. }
+            | Operation::MapRam { pages, .. }
+            | Operation::DmaAlloc { pages, .. } => {
                 pages.as_slice().iter().any(|page| !self.pages[page.index()].handle.is_obtained())
             }
             Operation::Vunmap { area } => !self.is_mapped(Mapping::Area(area)),
             Operation::UnmapRam { ram } => !self.is_mapped(Mapping::Ram(ram)),
+            Operation::DmaFree { buffer }
+            | Operation::DeviceRead { buffer, .. }
+            | Operation::DeviceWrite { buffer, .. } => !self.is_mapped(Mapping::Buffer(buffer)),
             Operation::Read { place } | Operation::Write { place, .. } => !self.is_mapped(place.mapping),
         }
     }
@@ -201,19 +217,28 @@ impl Reference {
             Operation::Vunmap { area } => self.begin_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.begin_unmap(Mapping::Ram(ram)),
             Operation::DrainAliases => {}
-            Operation::Read { place } => {
-                let page = self.begin_access(place);
-                if !void {
-                    self.contents.begin_read(cpu, page);
+            Operation::Read { place } => self.begin_read(cpu, place, void),
+            Operation::Write { place, token } => self.begin_write(cpu, place, token, void),
+            Operation::DmaAlloc { pages, buffer } => {
+                pages.as_slice().iter().for_each(|page| self.must_be_idle(*page));
+                self.begin_map(Mapping::Buffer(buffer), pages);
+                if void {
+                    self.skip_all(&pages);
                 }
             }
-            Operation::Write { place, token } => {
-                let page = self.begin_access(place);
+            Operation::DmaFree { buffer } => {
+                self.begin_unmap(Mapping::Buffer(buffer));
+                let pages = self.mappings.get(Mapping::Buffer(buffer)).pages;
                 if void {
-                    self.contents.skip(page);
+                    self.skip_all(&pages);
                 } else {
-                    self.contents.begin_write(cpu, page, token);
+                    let only = |page: &PageSlot| self.pages[page.index()].users == 1;
+                    assert!(pages.as_slice().iter().all(only), "the story frees {buffer}, mapped elsewhere");
                 }
+            }
+            Operation::DeviceRead { buffer, page } => self.begin_read(cpu, place_in(buffer, page), void),
+            Operation::DeviceWrite { buffer, page, token } => {
+                self.begin_write(cpu, place_in(buffer, page), token, void);
             }
             Operation::MakeTable { page } => {
                 self.must_be_idle(page);
@@ -253,6 +278,26 @@ impl Reference {
         let entry = self.mappings.get_mut(mapping);
         assert!(entry.accesses == 0, "the story unmaps {mapping} during an access to it");
         entry.handle.go(mapping);
+    }
+
+    fn begin_read(&mut self, cpu: usize, place: Place, void: bool) {
+        let page = self.begin_access(place);
+        if !void {
+            self.contents.begin_read(cpu, page);
+        }
+    }
+
+    fn begin_write(&mut self, cpu: usize, place: Place, token: Token, void: bool) {
+        let page = self.begin_access(place);
+        if void {
+            self.contents.skip(page);
+        } else {
+            self.contents.begin_write(cpu, page, token);
+        }
+    }
+
+    fn skip_all(&mut self, pages: &PageList) {
+        pages.as_slice().iter().for_each(|page| self.contents.skip(*page));
     }
 
     /// The page that is accessed.
@@ -298,6 +343,7 @@ impl Reference {
             (_, Outcome::Void) => no(Kind::NotAttempted, "an attempt: it has all that it needs"),
             (_, Outcome::WouldSleep) if must_sleep => Ok(true),
             (_, _) if must_sleep => no(Kind::WaitedWithIrqsOff, "would-sleep"),
+            (Operation::DmaAlloc { .. }, Outcome::WouldSleep) if call.irqs_off => Ok(false),
             (_, Outcome::WouldSleep) => no(Kind::WouldSleep, "that it sleeps if it must"),
             (Operation::Vmap { pages, area }, Outcome::Mapped(range)) => {
                 self.judge_range(Mapping::Area(area), range, &pages)
@@ -305,12 +351,17 @@ impl Reference {
             (Operation::MapRam { pages, ram }, Outcome::Mapped(range)) => {
                 self.judge_range(Mapping::Ram(ram), range, &pages)
             }
+            (Operation::DmaAlloc { pages, buffer }, Outcome::Mapped(range)) => {
+                self.judge_range(Mapping::Buffer(buffer), range, &pages)
+            }
             (Operation::Vmap { .. }, Outcome::NoMemory)
                 if !flight.overlapped && self.mappings.live().next().is_none() =>
             {
                 no(Kind::NoRoom, "a range: nothing else is mapped")
             }
-            (Operation::Read { .. }, Outcome::Value(token)) => self.judge_read(cpu, token),
+            (Operation::Read { .. } | Operation::DeviceRead { .. }, Outcome::Value(token)) => {
+                self.judge_read(cpu, token)
+            }
             (Operation::Read { .. } | Operation::Write { .. }, Outcome::Fault) => {
                 no(Kind::Faulted, "that the mapping is there")
             }
@@ -320,7 +371,9 @@ impl Reference {
                 | Operation::UnmapRam { .. }
                 | Operation::DrainAliases
                 | Operation::Write { .. }
-                | Operation::UnmakeTable { .. },
+                | Operation::UnmakeTable { .. }
+                | Operation::DmaFree { .. }
+                | Operation::DeviceWrite { .. },
                 Outcome::Done,
             ) => Ok(true),
             (Operation::AllocPage { .. } | Operation::MakeTable { .. }, Outcome::Done)
@@ -328,7 +381,8 @@ impl Reference {
                 Operation::AllocPage { .. }
                 | Operation::MakeTable { .. }
                 | Operation::Vmap { .. }
-                | Operation::MapRam { .. },
+                | Operation::MapRam { .. }
+                | Operation::DmaAlloc { .. },
                 Outcome::NoMemory,
             ) => Ok(false),
             (_, Outcome::NoMemory) => no(Kind::NoMemory, "that it needs no memory"),
@@ -380,16 +434,25 @@ impl Reference {
             Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
             Operation::DrainAliases => {}
-            Operation::Read { place } => {
-                self.mappings.get_mut(place.mapping).accesses -= 1;
-                if !flight.void {
-                    self.contents.end_read(cpu);
+            Operation::Read { place } => self.end_read(cpu, flight, place.mapping),
+            Operation::Write { place, .. } => self.end_write(cpu, flight, place.mapping),
+            Operation::DeviceRead { buffer, .. } => self.end_read(cpu, flight, Mapping::Buffer(buffer)),
+            Operation::DeviceWrite { buffer, .. } => self.end_write(cpu, flight, Mapping::Buffer(buffer)),
+            Operation::DmaAlloc { pages, buffer } => {
+                self.end_map(Mapping::Buffer(buffer), outcome);
+                for &page in pages.as_slice() {
+                    if matches!(outcome, Outcome::Mapped(_)) {
+                        self.contents.zero(page);
+                    } else if !flight.void {
+                        self.contents.perhaps_zero(page);
+                    }
                 }
             }
-            Operation::Write { place, .. } => {
-                self.mappings.get_mut(place.mapping).accesses -= 1;
+            Operation::DmaFree { buffer } => {
+                self.end_unmap(Mapping::Buffer(buffer));
+                let pages = self.mappings.get(Mapping::Buffer(buffer)).pages;
                 if !flight.void {
-                    self.contents.end_write(cpu);
+                    pages.as_slice().iter().for_each(|page| self.contents.zero(*page));
                 }
             }
             Operation::MakeTable { page } => {
@@ -407,6 +470,20 @@ impl Reference {
                     self.contents.zero(page);
                 }
             }
+        }
+    }
+
+    fn end_read(&mut self, cpu: usize, flight: &Flight, mapping: Mapping) {
+        self.mappings.get_mut(mapping).accesses -= 1;
+        if !flight.void {
+            self.contents.end_read(cpu);
+        }
+    }
+
+    fn end_write(&mut self, cpu: usize, flight: &Flight, mapping: Mapping) {
+        self.mappings.get_mut(mapping).accesses -= 1;
+        if !flight.void {
+            self.contents.end_write(cpu);
         }
     }
 

@@ -56,12 +56,16 @@ impl Illegal {
 
 impl fmt::Display for Illegal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = if self.call.operation.is_of_a_device() {
+            "by the device".to_owned()
+        } else {
+            format!("on c{}", self.cpu)
+        };
         write!(
             f,
-            "{}: `{}` on c{} answered {}, expected {} ({})",
+            "{}: `{}` {by} answered {}, expected {} ({})",
             self.rule(),
             self.call,
-            self.cpu,
             self.answered,
             self.expected,
             self.headline()

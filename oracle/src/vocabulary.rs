@@ -65,6 +65,11 @@ slot! {
     RamSlot, 'r'
 }
 
+slot! {
+    /// A buffer for DMA (`b1`).
+    BufferSlot, 'b'
+}
+
 /// At most so many pages are mapped by one operation.
 pub const MAX_PAGES: usize = 8;
 
@@ -129,6 +134,8 @@ pub enum Mapping {
     Area(AreaSlot),
     /// A small mapping of `vm_map_ram`.
     Ram(RamSlot),
+    /// Where CPUs see a buffer for DMA.
+    Buffer(BufferSlot),
 }
 
 impl fmt::Display for Mapping {
@@ -136,6 +143,7 @@ impl fmt::Display for Mapping {
         match self {
             Self::Area(slot) => slot.fmt(f),
             Self::Ram(slot) => slot.fmt(f),
+            Self::Buffer(slot) => slot.fmt(f),
         }
     }
 }
@@ -232,11 +240,41 @@ pub enum Operation {
         /// The page.
         page: PageSlot,
     },
+    /// `dma_alloc_coherent`, of pages that the caller has and that nothing maps: they become a buffer, zeroed, which a
+    /// device reaches too, and are mapped for the CPUs.
+    DmaAlloc {
+        /// The pages, in order.
+        pages: PageList,
+        /// The handle for the buffer.
+        buffer: BufferSlot,
+    },
+    /// `dma_free_coherent`: the mapping goes, lazily as by vunmap, and the pages are ordinary ones again, zeroed. The
+    /// caller has no other mapping of them.
+    DmaFree {
+        /// The buffer.
+        buffer: BufferSlot,
+    },
+    /// The device reads the word of a page by its bus address. No CPU takes part.
+    DeviceRead {
+        /// The buffer.
+        buffer: BufferSlot,
+        /// Pages from its start; below its length once resolved.
+        page: u8,
+    },
+    /// The device writes the word of a page by its bus address. No CPU takes part.
+    DeviceWrite {
+        /// The buffer.
+        buffer: BufferSlot,
+        /// Pages from its start; below its length once resolved.
+        page: u8,
+        /// What.
+        token: Token,
+    },
 }
 
 impl Operation {
     /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 15] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -248,6 +286,10 @@ impl Operation {
         "write",
         "make-table",
         "unmake-table",
+        "dma-alloc",
+        "dma-free",
+        "device-read",
+        "device-write",
     ];
 
     /// Where the operation is in [`Self::NAMES`].
@@ -264,7 +306,16 @@ impl Operation {
             Self::Write { .. } => 8,
             Self::MakeTable { .. } => 9,
             Self::UnmakeTable { .. } => 10,
+            Self::DmaAlloc { .. } => 11,
+            Self::DmaFree { .. } => 12,
+            Self::DeviceRead { .. } => 13,
+            Self::DeviceWrite { .. } => 14,
         }
+    }
+
+    /// Whether a device does it, and no CPU.
+    pub const fn is_of_a_device(&self) -> bool {
+        matches!(self, Self::DeviceRead { .. } | Self::DeviceWrite { .. })
     }
 
     /// The word by which stories and headlines name it.
@@ -288,6 +339,10 @@ impl fmt::Display for Operation {
             Self::DrainAliases => Ok(()),
             Self::Read { place } => write!(f, " {place}"),
             Self::Write { place, token } => write!(f, " {place} = {token}"),
+            Self::DmaAlloc { pages, buffer } => write!(f, " {pages} -> {buffer}"),
+            Self::DmaFree { buffer } => write!(f, " {buffer}"),
+            Self::DeviceRead { buffer, page } => write!(f, " {buffer}+{page}"),
+            Self::DeviceWrite { buffer, page, token } => write!(f, " {buffer}+{page} = {token}"),
         }
     }
 }

@@ -20,7 +20,7 @@
 //!   reuse of the range. See [`promises_tables_only`].
 //! - A drain that answered that it would sleep promised nothing.
 
-use impls::protocol::Drain;
+use impls::protocol::{Designs, Drain, IrqsOffDrain};
 use machine::{Bus, Frame};
 use oracle::Rule;
 
@@ -29,9 +29,9 @@ use super::aliases::{Alias, Aliases};
 
 /// Whether a drain promises nothing about TLBs under this design: because its caller asked for no flush, or because
 /// ranges are flushed when they are mapped again. Whether that is done well, rule 4 judges.
-pub fn promises_tables_only(design: Drain) -> bool {
-    match design {
-        Drain::Flush => false,
+pub fn promises_tables_only(designs: &Designs, irqs_off: bool) -> bool {
+    match designs.drain {
+        Drain::Flush => irqs_off && designs.irqs_off_drain == IrqsOffDrain::TablesOnly,
         Drain::TablesOnly | Drain::Inhibit | Drain::OnMapLocal | Drain::OnMapEverywhere => true,
     }
 }
@@ -165,8 +165,15 @@ mod tests {
 
     #[test]
     fn only_the_design_that_flushes_promises_that_tlbs_are_empty() {
-        let strict: Vec<_> = Drain::ALL.iter().filter(|design| !promises_tables_only(**design)).collect();
-        assert_eq!(strict, [&Drain::Flush]);
+        let promise = |drain: &Drain, irqs_off_drain: IrqsOffDrain, irqs_off: bool| {
+            promises_tables_only(&Designs { drain: *drain, irqs_off_drain, ..Designs::default() }, irqs_off)
+        };
+        for how in IrqsOffDrain::ALL {
+            let strict: Vec<_> = Drain::ALL.iter().filter(|design| !promise(design, *how, false)).collect();
+            assert_eq!(strict, [&Drain::Flush]);
+            let off = promise(&Drain::Flush, *how, true);
+            assert_eq!(off, *how == IrqsOffDrain::TablesOnly, "{how:?}");
+        }
     }
 
     #[test]

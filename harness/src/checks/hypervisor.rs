@@ -1,4 +1,4 @@
-//! Rule 7, hypervisor: it never lets a guest write a page table. On platforms that promise it, no writable entry and no
+//! Rule 7, hypervisor: no entry leads to memory of another owner, and it never lets a guest write a page table. On platforms that promise it, no writable entry and no
 //! writable translation leads to a frame that is a table.
 //!
 //! Judged when an operation returned and no other is under way: while one is, the frame may be about to become a table,
@@ -10,6 +10,8 @@
 use machine::paging::LEVELS;
 use machine::{Bus, Entry, Flags, Frame, Role, Word};
 use oracle::Rule;
+
+use super::other_domain::is_foreign;
 
 use super::Breach;
 
@@ -50,6 +52,10 @@ fn below(bus: &Bus, table: Frame, level: u8) -> Option<Breach> {
             {
                 return Some(breach);
             }
+        } else if is_foreign(bus, entry.frame()) {
+            let detail = format!("entry {index} of {table} leads to {}", entry.frame());
+            let breach = Breach::new(Rule::Hypervisor, "an entry leads to memory of another domain", detail);
+            return Some(breach.about([], [entry.frame()]));
         } else if entry.has(Flags::WRITABLE) && is_table(bus, entry.frame()) {
             let detail = format!("entry {index} of {table} leads to {}", entry.frame());
             let breach = Breach::new(Rule::Hypervisor, "an entry lets a page table be written", detail);
@@ -108,6 +114,17 @@ mod tests {
         assert_eq!(entries(machine.bus()), None, "no root reaches it");
         machine.bus().boot_cr3(1, Cr3 { root, pcid: 0 });
         assert_eq!(entries(machine.bus()).map(|breach| breach.about.frames), Some(vec![page]));
+    }
+
+    #[test]
+    fn an_entry_that_leads_to_memory_of_another_owner_is_a_breach() {
+        let machine = machine(1);
+        let page = page(&machine, 8);
+        map_with(&machine, VA, page, Flags::PRESENT);
+        assert_eq!(entries(machine.bus()), None);
+        machine.bus().memory.set_owner(page, 1);
+        let breach = entries(machine.bus()).expect("it can be read");
+        assert_eq!(breach.what, "an entry leads to memory of another domain");
     }
 
     #[test]

@@ -23,6 +23,20 @@ pub fn check(bus: &Bus, range: Range, frames: &[Frame]) -> Option<Breach> {
     })
 }
 
+/// The frames to which the tables of a CPU lead from a range that was returned for a buffer: which they are is the
+/// kernel's choice. None where a page is not there.
+pub fn frames_beneath(bus: &Bus, range: Range) -> Option<Vec<Frame>> {
+    let root = bus.core(0).cr3().root;
+    let frame = |page: u8| bus.mapped(root, address(range, page)).map(|found| found.entry.frame());
+    (0..range.pages).map(frame).collect()
+}
+
+/// A buffer was mapped there, and a page of it is not.
+pub fn hole(range: Range) -> Breach {
+    let detail = format!("not every page of {range} is there");
+    Breach::new(Rule::RangeReuse, "the tables lead elsewhere", detail)
+}
+
 fn tables(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
     let found = bus.mapped(bus.core(cpu).cr3().root, va);
     if found.is_some_and(|found| found.level == 1 && found.entry.frame() == frame) {
@@ -59,6 +73,16 @@ mod tests {
     use machine::Flags;
 
     const RANGE: Range = Range { start: VA, pages: 1 };
+
+    #[test]
+    fn the_frames_beneath_a_buffer_are_those_in_the_tables() {
+        let machine = machine(1);
+        let new = page(&machine, 9);
+        assert_eq!(frames_beneath(machine.bus(), RANGE), None, "nothing is there");
+        map(&machine, VA, new);
+        assert_eq!(frames_beneath(machine.bus(), RANGE), Some(vec![new]));
+        assert_eq!(hole(RANGE).rule, Rule::RangeReuse);
+    }
 
     #[test]
     fn a_translation_from_before_is_a_breach() {

@@ -48,7 +48,7 @@ fn operands(event: &Event) -> u32 {
         Action::Fill { place } => place_size(place),
         Action::Deliver { from } => 10 * u32::from(from.is_some()),
         Action::DrainStores { count } => u32::from(count),
-        Action::Continue | Action::GracePeriod | Action::RunWork => 0,
+        Action::Continue | Action::GracePeriod | Action::RunWork | Action::Touch => 0,
     }
 }
 
@@ -63,6 +63,10 @@ fn verb_size(verb: Verb) -> u32 {
         Verb::Vunmap { area } => area.number(),
         Verb::UnmapRam { ram } => ram.number(),
         Verb::DrainAliases => 0,
+        Verb::DmaAlloc { first, count, buffer } => 16 * count + first.number() + buffer.number(),
+        Verb::DmaFree { buffer } => buffer.number(),
+        Verb::DeviceRead { buffer, page } => buffer.number() + 16 * page,
+        Verb::DeviceWrite { buffer, page } => return 200 + u32::from(buffer.number() + 16 * page),
         Verb::Read { place } => return place_size(place),
         // A read is plainer than a write.
         Verb::Write { place } => return 200 + place_size(place),
@@ -73,6 +77,7 @@ fn place_size(place: Place) -> u32 {
     let slot = match place.mapping {
         Mapping::Area(area) => area.number(),
         Mapping::Ram(ram) => ram.number(),
+        Mapping::Buffer(buffer) => buffer.number(),
     };
     u32::from(slot) + 16 * u32::from(place.page)
 }

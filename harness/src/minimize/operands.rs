@@ -1,6 +1,6 @@
 //! Plainer operands: fewer pages, lower slots, interrupts on, lower CPUs; a read instead of a write.
 
-use oracle::vocabulary::{AreaSlot, Mapping, PageSlot, Place, RamSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot};
 
 use crate::story::{Action, Event, Verb};
 
@@ -23,7 +23,7 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
         }
         index += 1;
     }
-    for kind in [rename_areas, rename_rams] {
+    for kind in [rename_areas, rename_rams, rename_buffers] {
         shrink.attempt_with(|story| kind(&mut story.events));
     }
 }
@@ -43,9 +43,11 @@ fn plainer(event: &Event) -> Vec<Action> {
         Action::Fill { place } => places(place).into_iter().map(|place| Action::Fill { place }).collect(),
         Action::Deliver { from: Some(_) } => vec![Action::Deliver { from: None }],
         Action::DrainStores { count } => (1..count).map(|count| Action::DrainStores { count }).collect(),
-        Action::Deliver { from: None } | Action::Continue | Action::GracePeriod | Action::RunWork => {
-            Vec::new()
-        }
+        Action::Deliver { from: None }
+        | Action::Continue
+        | Action::GracePeriod
+        | Action::RunWork
+        | Action::Touch => Vec::new(),
     }
 }
 
@@ -71,6 +73,19 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
             slots(ram.number()).map(|ram| Verb::UnmapRam { ram: RamSlot::new(ram) }).collect()
         }
         Verb::DrainAliases => Vec::new(),
+        Verb::DmaAlloc { first, count, buffer } => (1..count)
+            .map(|count| Verb::DmaAlloc { first, count, buffer })
+            .chain(lower(first).map(|first| Verb::DmaAlloc { first, count, buffer }))
+            .collect(),
+        Verb::DmaFree { buffer } => {
+            slots(buffer.number()).map(|buffer| Verb::DmaFree { buffer: BufferSlot::new(buffer) }).collect()
+        }
+        Verb::DeviceRead { buffer, page } => {
+            (0..page).map(|page| Verb::DeviceRead { buffer, page }).collect()
+        }
+        Verb::DeviceWrite { buffer, page } => std::iter::once(Verb::DeviceRead { buffer, page })
+            .chain((0..page).map(|page| Verb::DeviceWrite { buffer, page }))
+            .collect(),
         Verb::Read { place } => places(place).into_iter().map(|place| Verb::Read { place }).collect(),
         Verb::Write { place } => std::iter::once(Verb::Read { place })
             .chain(places(place).into_iter().map(|place| Verb::Write { place }))
@@ -115,6 +130,31 @@ fn rename_rams(events: &mut [Event]) {
             | Action::Fill { place } => {
                 if let Mapping::Ram(ram) = &mut place.mapping {
                     rename(ram);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// So are buffers.
+fn rename_buffers(events: &mut [Event]) {
+    let mut names: Vec<u8> = Vec::new();
+    let mut rename = |buffer: &mut BufferSlot| *buffer = BufferSlot::new(number(&mut names, buffer.number()));
+    for event in events {
+        match &mut event.action {
+            Action::Call {
+                verb:
+                    Verb::DmaAlloc { buffer, .. }
+                    | Verb::DmaFree { buffer }
+                    | Verb::DeviceRead { buffer, .. }
+                    | Verb::DeviceWrite { buffer, .. },
+                ..
+            } => rename(buffer),
+            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. }
+            | Action::Fill { place } => {
+                if let Mapping::Buffer(buffer) = &mut place.mapping {
+                    rename(buffer);
                 }
             }
             _ => {}

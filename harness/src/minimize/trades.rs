@@ -42,7 +42,10 @@ fn pages(shrink: &mut Shrink<'_>) -> bool {
     (0..shrink.story.events.len()).any(|index| {
         (2..=PAGES).any(|more| {
             for_one_or_two(shrink, &|story| match &mut story.events[index].action {
-                Action::Call { verb: Verb::Vmap { count, .. } | Verb::MapRam { count, .. }, .. } => {
+                Action::Call {
+                    verb: Verb::Vmap { count, .. } | Verb::MapRam { count, .. } | Verb::DmaAlloc { count, .. },
+                    ..
+                } => {
                     let grows = *count < more;
                     *count = more;
                     grows

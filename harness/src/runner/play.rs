@@ -7,7 +7,7 @@ use impls::Task;
 use machine::{Pause, Told};
 use oracle::vocabulary::{PageSlot, Place, SLOTS};
 
-use crate::checks::{hypervisor, outcome, rest};
+use crate::checks::{hypervisor, other_domain, outcome, rest};
 use crate::story::{Backends, Resolved, ResolvedAction};
 use crate::subject::{Setup, Subject};
 
@@ -60,6 +60,7 @@ fn name(action: &ResolvedAction) -> &'static str {
         ResolvedAction::DrainStores { .. } => "drain-stores",
         ResolvedAction::GracePeriod => "grace-period",
         ResolvedAction::RunWork => "run-work",
+        ResolvedAction::Touch => "touch",
     }
 }
 
@@ -77,6 +78,10 @@ impl Stage<'_> {
     fn tell(&mut self, event: u16, cpu: u8, action: &ResolvedAction, pause: Option<Pause>) {
         match *action {
             ResolvedAction::Void => {}
+            ResolvedAction::Call(call) if call.operation.is_of_a_device() => {
+                self.scene.device(self.subject, event, call);
+            }
+            ResolvedAction::Touch => self.scene.touch(self.subject),
             ResolvedAction::Call(call) => {
                 if self.continue_all(cpu) {
                     self.scene.begin_call(self.subject, cpu, event, call);
@@ -228,7 +233,9 @@ impl Stage<'_> {
         let bus = self.subject.bus();
         let mut breach = None;
         if checks.eager && self.scene.no_alias() {
-            breach = hypervisor::entries(bus).or_else(|| hypervisor::translations(bus));
+            breach = hypervisor::entries(bus)
+                .or_else(|| hypervisor::translations(bus))
+                .or_else(|| other_domain::translations(bus));
         }
         if checks.observational && breach.is_none() {
             let pages = (0..SLOTS).map(PageSlot::new);

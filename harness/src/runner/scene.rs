@@ -10,6 +10,7 @@ use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
 use crate::checks::aliases::Aliases;
+use crate::checks::other_domain::{self, OtherDomain};
 use crate::checks::{Breach, Checks, drain, first_alarm, hypervisor, outcome, range_reuse};
 use crate::coverage::Coverage;
 use crate::headline::{About, Finding, Headline, words_only};
@@ -45,8 +46,18 @@ impl Flight {
         &self.frames[..usize::from(self.known)]
     }
 
-    /// Whether it is a mapping of this frame.
+    /// It made a buffer, which lies here: which frames are beneath it stands in the tables.
+    fn beneath(&mut self, bus: &Bus, range: Range) {
+        let frames = range_reuse::frames_beneath(bus, range).unwrap_or_default();
+        self.known = frames.len() as u8;
+        self.frames[..frames.len()].copy_from_slice(&frames);
+    }
+
+    /// Whether it is a mapping of this frame. To which frames a buffer is mapped nobody knows before it is there.
     fn maps(&self, frame: Frame) -> bool {
+        if let Operation::DmaAlloc { .. } = self.call.operation {
+            return true;
+        }
         matches!(self.call.operation, Operation::Vmap { .. } | Operation::MapRam { .. })
             && self.frames().contains(&frame)
     }
@@ -63,6 +74,9 @@ pub(super) struct Scene {
     pub(super) reference: Reference,
     pub(super) ledger: Ledger,
     aliases: Aliases,
+    other_domain: OtherDomain,
+    /// When a buffer could not be made last: what it had mapped meanwhile was unmapped, and no alias is known of it.
+    failed_buffer: u32,
     seats: [Seat; MAX_CPUS as usize],
     under_way: u8,
     /// The event that is being told, and its name.
@@ -91,6 +105,8 @@ impl Scene {
             reference: Reference::new(Sizes::INITIAL_PAGES),
             ledger: Ledger::default(),
             aliases: Aliases::default(),
+            other_domain: OtherDomain::default(),
+            failed_buffer: 0,
             seats: [Seat::Idle; MAX_CPUS as usize],
             under_way: 0,
             event: None,
@@ -117,6 +133,8 @@ impl Scene {
         self.no_alias = subject.tables_allow_no_alias();
         self.reference.reset(Sizes::INITIAL_PAGES);
         self.aliases.clear();
+        self.other_domain.clear();
+        self.failed_buffer = 0;
         self.seats = [Seat::Idle; MAX_CPUS as usize];
         self.under_way = 0;
         self.finding = None;
@@ -167,6 +185,7 @@ impl Scene {
             }
             Operation::Vunmap { area } => self.aliases.going(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.aliases.going(Mapping::Ram(ram)),
+            Operation::DmaFree { buffer } => self.aliases.going(Mapping::Buffer(buffer)),
             _ => {}
         }
         let coverage = self.coverage.on_mut(self.backend);
@@ -180,6 +199,27 @@ impl Scene {
         }
         self.under_way += 1;
         self.seats[usize::from(cpu)] = Seat::Call(flight);
+    }
+
+    /// A device reads or writes, at once and on no CPU.
+    pub(super) fn device(&mut self, subject: &mut dyn Subject, event: u16, call: Call) {
+        self.begin_call(subject, Reference::DEVICE, event, call);
+        let outcome = subject.device(call.operation);
+        self.ended(subject.bus(), Reference::DEVICE, outcome);
+    }
+
+    /// The other domain looks whether its memory is what it was, takes what was given away, and writes to all it has.
+    pub(super) fn touch(&mut self, subject: &mut dyn Subject) {
+        if !self.no_alias {
+            return;
+        }
+        let changed = self.other_domain.look(subject.bus()).filter(|_| self.checks.observational);
+        subject.other_domain_takes();
+        let reached = other_domain::translations(subject.bus()).filter(|_| self.checks.eager);
+        self.other_domain.write(subject.bus());
+        if let Some(breach) = changed.or(reached) {
+            self.find(breach, Reference::DEVICE, "touch");
+        }
     }
 
     fn end_call(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
@@ -220,6 +260,11 @@ impl Scene {
             (Operation::MapRam { ram, .. }, Outcome::Mapped(range)) => {
                 self.made(flight, Mapping::Ram(ram), range);
             }
+            (Operation::DmaAlloc { buffer, .. }, Outcome::Mapped(range)) => {
+                self.made(flight, Mapping::Buffer(buffer), range);
+            }
+            (Operation::DmaAlloc { .. }, _) => self.failed_buffer = self.aliases.tick(),
+            (Operation::DmaFree { buffer }, _) => self.aliases.gone(Mapping::Buffer(buffer)),
             (Operation::Vunmap { area }, _) => self.aliases.gone(Mapping::Area(area)),
             (Operation::UnmapRam { ram }, _) => self.aliases.gone(Mapping::Ram(ram)),
             _ => {}
@@ -237,6 +282,9 @@ impl Scene {
     /// The eager checks at the end of a call.
     fn look(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
         let of_this = match (flight.call.operation, outcome) {
+            (Operation::DmaAlloc { .. }, Outcome::Mapped(range)) if flight.known == 0 => {
+                Some(range_reuse::hole(range))
+            }
             (_, Outcome::Mapped(range)) => range_reuse::check(bus, range, flight.frames()),
             (Operation::DrainAliases, Outcome::Done) => self.look_after_drain(bus, flight),
             (Operation::MakeTable { .. }, Outcome::Done) if self.no_alias && self.under_way == 0 => {
@@ -251,7 +299,11 @@ impl Scene {
     }
 
     fn look_after_drain(&mut self, bus: &Bus, flight: &Flight) -> Option<Breach> {
-        let tables_only = drain::promises_tables_only(self.designs.drain);
+        // What a buffer that came to nothing has left behind lies where an alias lay before, and is known to nobody here.
+        if flight.began < self.failed_buffer {
+            return None;
+        }
+        let tables_only = drain::promises_tables_only(&self.designs, flight.call.irqs_off);
         let being_mapped = |frame: Frame| {
             self.seats.iter().any(|seat| matches!(seat, Seat::Call(other) if other.maps(frame)))
         };
@@ -321,8 +373,11 @@ impl Observer<Outcome> for Scene {
             return;
         }
         let seat = core::mem::replace(&mut self.seats[usize::from(cpu)], Seat::Idle);
-        if let Seat::Call(flight) = seat {
+        if let Seat::Call(mut flight) = seat {
             self.under_way -= 1;
+            if let (Operation::DmaAlloc { .. }, Outcome::Mapped(range)) = (flight.call.operation, outcome) {
+                flight.beneath(bus, range);
+            }
             if let Some(breach) = self.end_call(bus, &flight, outcome) {
                 self.find(breach, cpu, flight.call.operation.name());
             }

@@ -14,7 +14,7 @@ use core::fmt;
 
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::{AreaSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot};
 
 use crate::combinations;
 
@@ -144,6 +144,7 @@ enum Record {
 fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
     let call = |verb: Verb| Action::Call { verb, irqs_off: lane >> 2 & 7 == 1 && verb.takes_irqs_off() };
     let (page, first, count) = (PageSlot::new(a), PageSlot::new(a & 15), (a >> 4 & 7) + 1);
+    let buffer = BufferSlot::new(a & 15);
     let action = match Tag::of(tag) {
         Tag::AllocPage => call(Verb::AllocPage { page }),
         Tag::FreePage => call(Verb::FreePage { page }),
@@ -152,17 +153,22 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         Tag::MapRam => call(Verb::MapRam { first, count, ram: RamSlot::new(b) }),
         Tag::UnmapRam => call(Verb::UnmapRam { ram: RamSlot::new(a) }),
         Tag::DrainAliases => call(Verb::DrainAliases),
-        Tag::Read => call(Verb::Read { place: decode_place(a) }),
-        Tag::Write => call(Verb::Write { place: decode_place(a) }),
+        Tag::Read => call(Verb::Read { place: decode_place(a, b) }),
+        Tag::Write => call(Verb::Write { place: decode_place(a, b) }),
         Tag::MakeTable => call(Verb::MakeTable { page }),
         Tag::UnmakeTable => call(Verb::UnmakeTable { page }),
+        Tag::DmaAlloc => call(Verb::DmaAlloc { first, count, buffer: BufferSlot::new(b) }),
+        Tag::DmaFree => call(Verb::DmaFree { buffer }),
+        Tag::DeviceRead => call(Verb::DeviceRead { buffer, page: a >> 5 }),
+        Tag::DeviceWrite => call(Verb::DeviceWrite { buffer, page: a >> 5 }),
         Tag::Continue => Action::Continue,
         Tag::Deliver => Action::Deliver { from: (a % (MAX_CPUS + 1)).checked_sub(1).map(|cpu| cpu % cpus) },
-        Tag::Fill => Action::Fill { place: decode_place(a) },
+        Tag::Fill => Action::Fill { place: decode_place(a, b) },
         Tag::DrainStores => Action::DrainStores { count: a % MAX_STORES + 1 },
         Tag::GracePeriod => Action::GracePeriod,
         Tag::RunWork => Action::RunWork,
         Tag::Designs => return Record::Designs([lane, a, b]),
+        Tag::Touch => Action::Touch,
         Tag::PauseAt => return Record::Pause(Pause::At(u16::from(lane).max(1))),
         Tag::PauseAtFar => return Record::Pause(Pause::At(u16::from_le_bytes([a, b]).max(1))),
         Tag::PauseBefore => {
@@ -192,12 +198,17 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             Verb::MapRam { first, count, ram } => [pages(first, count), ram.number()],
             Verb::UnmapRam { ram } => [ram.number(), 0],
             Verb::DrainAliases => [0, 0],
-            Verb::Read { place } | Verb::Write { place } => [encode_place(place), 0],
+            Verb::Read { place } | Verb::Write { place } => encode_place(place),
+            Verb::DmaAlloc { first, count, buffer } => [pages(first, count), buffer.number()],
+            Verb::DmaFree { buffer } => [buffer.number(), 0],
+            Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
+                [buffer.number() | page << 5, 0]
+            }
         },
         Action::Deliver { from } => [from.map_or(0, |cpu| cpu % cpus + 1), 0],
-        Action::Fill { place } => [encode_place(place), 0],
+        Action::Fill { place } => encode_place(place),
         Action::DrainStores { count } => [count.clamp(1, MAX_STORES) - 1, 0],
-        Action::Continue | Action::GracePeriod | Action::RunWork => [0, 0],
+        Action::Continue | Action::GracePeriod | Action::RunWork | Action::Touch => [0, 0],
     };
     [action.tag().number(), cpu | u8::from(irqs_off) << 2, a, b]
 }
@@ -218,8 +229,11 @@ fn encode_pause(pause: Pause) -> [u8; STRIDE] {
     }
 }
 
-fn decode_place(byte: u8) -> Place {
-    let mapping = if byte & 16 == 0 {
+/// A place: slot, page, and a bit for the kind of mapping in the first byte; in the second, whether it is a buffer.
+fn decode_place(byte: u8, kind: u8) -> Place {
+    let mapping = if kind & 7 == 1 {
+        Mapping::Buffer(BufferSlot::new(byte & 15))
+    } else if byte & 16 == 0 {
         Mapping::Area(AreaSlot::new(byte & 15))
     } else {
         Mapping::Ram(RamSlot::new(byte & 15))
@@ -227,12 +241,13 @@ fn decode_place(byte: u8) -> Place {
     Place { mapping, page: byte >> 5 }
 }
 
-fn encode_place(place: Place) -> u8 {
-    let slot = match place.mapping {
-        Mapping::Area(slot) => slot.number(),
-        Mapping::Ram(slot) => slot.number() | 16,
+fn encode_place(place: Place) -> [u8; 2] {
+    let [slot, kind] = match place.mapping {
+        Mapping::Area(slot) => [slot.number(), 0],
+        Mapping::Ram(slot) => [slot.number() | 16, 0],
+        Mapping::Buffer(slot) => [slot.number(), 1],
     };
-    slot | place.page << 5
+    [slot | place.page << 5, kind]
 }
 
 /// The family of a tag if there is one, else any family: text can only name those that exist.

@@ -17,6 +17,9 @@ pub(super) const TAGS: &[(u8, &str, &str)] = &[
     (9, "table_drain", "never"),
     (10, "kernel_flush", "hypercall"),
     (24, "unmap_flush", "eager"),
+    (40, "irqs_off_drain", "tables-only"),
+    (41, "dma_drain", "flush"),
+    (42, "dma_drain", "never"),
 ];
 
 /// How many choices one record holds.

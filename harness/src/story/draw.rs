@@ -4,7 +4,7 @@
 
 use impls::Designs;
 use machine::{Family, Pause, Point, PointKind};
-use oracle::vocabulary::{AreaSlot, Mapping, PageSlot, Place, RamSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot};
 
 use crate::combinations;
 
@@ -13,7 +13,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 17] = [
+pub(super) const USUAL: [(Tag, usize); 22] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -31,7 +31,16 @@ pub(super) const USUAL: [(Tag, usize); 17] = [
     (Tag::DrainStores, 2),
     (Tag::GracePeriod, 1),
     (Tag::RunWork, 3),
+    (Tag::DmaAlloc, 8),
+    (Tag::DmaFree, 6),
+    (Tag::DeviceRead, 3),
+    (Tag::DeviceWrite, 3),
+    (Tag::Touch, 4),
 ];
+
+/// What is about buffers for DMA, of which most stories know nothing.
+pub(super) const ABOUT_DMA: [Tag; 5] =
+    [Tag::DmaAlloc, Tag::DmaFree, Tag::DeviceRead, Tag::DeviceWrite, Tag::Touch];
 
 /// The weights of [`USUAL`].
 pub(super) const USUAL_WEIGHTS: [usize; USUAL.len()] = {
@@ -88,9 +97,12 @@ impl Draw<'_> {
             Tag::DrainStores => Action::DrainStores { count: self.dice.geometric(2, 8) as u8 },
             Tag::GracePeriod => Action::GracePeriod,
             Tag::RunWork => Action::RunWork,
+            Tag::Touch => Action::Touch,
             _ => {
                 let verb = self.verb(tag)?;
-                let irqs_off = verb.takes_irqs_off() && self.dice.percent(self.irqs_off);
+                // Drivers do it with interrupts off as often as not.
+                let often = if matches!(tag, Tag::DmaAlloc | Tag::DmaFree) { 50 } else { 0 };
+                let irqs_off = verb.takes_irqs_off() && self.dice.percent(self.irqs_off.max(often));
                 Action::Call { verb, irqs_off }
             }
         })
@@ -131,6 +143,23 @@ impl Draw<'_> {
             Tag::DrainAliases => Verb::DrainAliases,
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
             Tag::Write => Verb::Write { place: self.place(|slots| slots.live)? },
+            Tag::DmaAlloc => {
+                let first = self.page(unmapped)?;
+                let buffer = BufferSlot::new(slots.buffers.free.from(0)?);
+                Verb::DmaAlloc { first, count: self.count(), buffer }
+            }
+            Tag::DmaFree => {
+                let unused = slots.buffers.live.without(slots.buffers.used);
+                Verb::DmaFree { buffer: BufferSlot::new(self.near(self.buffer_in_focus(), unused)?) }
+            }
+            Tag::DeviceRead => {
+                let (buffer, page) = self.page_of_buffer()?;
+                Verb::DeviceRead { buffer, page }
+            }
+            Tag::DeviceWrite => {
+                let (buffer, page) = self.page_of_buffer()?;
+                Verb::DeviceWrite { buffer, page }
+            }
             _ => return None,
         })
     }
@@ -153,21 +182,41 @@ impl Draw<'_> {
         }
     }
 
+    fn buffer_in_focus(&self) -> Option<u8> {
+        match self.focus {
+            Some(Mapping::Buffer(buffer)) => Some(buffer.number()),
+            _ => None,
+        }
+    }
+
+    fn page_of_buffer(&mut self) -> Option<(BufferSlot, u8)> {
+        let buffer = self.near(self.buffer_in_focus(), self.slots.buffers.live)?;
+        Some((BufferSlot::new(buffer), self.page_within()))
+    }
+
+    fn page_within(&mut self) -> u8 {
+        if self.dice.percent(60) { 0 } else { self.dice.below(4) as u8 }
+    }
+
     fn place(&mut self, set: impl Fn(&MapSlots) -> SlotSet) -> Option<Place> {
         let (areas, rams) = (set(&self.slots.areas), set(&self.slots.rams));
+        let buffers = set(&self.slots.buffers);
         let focus = self.focus.filter(|focus| match focus {
             Mapping::Area(area) => areas.contains(area.number()),
             Mapping::Ram(ram) => rams.contains(ram.number()),
+            Mapping::Buffer(buffer) => buffers.contains(buffer.number()),
         });
-        let both = areas.len() + rams.len();
+        let (count, both) = (areas.len() + rams.len() + buffers.len(), areas.len() + rams.len());
         let mapping = match focus {
             Some(mapping) if self.dice.percent(60) => mapping,
-            _ if both == 0 => return None,
-            _ if self.dice.below(both) < areas.len() => Mapping::Area(AreaSlot::new(self.dice.slot(areas)?)),
-            _ => Mapping::Ram(RamSlot::new(self.dice.slot(rams)?)),
+            _ if count == 0 => return None,
+            _ => match self.dice.below(count) {
+                number if number < areas.len() => Mapping::Area(AreaSlot::new(self.dice.slot(areas)?)),
+                number if number < both => Mapping::Ram(RamSlot::new(self.dice.slot(rams)?)),
+                _ => Mapping::Buffer(BufferSlot::new(self.dice.slot(buffers)?)),
+            },
         };
-        let page = if self.dice.percent(60) { 0 } else { self.dice.below(4) as u8 };
-        Some(Place { mapping, page })
+        Some(Place { mapping, page: self.page_within() })
     }
 }
 

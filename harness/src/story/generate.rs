@@ -11,7 +11,7 @@ use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{Mapping, Operation};
 
 use super::dice::Dice;
-use super::draw::{self, Draw, USUAL};
+use super::draw::{self, ABOUT_DMA, Draw, USUAL};
 use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told, Verb};
 
 /// The most events of a story that is generated.
@@ -44,6 +44,8 @@ struct Wish {
 #[derive(Clone, Debug)]
 struct Swarm {
     weights: [usize; USUAL.len()],
+    /// It knows of buffers for DMA.
+    dma: bool,
     /// In percent: how often an event that can pause does.
     pauses: usize,
     /// The mean number of points before a pause.
@@ -156,7 +158,7 @@ impl Generator {
             }
             into.events.push(event);
             so_far.take_note(&event, &told);
-            self.wish(&told, into.header.cpus);
+            self.wish(&told, into.header.cpus, swarm.dma);
         }
     }
 
@@ -183,8 +185,8 @@ impl Generator {
         if wish.is_none() && so_far.is_idle(tag, paused) && !draw.dice.percent(10) {
             return None;
         }
-        let held = slots.areas.live.len() + slots.rams.live.len();
-        if matches!(tag, Tag::Vmap | Tag::MapRam) && held >= swarm.mappings {
+        let held = slots.areas.live.len() + slots.rams.live.len() + slots.buffers.live.len();
+        if matches!(tag, Tag::Vmap | Tag::MapRam | Tag::DmaAlloc) && held >= swarm.mappings {
             return None;
         }
         let mut event = draw.event(tag, cpu)?;
@@ -206,7 +208,7 @@ impl Generator {
     }
 
     /// What usually follows this event.
-    fn wish(&mut self, told: &Told, cpus: u8) {
+    fn wish(&mut self, told: &Told, cpus: u8, dma: bool) {
         let cpu = told.cpu;
         let dice = &mut self.dice;
         let step = if cpus > 1 { dice.between(1, usize::from(cpus) - 1) as u8 } else { 0 };
@@ -265,11 +267,12 @@ impl Generator {
                     let unmap = match place.mapping {
                         Mapping::Area(_) => Tag::Vunmap,
                         Mapping::Ram(_) => Tag::UnmapRam,
+                        Mapping::Buffer(_) => Tag::DmaFree,
                     };
                     Some((unmap, any))
                 }
                 Operation::Vunmap { .. } | Operation::UnmapRam { .. } => {
-                    const NEXT: [Tag; 7] = [
+                    const NEXT: [Tag; 8] = [
                         Tag::DrainAliases,
                         Tag::DrainAliases,
                         Tag::Vmap,
@@ -277,9 +280,20 @@ impl Generator {
                         Tag::FreePage,
                         Tag::MakeTable,
                         Tag::Fill,
+                        Tag::DmaAlloc,
                     ];
-                    Some((dice.pick(&NEXT), any))
+                    Some((dice.pick(&NEXT), any)).filter(|(tag, _)| dma || *tag != Tag::DmaAlloc)
                 }
+                Operation::DmaAlloc { .. } => {
+                    const NEXT: [Tag; 6] =
+                        [Tag::Write, Tag::DeviceRead, Tag::DeviceWrite, Tag::Read, Tag::Touch, Tag::DmaFree];
+                    Some((dice.pick(&NEXT), other))
+                }
+                Operation::DmaFree { .. } => {
+                    Some((dice.pick(&[Tag::DmaAlloc, Tag::Touch, Tag::DrainAliases]), any))
+                }
+                Operation::DeviceRead { .. } => Some((Tag::Write, any)),
+                Operation::DeviceWrite { .. } => Some((Tag::Read, any)),
                 Operation::DrainAliases => Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any)),
                 Operation::FreePage { .. } => Some((Tag::AllocPage, any)),
                 Operation::AllocPage { .. } => {
@@ -305,6 +319,10 @@ fn subject(told: &Told) -> Option<Mapping> {
             Operation::Vmap { area, .. } | Operation::Vunmap { area } => Some(Mapping::Area(area)),
             Operation::MapRam { ram, .. } | Operation::UnmapRam { ram } => Some(Mapping::Ram(ram)),
             Operation::Read { place } | Operation::Write { place, .. } => Some(place.mapping),
+            Operation::DmaAlloc { buffer, .. }
+            | Operation::DmaFree { buffer }
+            | Operation::DeviceRead { buffer, .. }
+            | Operation::DeviceWrite { buffer, .. } => Some(Mapping::Buffer(buffer)),
             _ => None,
         },
         _ => None,
@@ -353,6 +371,12 @@ impl Swarm {
                 *weight = 0;
             }
         }
+        let dma = dice.percent(35);
+        for (weight, _) in
+            weights.iter_mut().zip(USUAL).filter(|(_, (tag, _))| !dma && ABOUT_DMA.contains(tag))
+        {
+            *weight = 0;
+        }
         // Without a mapping there is little to tell.
         if weights[2] + weights[4] == 0 {
             weights[2 + 2 * dice.below(2)] = 8;
@@ -360,6 +384,7 @@ impl Swarm {
         let roomy = header.sizes != Sizes::Tiny;
         Self {
             weights,
+            dma,
             pauses: dice.pick(&[0, 10, 25, 25, 45]),
             depth: dice.pick(&[3, 8, 20, 40]),
             follow: dice.pick(&[0, 30, 60, 80]),

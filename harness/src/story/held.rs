@@ -3,7 +3,7 @@
 
 use impls::Sizes;
 use oracle::vocabulary::{
-    AreaSlot, MAX_PAGES, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
 };
 
 use super::Verb;
@@ -21,6 +21,7 @@ pub(super) struct Held {
     mappings: [u8; SLOTS as usize],
     areas: Maps,
     rams: Maps,
+    buffers: Maps,
 }
 
 /// The mappings of one kind.
@@ -53,6 +54,7 @@ impl Held {
             mappings: [0; SLOTS as usize],
             areas: maps,
             rams: maps,
+            buffers: maps,
         }
     }
 
@@ -65,6 +67,7 @@ impl Held {
             mapped_pages: self.mapped_pages,
             areas: self.areas.slots,
             rams: self.rams.slots,
+            buffers: self.buffers.slots,
         }
     }
 
@@ -93,8 +96,28 @@ impl Held {
             }
             Verb::DrainAliases => Operation::DrainAliases,
             Verb::Read { place } => Operation::Read { place: self.place(place)? },
-            Verb::Write { place } => {
-                Operation::Write { place: self.place(place)?, token: Token(u32::from(index) + 1) }
+            Verb::Write { place } => Operation::Write { place: self.place(place)?, token: token(index) },
+            Verb::DmaAlloc { first, count, buffer } => {
+                let slot = self.buffers.slots.free.from(buffer.number())?;
+                Operation::DmaAlloc {
+                    pages: self.unmapped_list(first, count)?,
+                    buffer: BufferSlot::new(slot),
+                }
+            }
+            Verb::DmaFree { buffer } => {
+                let slot = self.buffers.unused(buffer.number())?;
+                let pages = self.buffers.pages[usize::from(slot)];
+                let alone = |page: &PageSlot| self.mappings[page.index()] == 1;
+                pages.as_slice().iter().all(alone).then_some(())?;
+                Operation::DmaFree { buffer: BufferSlot::new(slot) }
+            }
+            Verb::DeviceRead { buffer, page } => {
+                let (buffer, page) = self.page_of_buffer(buffer, page)?;
+                Operation::DeviceRead { buffer, page }
+            }
+            Verb::DeviceWrite { buffer, page } => {
+                let (buffer, page) = self.page_of_buffer(buffer, page)?;
+                Operation::DeviceWrite { buffer, page, token: token(index) }
             }
         })
     }
@@ -118,6 +141,23 @@ impl Held {
         Some(PageList::new(self.pages.all_from(first.number()).take(count).map(PageSlot::new)))
     }
 
+    /// So many pages that nothing maps from this slot on, or as many as there are.
+    fn unmapped_list(&self, first: PageSlot, count: u8) -> Option<PageList> {
+        let unmapped = self.pages.without(self.mapped_pages);
+        let first = self.page(first, unmapped)?;
+        let count = usize::from(count).clamp(1, MAX_PAGES);
+        Some(PageList::new(unmapped.all_from(first.number()).take(count).map(PageSlot::new)))
+    }
+
+    fn page_of_buffer(&self, buffer: BufferSlot, page: u8) -> Option<(BufferSlot, u8)> {
+        let Place { mapping: Mapping::Buffer(buffer), page } =
+            self.place(Place { mapping: Mapping::Buffer(buffer), page })?
+        else {
+            unreachable!("a slot stands for one of its kind")
+        };
+        Some((buffer, page))
+    }
+
     fn place(&self, place: Place) -> Option<Place> {
         let (maps, slot) = self.maps(place.mapping);
         let slot = maps.live(slot)?;
@@ -137,6 +177,7 @@ impl Held {
         match mapping {
             Mapping::Area(area) => (&self.areas, area.number()),
             Mapping::Ram(ram) => (&self.rams, ram.number()),
+            Mapping::Buffer(buffer) => (&self.buffers, buffer.number()),
         }
     }
 
@@ -144,6 +185,7 @@ impl Held {
         match mapping {
             Mapping::Area(area) => (&mut self.areas, area.number()),
             Mapping::Ram(ram) => (&mut self.rams, ram.number()),
+            Mapping::Buffer(buffer) => (&mut self.buffers, buffer.number()),
         }
     }
 
@@ -157,13 +199,21 @@ impl Held {
             Operation::UnmakeTable { page } => self.tables.set(page.number(), false),
             Operation::Vmap { pages, area } => self.begin_map(Mapping::Area(area), pages),
             Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
+            Operation::DmaAlloc { pages, buffer } => {
+                self.begin_map(Mapping::Buffer(buffer), pages);
+                self.lend(&pages, true);
+            }
+            Operation::DmaFree { buffer } => {
+                self.buffers.slots.live.set(buffer.number(), false);
+                let pages = self.buffers.pages[buffer.index()];
+                self.lend(&pages, true);
+            }
+            Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
+                self.begin_access(Mapping::Buffer(buffer));
+            }
             Operation::Vunmap { area } => self.areas.slots.live.set(area.number(), false),
             Operation::UnmapRam { ram } => self.rams.slots.live.set(ram.number(), false),
-            Operation::Read { place } | Operation::Write { place, .. } => {
-                let (maps, slot) = self.maps_mut(place.mapping);
-                maps.users[usize::from(slot)] += 1;
-                maps.slots.used.set(slot, true);
-            }
+            Operation::Read { place } | Operation::Write { place, .. } => self.begin_access(place.mapping),
             Operation::DrainAliases => {}
         }
     }
@@ -180,14 +230,41 @@ impl Held {
             Operation::MapRam { ram, .. } => self.rams.hand_out(ram.number()),
             Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
-            Operation::Read { place } | Operation::Write { place, .. } => {
-                let (maps, slot) = self.maps_mut(place.mapping);
-                let users = &mut maps.users[usize::from(slot)];
-                *users -= 1;
-                let used = *users > 0;
-                maps.slots.used.set(slot, used);
+            Operation::Read { place } | Operation::Write { place, .. } => self.end_access(place.mapping),
+            Operation::DmaAlloc { pages, buffer } => {
+                self.buffers.hand_out(buffer.number());
+                self.lend(&pages, false);
+            }
+            Operation::DmaFree { buffer } => {
+                self.end_unmap(Mapping::Buffer(buffer));
+                let pages = self.buffers.pages[buffer.index()];
+                self.lend(&pages, false);
+            }
+            Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
+                self.end_access(Mapping::Buffer(buffer));
             }
             Operation::DrainAliases => {}
+        }
+    }
+
+    fn begin_access(&mut self, mapping: Mapping) {
+        let (maps, slot) = self.maps_mut(mapping);
+        maps.users[usize::from(slot)] += 1;
+        maps.slots.used.set(slot, true);
+    }
+
+    fn end_access(&mut self, mapping: Mapping) {
+        let (maps, slot) = self.maps_mut(mapping);
+        let users = &mut maps.users[usize::from(slot)];
+        *users -= 1;
+        let used = *users > 0;
+        maps.slots.used.set(slot, used);
+    }
+
+    /// While the frames beneath them change nobody may use these pages; and from then on again.
+    fn lend(&mut self, pages: &PageList, busy: bool) {
+        for page in pages.as_slice() {
+            self.pages.set(page.number(), !busy);
         }
     }
 
@@ -231,10 +308,16 @@ impl Maps {
     }
 }
 
+/// What the write of this event leaves behind.
+fn token(index: u16) -> Token {
+    Token(u32::from(index) + 1)
+}
+
 /// The mapping of the same kind in another slot.
 fn like(mapping: Mapping, slot: u8) -> Mapping {
     match mapping {
         Mapping::Area(_) => Mapping::Area(AreaSlot::new(slot)),
         Mapping::Ram(_) => Mapping::Ram(RamSlot::new(slot)),
+        Mapping::Buffer(_) => Mapping::Buffer(BufferSlot::new(slot)),
     }
 }

@@ -25,7 +25,7 @@ mod text;
 
 use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
-use oracle::vocabulary::{AreaSlot, PageSlot, Place, RamSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, PageSlot, Place, RamSlot};
 
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
 pub use document::{Document, Under};
@@ -142,22 +142,36 @@ pub enum Action {
     GracePeriod,
     /// Deferred work that is queued runs on this CPU.
     RunWork,
+    /// Another domain takes the frames that were given away, looks at what it has and writes to it.
+    Touch,
 }
 
 impl Action {
     /// Whether it happens on a CPU, rather than to all of them.
     pub const fn has_cpu(&self) -> bool {
-        !matches!(self, Self::GracePeriod)
+        match self {
+            Self::GracePeriod | Self::Touch => false,
+            Self::Call { verb, .. } => !verb.is_of_a_device(),
+            _ => true,
+        }
     }
 
     /// Whether it runs code of the kernel, which can be paused.
     pub const fn takes_pause(&self) -> bool {
-        matches!(self, Self::Call { .. } | Self::Continue | Self::Deliver { .. } | Self::RunWork)
+        match self {
+            Self::Call { verb, .. } => !verb.is_of_a_device(),
+            Self::Continue | Self::Deliver { .. } | Self::RunWork => true,
+            _ => false,
+        }
     }
 
     /// Whether it starts something anew on its CPU, so that what is paused there is continued first.
     pub const fn begins(&self) -> bool {
-        matches!(self, Self::Call { .. } | Self::RunWork)
+        match self {
+            Self::Call { verb, .. } => !verb.is_of_a_device(),
+            Self::RunWork => true,
+            _ => false,
+        }
     }
 
     /// The word for it in the text form.
@@ -229,6 +243,34 @@ pub enum Verb {
         /// The table.
         page: PageSlot,
     },
+    /// See [`oracle::vocabulary::Operation::DmaAlloc`].
+    DmaAlloc {
+        /// The first page.
+        first: PageSlot,
+        /// How many live and unmapped pages from there on, 1 to [`oracle::vocabulary::MAX_PAGES`].
+        count: u8,
+        /// The slot for the buffer.
+        buffer: BufferSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::DmaFree`].
+    DmaFree {
+        /// The buffer.
+        buffer: BufferSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::DeviceRead`].
+    DeviceRead {
+        /// The buffer.
+        buffer: BufferSlot,
+        /// The page, which wraps at the length of the buffer.
+        page: u8,
+    },
+    /// See [`oracle::vocabulary::Operation::DeviceWrite`].
+    DeviceWrite {
+        /// The buffer.
+        buffer: BufferSlot,
+        /// The page, which wraps at the length of the buffer.
+        page: u8,
+    },
 }
 
 impl Verb {
@@ -241,6 +283,13 @@ impl Verb {
                 | Self::Read { .. }
                 | Self::Write { .. }
                 | Self::DrainAliases
+                | Self::DmaAlloc { .. }
+                | Self::DmaFree { .. }
         )
+    }
+
+    /// Whether a device does it, and no CPU.
+    pub const fn is_of_a_device(&self) -> bool {
+        matches!(self, Self::DeviceRead { .. } | Self::DeviceWrite { .. })
     }
 }

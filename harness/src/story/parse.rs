@@ -2,12 +2,12 @@
 
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::{AreaSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
+use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
 
 use crate::combinations;
 
 use super::line::{Line, Parsed, Word, decimal, syntax};
-use super::text::CALM;
+use super::text::{CALM, OTHER_DOMAIN};
 use super::{
     Action, BACKENDS, Backends, Document, Event, Header, MAX_CPUS, MAX_RECORDS, MAX_STORES, ReadError,
     TEMPERAMENTS, Tag, VERSION, Verb,
@@ -182,7 +182,14 @@ fn backends(line: &mut Line<'_>) -> Parsed<Backends> {
 
 fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
     let first = line.word("an event")?;
-    let (cpu, word) = if first.text == Tag::GracePeriod.word() {
+    let alone = |word: Word<'_>| Tag::of_word(word.text).is_some_and(Tag::is_on_no_cpu);
+    let (cpu, word) = if first.text == OTHER_DOMAIN {
+        let word = line.word("touch")?;
+        if word.text != Tag::Touch.word() {
+            return Err(line.error(word, "touch"));
+        }
+        (0, word)
+    } else if alone(first) && first.text != Tag::Touch.word() {
         (0, first)
     } else if first.text == "under" {
         return Err(line.error(first, "\"under\" lines before the header, events after it"));
@@ -190,8 +197,9 @@ fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
         (cpu(line, first, cpus)?, line.word(OPERATION)?)
     };
     let tag = Tag::of_word(word.text).ok_or_else(|| line.error(word, OPERATION))?;
-    if tag == Tag::GracePeriod && word.column != first.column {
-        return Err(line.error(word, "grace-period without a CPU, or another operation"));
+    if alone(word) && word.column != first.column && first.text != OTHER_DOMAIN {
+        let where_to = if tag == Tag::Touch { "after d1" } else { "without a CPU" };
+        return Err(line.error(word, &format!("{} {where_to}, or another operation", word.text)));
     }
     let mut action = action(line, tag, cpus)?;
     if let Action::Call { verb, irqs_off } = &mut action
@@ -237,6 +245,24 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         Tag::DrainAliases => call(Verb::DrainAliases),
         Tag::Read => call(Verb::Read { place: place(line)? }),
         Tag::Write => call(Verb::Write { place: place(line)? }),
+        Tag::DmaAlloc => {
+            let (first, count) = pages(line)?;
+            line.keyword("->")?;
+            call(Verb::DmaAlloc { first, count, buffer: buffer(line)? })
+        }
+        Tag::DmaFree => call(Verb::DmaFree { buffer: buffer(line)? }),
+        Tag::DeviceRead | Tag::DeviceWrite => {
+            let expected = "a page of a buffer, like b0+1";
+            let word = line.peek();
+            let Place { mapping: Mapping::Buffer(buffer), page } = place(line)? else {
+                return Err(word.map_or_else(|| line.at_end(expected), |word| line.error(word, expected)));
+            };
+            call(if tag == Tag::DeviceRead {
+                Verb::DeviceRead { buffer, page }
+            } else {
+                Verb::DeviceWrite { buffer, page }
+            })
+        }
         Tag::Continue => Action::Continue,
         Tag::Deliver => {
             let from = if line.optional("from") {
@@ -253,6 +279,7 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         }
         Tag::GracePeriod => Action::GracePeriod,
         Tag::RunWork => Action::RunWork,
+        Tag::Touch => Action::Touch,
         Tag::PauseAt | Tag::PauseAtFar | Tag::PauseBefore | Tag::Designs => {
             unreachable!("its word begins no event")
         }
@@ -319,6 +346,11 @@ fn ram(line: &mut Line<'_>) -> Parsed<RamSlot> {
     Ok(RamSlot::new(slot(line, word, word.text, RamSlot::LETTER, "a map-ram slot")?))
 }
 
+fn buffer(line: &mut Line<'_>) -> Parsed<BufferSlot> {
+    let word = line.word("a buffer slot like b3")?;
+    Ok(BufferSlot::new(slot(line, word, word.text, BufferSlot::LETTER, "a buffer slot")?))
+}
+
 /// The number of a slot, which is the whole of `text`, a part of the word.
 fn slot(line: &Line<'_>, word: Word<'_>, text: &str, letter: char, what: &str) -> Parsed<u8> {
     match text.strip_prefix(letter).and_then(decimal::<u8>) {
@@ -342,7 +374,7 @@ fn pages(line: &mut Line<'_>) -> Parsed<(PageSlot, u8)> {
     }
 }
 
-/// A page of a mapping: `a0+1` or `r2+0`.
+/// A page of a mapping: `a0+1`, `r2+0` or `b0+1`.
 fn place(line: &mut Line<'_>) -> Parsed<Place> {
     let expected = "a page of a mapping, like a0+1 or r2+0";
     let word = line.word(expected)?;
@@ -353,6 +385,8 @@ fn place(line: &mut Line<'_>) -> Parsed<Place> {
         Mapping::Area(AreaSlot::new(slot(line, word, mapping, AreaSlot::LETTER, "an area slot")?))
     } else if mapping.starts_with(RamSlot::LETTER) {
         Mapping::Ram(RamSlot::new(slot(line, word, mapping, RamSlot::LETTER, "a map-ram slot")?))
+    } else if mapping.starts_with(BufferSlot::LETTER) {
+        Mapping::Buffer(BufferSlot::new(slot(line, word, mapping, BufferSlot::LETTER, "a buffer slot")?))
     } else {
         return Err(line.error(word, expected));
     };

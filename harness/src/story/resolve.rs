@@ -64,6 +64,8 @@ pub enum ResolvedAction {
     GracePeriod,
     /// Deferred work runs on this CPU. What is paused there goes on first, to its end.
     RunWork,
+    /// Another domain takes the frames that were given away, looks at what it has and writes to it.
+    Touch,
 }
 
 impl Story {
@@ -117,6 +119,7 @@ impl Told {
             ResolvedAction::DrainStores { count } => Action::DrainStores { count },
             ResolvedAction::GracePeriod => Action::GracePeriod,
             ResolvedAction::RunWork => Action::RunWork,
+            ResolvedAction::Touch => Action::Touch,
         };
         Some(Event { cpu: self.cpu, action, pause: self.pause })
     }
@@ -147,6 +150,13 @@ impl Verb {
             Operation::Write { place, .. } => Self::Write { place },
             Operation::MakeTable { page } => Self::MakeTable { page },
             Operation::UnmakeTable { page } => Self::UnmakeTable { page },
+            Operation::DmaAlloc { ref pages, buffer } => {
+                let (first, count) = list(pages);
+                Self::DmaAlloc { first, count, buffer }
+            }
+            Operation::DmaFree { buffer } => Self::DmaFree { buffer },
+            Operation::DeviceRead { buffer, page } => Self::DeviceRead { buffer, page },
+            Operation::DeviceWrite { buffer, page, .. } => Self::DeviceWrite { buffer, page },
         }
     }
 }

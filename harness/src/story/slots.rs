@@ -92,6 +92,8 @@ pub struct Slots {
     pub areas: MapSlots,
     /// The mappings of map-ram.
     pub rams: MapSlots,
+    /// The buffers.
+    pub buffers: MapSlots,
 }
 
 /// Which slots of one kind of mapping are in which state.

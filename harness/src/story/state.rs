@@ -58,6 +58,10 @@ impl State {
         }
         let stack = &mut self.paused[seat];
         match action {
+            ResolvedAction::Call(Call { operation, .. }) if operation.is_of_a_device() => {
+                self.held.begin(&operation);
+                self.held.end(&operation);
+            }
             ResolvedAction::Call(Call { operation, .. }) => {
                 stack.depth = 0;
                 self.held.begin(&operation);
@@ -122,6 +126,7 @@ impl State {
             Action::DrainStores { count } => ResolvedAction::DrainStores { count },
             Action::GracePeriod => ResolvedAction::GracePeriod,
             Action::RunWork => ResolvedAction::RunWork,
+            Action::Touch => ResolvedAction::Touch,
         }
     }
 }

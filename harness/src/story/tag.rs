@@ -61,6 +61,14 @@ tags! {
     MakeTable = 10, "make-table";
     /// [`Verb::UnmakeTable`].
     UnmakeTable = 11, "unmake-table";
+    /// [`Verb::DmaAlloc`].
+    DmaAlloc = 16, "dma-alloc";
+    /// [`Verb::DmaFree`].
+    DmaFree = 17, "dma-free";
+    /// [`Verb::DeviceRead`].
+    DeviceRead = 18, "device-read";
+    /// [`Verb::DeviceWrite`].
+    DeviceWrite = 19, "device-write";
     /// [`Action::Continue`].
     Continue = 128, "continue";
     /// [`Action::Deliver`].
@@ -73,6 +81,8 @@ tags! {
     GracePeriod = 132, "grace-period";
     /// [`Action::RunWork`].
     RunWork = 133, "run-work";
+    /// [`Action::Touch`].
+    Touch = 134, "touch";
     /// A pause by number, up to 255, of the event before.
     PauseAt = 192, "pause";
     /// A pause by any number, of the event before.
@@ -85,7 +95,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 19] = [
+    pub const STAND_INS: [Self; 24] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -105,6 +115,11 @@ impl Tag {
         Self::RunWork,
         Self::PauseAt,
         Self::PauseBefore,
+        Self::DmaAlloc,
+        Self::DmaFree,
+        Self::DeviceRead,
+        Self::DeviceWrite,
+        Self::Touch,
     ];
 
     /// The number that the bytes of a story hold.
@@ -127,6 +142,11 @@ impl Tag {
         !self.is_pause() && !matches!(self, Self::Designs)
     }
 
+    /// Whether the event happens on no CPU, and stands on a line without one.
+    pub const fn is_on_no_cpu(self) -> bool {
+        matches!(self, Self::GracePeriod | Self::DeviceRead | Self::DeviceWrite | Self::Touch)
+    }
+
     /// Whether the record modifies the event before it.
     pub const fn is_pause(self) -> bool {
         matches!(self, Self::PauseAt | Self::PauseAtFar | Self::PauseBefore)
@@ -144,6 +164,7 @@ impl Action {
             Self::DrainStores { .. } => Tag::DrainStores,
             Self::GracePeriod => Tag::GracePeriod,
             Self::RunWork => Tag::RunWork,
+            Self::Touch => Tag::Touch,
         }
     }
 }
@@ -163,6 +184,10 @@ impl Verb {
             Self::Write { .. } => Tag::Write,
             Self::MakeTable { .. } => Tag::MakeTable,
             Self::UnmakeTable { .. } => Tag::UnmakeTable,
+            Self::DmaAlloc { .. } => Tag::DmaAlloc,
+            Self::DmaFree { .. } => Tag::DmaFree,
+            Self::DeviceRead { .. } => Tag::DeviceRead,
+            Self::DeviceWrite { .. } => Tag::DeviceWrite,
         }
     }
 }

@@ -20,6 +20,9 @@ pub(super) const CALM: &str = "calm";
 /// The words for the backends.
 pub const BACKENDS: [(Backends, &str); 2] = [(Backends::NATIVE, "native"), (Backends::XEN, "xen")];
 
+/// The lane of the other domain.
+pub(super) const OTHER_DOMAIN: &str = "d1";
+
 /// Pauses stand in this column where the event before them leaves room, counted from 0.
 const PAUSE_COLUMN: usize = 28;
 
@@ -74,6 +77,8 @@ impl fmt::Display for Event {
         let mut f = Counted { inner: f, column: 0 };
         if self.action.has_cpu() {
             write!(f, "c{}  ", self.cpu)?;
+        } else if self.action == Action::Touch {
+            write!(f, "{OTHER_DOMAIN}  ")?;
         }
         write!(f, "{}", self.action)?;
         if let Some(pause) = self.pause {
@@ -108,7 +113,11 @@ impl fmt::Display for Action {
             Self::Deliver { from: Some(cpu) } => write!(f, " from c{cpu}"),
             Self::Fill { place } => write!(f, " {place}"),
             Self::DrainStores { count } => write!(f, " {count}"),
-            Self::Deliver { from: None } | Self::Continue | Self::GracePeriod | Self::RunWork => Ok(()),
+            Self::Deliver { from: None }
+            | Self::Continue
+            | Self::GracePeriod
+            | Self::RunWork
+            | Self::Touch => Ok(()),
         }
     }
 }
@@ -125,6 +134,11 @@ fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Verb::UnmapRam { ram } => write!(f, " {ram}"),
         Verb::DrainAliases => Ok(()),
         Verb::Read { place } | Verb::Write { place } => write!(f, " {place}"),
+        Verb::DmaAlloc { first, count, buffer } => write!(f, " {first}+{count} -> {buffer}"),
+        Verb::DmaFree { buffer } => write!(f, " {buffer}"),
+        Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
+            write!(f, " {buffer}+{page}")
+        }
     }
 }
 

@@ -38,17 +38,22 @@ impl Callers {
     fn is_mapped(&self, page: PageSlot) -> bool {
         let live = self.mappings.values().any(|pages| pages.contains(&page));
         live || self.in_progress().any(|operation| match operation {
-            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
-                pages.as_slice().contains(&page)
-            }
+            Operation::Vmap { pages, .. }
+            | Operation::MapRam { pages, .. }
+            | Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&page),
             _ => false,
         })
     }
 
     fn is_busy_page(&self, page: PageSlot) -> bool {
-        self.in_progress().any(|operation| {
-            matches!(operation, Operation::AllocPage { page: busy } | Operation::FreePage { page: busy }
-                | Operation::MakeTable { page: busy } | Operation::UnmakeTable { page: busy } if *busy == page)
+        self.in_progress().any(|operation| match operation {
+            Operation::AllocPage { page: busy }
+            | Operation::FreePage { page: busy }
+            | Operation::MakeTable { page: busy }
+            | Operation::UnmakeTable { page: busy } => *busy == page,
+            Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&page),
+            Operation::DmaFree { buffer } => self.mappings[&Mapping::Buffer(*buffer)].contains(&page),
+            _ => false,
         })
     }
 
@@ -56,6 +61,9 @@ impl Callers {
         self.in_progress().any(|operation| match operation {
             Operation::Vmap { area, .. } | Operation::Vunmap { area } => Mapping::Area(*area) == mapping,
             Operation::MapRam { ram, .. } | Operation::UnmapRam { ram } => Mapping::Ram(*ram) == mapping,
+            Operation::DmaAlloc { buffer, .. } | Operation::DmaFree { buffer } => {
+                Mapping::Buffer(*buffer) == mapping
+            }
             _ => false,
         })
     }
@@ -99,7 +107,35 @@ impl Callers {
             Operation::Write { place, token } => {
                 self.may_use(*place) && *token != Token::ZERO && self.tokens.insert(*token)
             }
+            Operation::DmaAlloc { pages, buffer } => {
+                self.may_map(Mapping::Buffer(*buffer), pages.as_slice())
+                    && pages.as_slice().iter().all(|page| !self.is_mapped(*page))
+            }
+            Operation::DmaFree { buffer } => {
+                let buffer = Mapping::Buffer(*buffer);
+                self.may_unmap(buffer) && self.mappings[&buffer].iter().all(|page| self.users(*page) == 1)
+            }
+            Operation::DeviceRead { buffer, page } => {
+                self.may_use(Place { mapping: Mapping::Buffer(*buffer), page: *page })
+            }
+            Operation::DeviceWrite { buffer, page, token } => {
+                self.may_use(Place { mapping: Mapping::Buffer(*buffer), page: *page })
+                    && *token != Token::ZERO
+                    && self.tokens.insert(*token)
+            }
         }
+    }
+
+    /// How many mappings of a page there are, finished or not.
+    fn users(&self, page: PageSlot) -> usize {
+        let standing = self.mappings.values().filter(|pages| pages.contains(&page)).count();
+        let coming = self.in_progress().filter(|operation| match operation {
+            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
+                pages.as_slice().contains(&page)
+            }
+            _ => false,
+        });
+        standing + coming.count()
     }
 
     fn may_unmap(&self, mapping: Mapping) -> bool {
@@ -122,7 +158,15 @@ impl Callers {
             Operation::MapRam { pages, ram } => self.hand_out(Mapping::Ram(*ram), pages.as_slice()),
             Operation::Vunmap { area } => drop(self.mappings.remove(&Mapping::Area(*area))),
             Operation::UnmapRam { ram } => drop(self.mappings.remove(&Mapping::Ram(*ram))),
-            Operation::DrainAliases | Operation::Read { .. } | Operation::Write { .. } => {}
+            Operation::DmaAlloc { pages, buffer } => {
+                self.hand_out(Mapping::Buffer(*buffer), pages.as_slice());
+            }
+            Operation::DmaFree { buffer } => drop(self.mappings.remove(&Mapping::Buffer(*buffer))),
+            Operation::DrainAliases
+            | Operation::Read { .. }
+            | Operation::Write { .. }
+            | Operation::DeviceRead { .. }
+            | Operation::DeviceWrite { .. } => {}
         }
     }
 
@@ -134,6 +178,11 @@ impl Callers {
     /// Whether the caller may do this now; it is done.
     fn takes(&mut self, told: &Told) -> bool {
         let cpu = usize::from(told.cpu);
+        if let ResolvedAction::Call(call) = told.action
+            && call.operation.is_of_a_device()
+        {
+            return self.may(&call.operation) && told.pause.is_none() && !call.irqs_off;
+        }
         if matches!(told.action, ResolvedAction::Call(_) | ResolvedAction::RunWork) {
             while let Some(ended) = self.progress[cpu].pop() {
                 if let Some(operation) = ended {
@@ -152,7 +201,9 @@ impl Callers {
             ResolvedAction::Fill { place } => {
                 (self.known.get(&place.mapping).is_some_and(|length| usize::from(place.page) < *length), None)
             }
-            ResolvedAction::DrainStores { .. } | ResolvedAction::GracePeriod => (true, None),
+            ResolvedAction::DrainStores { .. } | ResolvedAction::GracePeriod | ResolvedAction::Touch => {
+                (true, None)
+            }
         };
         match (begun, told.pause) {
             (Some(operation), Some(_)) => self.progress[cpu].push(operation),

@@ -33,7 +33,11 @@ proptest! {
 
 fn renumbered(told: &Told, index: u16) -> Told {
     let mut told = Told { index, ..*told };
-    if let ResolvedAction::Call(Call { operation: Operation::Write { token, .. }, .. }) = &mut told.action {
+    if let ResolvedAction::Call(Call {
+        operation: Operation::Write { token, .. } | Operation::DeviceWrite { token, .. },
+        ..
+    }) = &mut told.action
+    {
         *token = Token(u32::from(index) + 1);
     }
     told
@@ -250,4 +254,37 @@ fn tokens_are_named_after_their_event() {
         })
         .collect();
     assert_eq!(tokens, [Token(2), Token(3)]);
+}
+
+#[test]
+fn buffers_are_made_of_pages_that_nothing_maps_and_freed_when_nothing_else_does() {
+    means(&[
+        ("c0 vmap p1+1 -> a0", ""),
+        ("c0 dma-alloc p0+3 -> b2", "c0 dma-alloc p0+3 -> b2"),
+        ("c0 dma-alloc p0+1 -> b0", "void"),
+        ("c0 vmap p2+1 -> a1", ""),
+        ("c0 write b0+4", "c0 write b2+1"),
+        ("device-write b5+2", "device-write b2+2"),
+        ("c0 dma-free b2", "void"),
+        ("c0 vunmap a1", ""),
+        ("c0 dma-free b7", "c0 dma-free b2"),
+        ("device-read b2+0", "void"),
+        ("d1 touch", ""),
+    ]);
+}
+
+#[test]
+fn nobody_uses_the_pages_of_a_buffer_while_it_is_made_or_freed() {
+    means(&[
+        ("c0 dma-alloc p0+2 -> b0 irqs-off pause at 1", ""),
+        ("c1 vmap p0+1 -> a0", "void"),
+        ("c1 read b0+0", "void"),
+        ("device-read b0+0", "void"),
+        ("c0 continue", ""),
+        ("c1 vmap p0+1 -> a0", ""),
+        ("c1 vunmap a0", ""),
+        ("c0 dma-free b0 pause at 1", ""),
+        ("c1 vmap p0+1 -> a0", "void"),
+        ("device-read b0+0", "void"),
+    ]);
 }

@@ -4,7 +4,7 @@ use harness::combinations;
 use harness::story::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Story, Verb};
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::{AreaSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
+use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -58,6 +58,7 @@ fn action(cpus: u8) -> impl Strategy<Value = Action> {
         1 => (1..=MAX_STORES).prop_map(|count| Action::DrainStores { count }),
         1 => Just(Action::GracePeriod),
         1 => Just(Action::RunWork),
+        1 => Just(Action::Touch),
     ]
 }
 
@@ -65,7 +66,9 @@ fn verb() -> impl Strategy<Value = Verb> {
     let page = || (0..SLOTS).prop_map(PageSlot::new);
     let area = || (0..SLOTS).prop_map(AreaSlot::new);
     let ram = || (0..SLOTS).prop_map(RamSlot::new);
+    let buffer = || (0..SLOTS).prop_map(BufferSlot::new);
     let count = || 1..=MAX_PAGES as u8;
+    let within = || 0..MAX_PAGES as u8;
     prop_oneof![
         page().prop_map(|page| Verb::AllocPage { page }),
         page().prop_map(|page| Verb::FreePage { page }),
@@ -78,6 +81,14 @@ fn verb() -> impl Strategy<Value = Verb> {
         place().prop_map(|place| Verb::Write { place }),
         page().prop_map(|page| Verb::MakeTable { page }),
         page().prop_map(|page| Verb::UnmakeTable { page }),
+        (page(), count(), buffer()).prop_map(|(first, count, buffer)| Verb::DmaAlloc {
+            first,
+            count,
+            buffer
+        }),
+        buffer().prop_map(|buffer| Verb::DmaFree { buffer }),
+        (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceRead { buffer, page }),
+        (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceWrite { buffer, page }),
     ]
 }
 
@@ -85,6 +96,7 @@ fn place() -> impl Strategy<Value = Place> {
     let mapping = prop_oneof![
         (0..SLOTS).prop_map(|slot| Mapping::Area(AreaSlot::new(slot))),
         (0..SLOTS).prop_map(|slot| Mapping::Ram(RamSlot::new(slot))),
+        (0..SLOTS).prop_map(|slot| Mapping::Buffer(BufferSlot::new(slot))),
     ];
     (mapping, 0..MAX_PAGES as u8).prop_map(|(mapping, page)| Place { mapping, page })
 }

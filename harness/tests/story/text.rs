@@ -218,3 +218,21 @@ fn a_text_holds_no_more_than_bytes_can() {
     let huge = header.to_owned() + &"// a comment\n".repeat(100_000);
     assert!(matches!(Document::read(huge.as_bytes()), Err(ReadError::TooLarge { .. })));
 }
+
+#[test]
+fn what_happens_on_no_cpu_stands_on_a_line_of_its_own() {
+    let lines =
+        "d1  touch\ndevice-read b0+1\ndevice-write b15+7\nc0  dma-alloc p0+2 -> b3 irqs-off\nc0  fill b3+1\n";
+    let story: Story = format!("story 1\ncpus 1\n{lines}").parse().unwrap();
+    assert!(story.to_string().ends_with(lines), "{story}");
+    for (line, expected) in [
+        ("c0  touch", "touch after d1, or another operation, found \"touch\""),
+        ("c0  device-read b0+0", "device-read without a CPU, or another operation, found \"device-read\""),
+        ("d1  read b0+0", "touch, found \"read\""),
+        ("device-read a0+0", "a page of a buffer, like b0+1, found \"a0+0\""),
+        ("touch", "a CPU like c0, found \"touch\""),
+    ] {
+        let wrong = format!("story 1\ncpus 1\n{line}\n").parse::<Story>().unwrap_err().to_string();
+        assert!(wrong.ends_with(expected), "{wrong}");
+    }
+}

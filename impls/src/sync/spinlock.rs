@@ -82,6 +82,11 @@ impl<T> SpinLock<T> {
         self.data.get_mut()
     }
 
+    /// What it protects, for somebody who runs on none of the CPUs; none while it is held.
+    pub fn from_outside(&self) -> Option<RefMut<'_, T>> {
+        self.data.try_borrow_mut().ok()
+    }
+
     /// Looks at what it protects while no CPU runs.
     pub fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> R {
         look(&self.data.borrow())

@@ -12,14 +12,14 @@ pub(super) const GUARD: u64 = 1;
 
 impl<P: PvMmu> Kernel<P> {
     /// Finds address space, and enters it into the index (`alloc_vmap_area`). When no hole is large enough, purges what
-    /// is freed lazily, once, and looks again.
+    /// is freed lazily, once, and looks again; with interrupts off it cannot.
     pub(super) fn alloc_vmap_area(&self, cpu: &Cpu<'_>, pages: u64, align: u64, id: u32) -> Option<u64> {
         let mut purged = false;
         let first = loop {
             let found = self.vmalloc.free.lock(cpu).alloc(pages, align, self.vmalloc.reuse);
             match found {
                 Some(first) => break first,
-                None if purged => return None,
+                None if purged || !cpu.interrupts_on() => return None,
                 None => {
                     self.reclaim_and_purge(cpu);
                     purged = true;

@@ -153,8 +153,10 @@ impl<P: PvMmu> Kernel<P> {
     /// any TLB (`vm_unmap_aliases`).
     pub fn vm_unmap_aliases(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {
         let atomic = !cpu.interrupts_on();
-        if atomic && self.protocol.designs.irqs_off_drain == IrqsOffDrain::WouldSleep {
-            return Err(WouldSleep);
+        match self.protocol.designs.irqs_off_drain {
+            IrqsOffDrain::WouldSleep if atomic => return Err(WouldSleep),
+            IrqsOffDrain::TablesOnly if atomic => return self.clear_aliases(cpu),
+            _ => {}
         }
         if self.nothing_outstanding(cpu) {
             return Ok(());
@@ -175,6 +177,33 @@ impl<P: PvMmu> Kernel<P> {
         }
         let dirty = self.collect_dirty_blocks(cpu);
         self.purge_areas(cpu, &dirty, Purpose::Drain);
+        Ok(())
+    }
+
+    /// The drain of those who are concerned with tables only, with interrupts on or off (seed 000): afterwards no table
+    /// leads to what was unmapped before the call. TLBs may, until a flush, and so long its ranges stay reserved.
+    ///
+    /// Where vunmap clears the entries itself there is nothing to do. Else it takes the purge mutex, for what somebody
+    /// purges at this moment is on no list:
+    ///
+    /// ```text
+    ///   c0 purge                      c1, interrupts off
+    ///   take the list
+    ///                                 the list is empty: return
+    ///                                 offers a frame, which is still mapped: refused
+    ///   clear the entries
+    /// ```
+    ///
+    /// nor could it walk a list that the other left behind: the ranges on it may be free by then, and somebody else's.
+    /// Whoever has interrupts off cannot sleep on the mutex, and is told so.
+    pub(crate) fn clear_aliases(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {
+        if self.protocol.designs.pte_clear == PteClear::AtVunmap || self.nothing_outstanding(cpu) {
+            return Ok(());
+        }
+        let purge = &self.vmalloc.purge;
+        let _purging =
+            if cpu.interrupts_on() { purge.lock(cpu) } else { purge.try_lock(cpu).ok_or(WouldSleep)? };
+        self.clear_outstanding(cpu);
         Ok(())
     }
 

@@ -47,6 +47,33 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
+    /// Finds address space for a buffer of so many pages, and tables for it. Never waits with interrupts off.
+    pub(crate) fn alloc_dma_area(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {
+        let len = pages + GUARD;
+        let first = self.alloc_vmap_area(cpu, len, 1, WHOLE).ok_or(MapError::NoMemory)?;
+        let area = PageRange { first, pages: len };
+        if let Err(error) = self.populate(cpu, area) {
+            self.free_unmapped_area(cpu, first, len);
+            return Err(error);
+        }
+        self.flush_on_map(cpu, area);
+        Ok(first)
+    }
+
+    /// Takes back the area of a buffer, of which so many pages are mapped. Their entries go at once, whatever the design:
+    /// one that is left would be an alias. Its range is freed lazily, whatever the design: a flush cannot be waited for
+    /// with interrupts off.
+    pub(crate) fn free_dma_area(&self, cpu: &Cpu<'_>, first: u64, mapped: u64) {
+        let pages = self.unlink_area(cpu, first);
+        self.unmap_pages(cpu, PageRange { first, pages: mapped });
+        self.free_vmap_area_noflush(cpu, LazyArea { first, pages, state: Freed::Cleared });
+    }
+
+    /// Whether whoever maps a range has all CPUs flush it.
+    pub(crate) fn flushes_on_map(&self) -> bool {
+        self.protocol.designs.drain == Drain::OnMapEverywhere
+    }
+
     /// The design that flushes on map instead of on unmap: what the range was last used for is forgotten now.
     pub(super) fn flush_on_map(&self, cpu: &Cpu<'_>, range: PageRange) {
         match self.protocol.designs.drain {

@@ -5,10 +5,11 @@ mod multicalls;
 mod p2m;
 
 use crate::hypervisor::xen::{
-    self, AccessedDirty, Call, Hypervisor, MmuExt, MmuUpdate, Refusal, UpdateFlush,
+    self, AccessedDirty, Call, DEVICE_LIMIT, Exchange, Hypervisor, MmuExt, MmuUpdate, Reach, Refusal,
+    UpdateFlush,
 };
-use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
-use crate::protocol::{KernelFlush, Protocol};
+use crate::paravirt::{PageRange, Pfn, PvMmu, Refused, Wanted};
+use crate::protocol::{KernelFlush, Protocol, Step};
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
 use machine::{Bus, Cpu, Entry, Frame, Interrupt, Level, Role, Word};
@@ -80,6 +81,11 @@ fn refused(cpu: &Cpu<'_>, refusal: Refusal) -> Refused {
 impl PvMmu for Xen {
     const NAME: &'static str = "xen";
     const TABLES_ALLOW_NO_ALIAS: bool = true;
+    const EXCHANGES_FRAMES: bool = true;
+
+    fn dma_limit(_sizes: Sizes) -> u32 {
+        DEVICE_LIMIT
+    }
 
     fn machine_frames(sizes: Sizes) -> u32 {
         xen::machine_frames(sizes)
@@ -91,7 +97,7 @@ impl PvMmu for Xen {
 
     fn boot(bus: &Rc<Bus>, sizes: Sizes, protocol: &Rc<Protocol>, _lockdep: &Rc<Lockdep>) -> Self {
         Self {
-            hypervisor: Hypervisor::boot(bus, sizes),
+            hypervisor: Hypervisor::boot(bus, sizes, protocol),
             p2m: P2m::new(xen::frame_list(sizes), bus.memory.frames()),
             multicalls: Multicalls::new(bus, sizes),
             protocol: Rc::clone(protocol),
@@ -146,6 +152,36 @@ impl PvMmu for Xen {
         self.update(cpu, Call::UpdateVaMapping { va, entry, flush: UpdateFlush::None })
     }
 
+    fn set_pte_and_flush(&self, cpu: &Cpu<'_>, va: u64, entry: Entry, full: bool) -> Result<(), Refused> {
+        self.issue(cpu);
+        let flush = if full { UpdateFlush::Tlb(Reach::All) } else { UpdateFlush::Invlpg(Reach::All) };
+        self.hypervisor.update_va_mapping(cpu, va, entry, flush).map_err(|refusal| refused(cpu, refusal))
+    }
+
+    /// A page has no frame from the moment it is offered to the moment it is known what became of the offer. What was
+    /// not exchanged gets its own back: beyond the number that the hypervisor says it exchanged, its list holds nothing.
+    fn exchange_frames(&self, cpu: &Cpu<'_>, pages: &[Pfn], wanted: Wanted) -> Result<usize, Refused> {
+        self.issue(cpu);
+        let offered: Vec<_> = pages.iter().map(|pfn| self.p2m.zap(*pfn)).collect();
+        // By the hypercall's custom the list says first for which pages the frames are meant.
+        let mut given: Vec<_> = pages.iter().map(|pfn| Frame(pfn.0)).collect();
+        let (segment, below) = match wanted {
+            Wanted::Reachable { segment, limit } => (segment, Some(limit)),
+            Wanted::Any => (1, None),
+        };
+        let exchange = Exchange { offered: &offered, segment, below };
+        let exchanged = self.hypervisor.memory_exchange(cpu, exchange, &mut given);
+        let counts = self.protocol.does(Step::RestoreRemainder);
+        let frames = if counts { exchanged.frames } else { pages.len() };
+        for (index, pfn) in pages.iter().enumerate() {
+            self.p2m.set(*pfn, if index < frames { given[index] } else { offered[index] });
+        }
+        match exchanged.refusal {
+            Some(refusal) if counts => Err(refused(cpu, refusal)),
+            _ => Ok(frames),
+        }
+    }
+
     fn enter_lazy_mmu(&self, cpu: &Cpu<'_>) {
         self.multicalls.enter(cpu);
     }
@@ -184,6 +220,10 @@ impl PvMmu for Xen {
     fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
         debug_assert_eq!(interrupt.level, Level::Hypervisor, "the guest's own interrupts are the kernel's");
         self.hypervisor.interrupt(cpu, interrupt);
+    }
+
+    fn other_domain_takes(&self, bus: &Bus) {
+        self.hypervisor.other_guest_takes(bus);
     }
 
     fn leftovers(&self, bus: &Bus) -> Vec<String> {

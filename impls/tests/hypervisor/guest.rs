@@ -144,7 +144,7 @@ impl Bench {
                 bus.memory.set_role(*page, Role::Data);
             }
             (0..cpus).for_each(|cpu| bus.boot_cr3(cpu, Cr3 { root: tables[4], pcid: 0 }));
-            let hypervisor = Hypervisor::boot(bus, sizes);
+            let hypervisor = Hypervisor::boot(bus, sizes, &std::rc::Rc::default());
             hypervisor.adopt_tables(bus, tables[4], (1..=4).map(|level| (tables[level], level as u8)));
             Guest { hypervisor }
         });

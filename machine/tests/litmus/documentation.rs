@@ -1,12 +1,13 @@
 //! `docs/machine.md` names a test for each rule: every one of them exists.
 
 /// The files of tests, by the names that the page uses.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("determinism", include_str!("determinism.rs")),
     ("help", include_str!("help.rs")),
     ("interrupts", include_str!("interrupts.rs")),
     ("memory_model", include_str!("memory_model.rs")),
     ("metering", include_str!("metering.rs")),
+    ("others", include_str!("others.rs")),
     ("stale_tables", include_str!("stale_tables.rs")),
     ("toy_kernel", include_str!("toy_kernel.rs")),
     ("translation", include_str!("translation.rs")),

@@ -9,6 +9,7 @@ mod help;
 mod interrupts;
 mod memory_model;
 mod metering;
+mod others;
 mod stale_tables;
 mod toy_kernel;
 mod translation;

@@ -22,19 +22,30 @@ fn truth(_: &Reference, _: usize, _: &Call, outcome: Outcome) -> Outcome {
 
 /// An answer that cannot be right, and what is wrong with it.
 fn lie(reference: &Reference, call: &Call, truth: Outcome, which: u8) -> (Outcome, Kind) {
-    let must_sleep = truth == Outcome::WouldSleep;
+    let must_sleep = truth == Outcome::WouldSleep && call.operation == Operation::DrainAliases;
+    let may_sleep = call.irqs_off && matches!(call.operation, Operation::DmaAlloc { .. });
     match (which % 5, call.operation) {
         (0, _) => (Outcome::Refused, Kind::Refused),
         _ if truth == Outcome::Void => (Outcome::Done, Kind::Phantom),
         (1, _) => (Outcome::Void, Kind::NotAttempted),
         _ if must_sleep => (Outcome::Done, Kind::WaitedWithIrqsOff),
-        (2, _) => (Outcome::WouldSleep, Kind::WouldSleep),
+        (2, _) if !may_sleep => (Outcome::WouldSleep, Kind::WouldSleep),
         (3, Operation::Read { .. } | Operation::Write { .. }) => (Outcome::Fault, Kind::Faulted),
-        (_, Operation::Read { .. }) => (Outcome::Value(Token(9_999)), Kind::NeverPossible),
-        (3, Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. }) => {
-            (Outcome::Mapped(Range { start: 4096, pages: pages.len() as u8 + 1 }), Kind::WrongLength)
+        (_, Operation::Read { .. } | Operation::DeviceRead { .. }) => {
+            (Outcome::Value(Token(9_999)), Kind::NeverPossible)
         }
-        (_, Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. }) => {
+        (
+            3,
+            Operation::Vmap { pages, .. }
+            | Operation::MapRam { pages, .. }
+            | Operation::DmaAlloc { pages, .. },
+        ) => (Outcome::Mapped(Range { start: 4096, pages: pages.len() as u8 + 1 }), Kind::WrongLength),
+        (
+            _,
+            Operation::Vmap { pages, .. }
+            | Operation::MapRam { pages, .. }
+            | Operation::DmaAlloc { pages, .. },
+        ) => {
             let pages = pages.len() as u8;
             match reference.live_mappings().next() {
                 Some(live) => (Outcome::Mapped(Range { start: live.range.start, pages }), Kind::Overlap),
@@ -128,7 +139,7 @@ proptest! {
 #[test]
 fn random_executions_are_not_vacuous() {
     let mut choices = Choices(1);
-    let (mut took_effect, mut void, mut overlapped, mut compared, mut wide) = ([0; 11], 0, 0, 0, 0);
+    let (mut took_effect, mut void, mut overlapped, mut compared, mut wide) = ([0; 15], 0, 0, 0, 0);
     for seed in 0..400 {
         let mut byte = || choices.below(256) as u8;
         let records: Vec<_> = (0..60).map(|_| (byte(), byte(), byte(), byte())).collect();

@@ -1,7 +1,7 @@
 //! Random scripts: what a story tells, with every handle idle when it is used.
 
 use oracle::vocabulary::{
-    AreaSlot, Call, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
+    AreaSlot, BufferSlot, Call, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
 };
 
 /// CPUs of a script.
@@ -38,7 +38,7 @@ enum Map {
 struct Belief {
     pages: [Page; SLOTS as usize],
     users: [u8; SLOTS as usize],
-    maps: [(Map, PageList, u8); 2 * SLOTS as usize],
+    maps: [(Map, PageList, u8); 3 * SLOTS as usize],
     running: [Option<Operation>; CPUS],
 }
 
@@ -47,6 +47,7 @@ pub(crate) fn index(mapping: Mapping) -> usize {
     match mapping {
         Mapping::Area(slot) => slot.index(),
         Mapping::Ram(slot) => usize::from(SLOTS) + slot.index(),
+        Mapping::Buffer(slot) => 2 * usize::from(SLOTS) + slot.index(),
     }
 }
 
@@ -57,7 +58,11 @@ fn page_slots() -> impl Iterator<Item = PageSlot> {
 /// The mappings that scripts use: few, so that they are reused.
 fn mappings() -> impl Iterator<Item = Mapping> {
     let areas = (0..4).map(|n| Mapping::Area(AreaSlot::new(n)));
-    areas.chain((0..4).map(|n| Mapping::Ram(RamSlot::new(n))))
+    areas.chain((0..4).map(|n| Mapping::Ram(RamSlot::new(n)))).chain(buffers().map(Mapping::Buffer))
+}
+
+fn buffers() -> impl Iterator<Item = BufferSlot> {
+    (0..3).map(BufferSlot::new)
 }
 
 fn pick<T>(candidates: impl Iterator<Item = T>, operand: u8) -> Option<T> {
@@ -81,7 +86,7 @@ impl Belief {
     }
 
     fn choose(&self, kind: u8, operand: u8, token: u32) -> Option<Operation> {
-        Some(match kind % 16 {
+        Some(match kind % 20 {
             0 => {
                 // Few pages, so that they are reused and shared.
                 let absent = page_slots().take(6).filter(|page| self.pages[page.index()] == Page::Absent);
@@ -104,6 +109,7 @@ impl Belief {
                 match pick(absent, operand)? {
                     Mapping::Area(area) => Operation::Vmap { pages, area },
                     Mapping::Ram(ram) => Operation::MapRam { pages, ram },
+                    Mapping::Buffer(_) => return None,
                 }
             }
             7 => {
@@ -114,6 +120,36 @@ impl Belief {
                 match pick(mappings().filter(idle), operand)? {
                     Mapping::Area(area) => Operation::Vunmap { area },
                     Mapping::Ram(ram) => Operation::UnmapRam { ram },
+                    Mapping::Buffer(_) => return None,
+                }
+            }
+            16 => {
+                let absent =
+                    buffers().filter(|buffer| self.maps[index(Mapping::Buffer(*buffer))].0 == Map::Absent);
+                let buffer = pick(absent, operand)?;
+                let idle = page_slots().filter(|page| {
+                    self.pages[page.index()] == Page::Ordinary && self.users[page.index()] == 0
+                });
+                let pages =
+                    PageList::new(idle.skip(usize::from(operand >> 7)).take(1 + usize::from(kind) / 128));
+                (!pages.is_empty()).then_some(Operation::DmaAlloc { pages, buffer })?
+            }
+            17 => {
+                let idle = |buffer: &BufferSlot| {
+                    let (life, pages, accesses) = self.maps[index(Mapping::Buffer(*buffer))];
+                    let alone = |page: &PageSlot| self.users[page.index()] == 1;
+                    life == Map::Live && accesses == 0 && pages.as_slice().iter().all(alone)
+                };
+                Operation::DmaFree { buffer: pick(buffers().filter(idle), operand)? }
+            }
+            18 | 19 => {
+                let live = |buffer: &BufferSlot| self.maps[index(Mapping::Buffer(*buffer))].0 == Map::Live;
+                let buffer = pick(buffers().filter(live), operand)?;
+                let page = operand % self.maps[index(Mapping::Buffer(buffer))].1.len() as u8;
+                if kind % 20 == 18 {
+                    Operation::DeviceRead { buffer, page }
+                } else {
+                    Operation::DeviceWrite { buffer, page, token: Token(token) }
                 }
             }
             8 => Operation::DrainAliases,
@@ -136,7 +172,25 @@ impl Belief {
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 += 1;
             }
+            Operation::DmaAlloc { pages, buffer } => {
+                self.begin_map(Mapping::Buffer(buffer), pages);
+                self.lend(&pages, Page::Busy);
+            }
+            Operation::DmaFree { buffer } => {
+                let (life, pages, _) = &mut self.maps[index(Mapping::Buffer(buffer))];
+                *life = Map::Busy;
+                let pages = *pages;
+                self.lend(&pages, Page::Busy);
+            }
+            Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
+                self.maps[index(Mapping::Buffer(buffer))].2 += 1;
+            }
         }
+    }
+
+    /// Nobody may use these pages while the memory beneath them changes, and afterwards they are ordinary again.
+    fn lend(&mut self, pages: &PageList, to: Page) {
+        pages.as_slice().iter().for_each(|page| self.pages[page.index()] = to);
     }
 
     fn begin_map(&mut self, mapping: Mapping, pages: PageList) {
@@ -159,6 +213,18 @@ impl Belief {
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 -= 1;
             }
+            Operation::DmaAlloc { pages, buffer } => {
+                self.maps[index(Mapping::Buffer(buffer))].0 = Map::Live;
+                self.lend(&pages, Page::Ordinary);
+            }
+            Operation::DmaFree { buffer } => {
+                let pages = self.maps[index(Mapping::Buffer(buffer))].1;
+                self.end_unmap(Mapping::Buffer(buffer));
+                self.lend(&pages, Page::Ordinary);
+            }
+            Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
+                self.maps[index(Mapping::Buffer(buffer))].2 -= 1;
+            }
         }
     }
 
@@ -174,7 +240,7 @@ pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
     let mut belief = Belief {
         pages: [Page::Absent; SLOTS as usize],
         users: [0; SLOTS as usize],
-        maps: [(Map::Absent, PageList::new([]), 0); 2 * SLOTS as usize],
+        maps: [(Map::Absent, PageList::new([]), 0); 3 * SLOTS as usize],
         running: [None; CPUS],
     };
     belief.pages[..usize::from(INITIAL_PAGES)].fill(Page::Ordinary);
@@ -193,7 +259,8 @@ pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
         } else {
             belief.end(&operation);
         }
-        let irqs_off = flags & 0b110 == 0b110 && operation == Operation::DrainAliases;
+        let may = matches!(operation, Operation::DrainAliases | Operation::DmaAlloc { .. });
+        let irqs_off = flags & 0b110 == 0b110 && may;
         script.push(Step::Begin { cpu, call: Call { operation, irqs_off }, paused });
     }
     script.extend((0..CPUS).filter(|&cpu| belief.running[cpu].is_some()).map(|cpu| Step::Continue { cpu }));

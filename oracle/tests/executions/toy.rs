@@ -1,7 +1,9 @@
 //! A trivially correct kernel: every operation takes effect at one moment between its begin and its end, and a
 //! random choice says at which.
 
-use oracle::vocabulary::{Call, Mapping, Operation, Outcome, PageList, PageSlot, Range, SLOTS, Token};
+use oracle::vocabulary::{
+    BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Range, SLOTS, Token,
+};
 use oracle::{Illegal, Reference, Ticket, Verdict};
 
 use crate::script::{CPUS, INITIAL_PAGES, Step, index};
@@ -49,7 +51,7 @@ pub(crate) struct Toy {
     pub(crate) wide: usize,
     words: [Option<Token>; SLOTS as usize],
     tables: [bool; SLOTS as usize],
-    maps: [Option<(PageList, u64)>; 2 * SLOTS as usize],
+    maps: [Option<(PageList, u64)>; 3 * SLOTS as usize],
     running: [Option<Running>; CPUS],
     choices: Choices,
 }
@@ -68,7 +70,7 @@ impl Toy {
             wide: 0,
             words,
             tables: [false; SLOTS as usize],
-            maps: [None; 2 * SLOTS as usize],
+            maps: [None; 3 * SLOTS as usize],
             running: [const { None }; CPUS],
             choices: Choices(seed | 1),
         };
@@ -142,9 +144,12 @@ impl Toy {
             Operation::AllocPage { .. } | Operation::DrainAliases => false,
             Operation::FreePage { page } | Operation::MakeTable { page } => missing(page),
             Operation::UnmakeTable { page } => !self.tables[page.index()],
-            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
-                pages.as_slice().iter().any(missing)
-            }
+            Operation::Vmap { pages, .. }
+            | Operation::MapRam { pages, .. }
+            | Operation::DmaAlloc { pages, .. } => pages.as_slice().iter().any(missing),
+            Operation::DmaFree { buffer }
+            | Operation::DeviceRead { buffer, .. }
+            | Operation::DeviceWrite { buffer, .. } => self.maps[index(Mapping::Buffer(*buffer))].is_none(),
             Operation::Vunmap { area } => self.maps[index(Mapping::Area(*area))].is_none(),
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(*ram))].is_none(),
             Operation::Read { place } | Operation::Write { place, .. } => {
@@ -157,6 +162,9 @@ impl Toy {
         let Some(Running { call, outcome: None, .. }) = &self.running[cpu] else { return };
         let outcome = match *call {
             Call { operation: Operation::DrainAliases, irqs_off: true } => Outcome::WouldSleep,
+            Call { operation: Operation::DmaAlloc { .. }, irqs_off: true } if self.choices.one_in(4) => {
+                Outcome::WouldSleep
+            }
             Call { operation, .. } => self.effect(operation),
         };
         if let Some(running) = &mut self.running[cpu] {
@@ -174,6 +182,20 @@ impl Toy {
             Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))] = None,
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))] = None,
             Operation::DrainAliases => {}
+            Operation::DmaAlloc { pages, buffer } => return self.make_buffer(pages, buffer),
+            Operation::DmaFree { buffer } => {
+                if let Some((pages, _)) = self.maps[index(Mapping::Buffer(buffer))].take() {
+                    self.zero(&pages, pages.len());
+                }
+            }
+            Operation::DeviceRead { buffer, page } => {
+                let page = self.page_at(Mapping::Buffer(buffer), page);
+                return Outcome::Value(self.words[page.index()].expect("a mapped page holds a word"));
+            }
+            Operation::DeviceWrite { buffer, page, token } => {
+                let page = self.page_at(Mapping::Buffer(buffer), page);
+                self.words[page.index()] = Some(token);
+            }
             Operation::Read { place } => {
                 let page = self.page_at(place.mapping, place.page);
                 return Outcome::Value(self.words[page.index()].expect("a mapped page holds a word"));
@@ -198,6 +220,24 @@ impl Toy {
             }
         }
         Outcome::Done
+    }
+
+    /// Where there is no room, some of its pages may have been zeroed already.
+    fn make_buffer(&mut self, pages: PageList, buffer: BufferSlot) -> Outcome {
+        let made = self.map(Mapping::Buffer(buffer), pages);
+        let zeroed = if made == Outcome::NoMemory {
+            self.choices.below(1 + pages.len() as u64) as usize
+        } else {
+            pages.len()
+        };
+        self.zero(&pages, zeroed);
+        made
+    }
+
+    fn zero(&mut self, pages: &PageList, first: usize) {
+        for page in &pages.as_slice()[..first] {
+            self.words[page.index()] = Some(Token::ZERO);
+        }
     }
 
     fn page_at(&self, mapping: Mapping, page: u8) -> PageSlot {
@@ -247,6 +287,9 @@ fn takes_away(operation: &Operation, taken: PageSlot) -> bool {
         | Operation::FreePage { page }
         | Operation::MakeTable { page }
         | Operation::UnmakeTable { page } => *page == taken,
+        Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&taken),
+        // Which pages it zeroes is known no more once it has.
+        Operation::DmaFree { .. } => true,
         _ => false,
     }
 }

@@ -9,18 +9,26 @@ use machine::{Bus, Entry, Frame, Role, Word};
 
 /// Owner of the frames of the guest under test.
 pub const GUEST: u8 = 0;
-/// Owner of the frames of another guest, which never runs.
+/// Owner of the frames of another guest, which runs on a processor of its own.
 pub const OTHER_GUEST: u8 = 1;
 /// Owner of the hypervisor's own frames.
 pub const HYPERVISOR: u8 = 255;
 
+/// Owner of the frames that nobody has: those of the heap.
+pub const HEAP: u8 = 254;
+
 /// Frames that the hypervisor keeps for itself: the first of the machine.
 pub const HYPERVISOR_FRAMES: u32 = 4;
 /// Frames of the other guest, which come next.
-pub const OTHER_FRAMES: u32 = 4;
+pub const OTHER_FRAMES: u32 = 5;
 
-/// The first machine frame of the guest's.
-const FIRST: u32 = HYPERVISOR_FRAMES + OTHER_FRAMES;
+/// The first frame of the heap when the machine starts, and how many it has: so few that buffers run out of them.
+pub(super) const FIRST_LOW: u32 = HYPERVISOR_FRAMES + OTHER_FRAMES;
+const LOW_FRAMES: u32 = 3;
+
+/// The first machine frame of the guest's, and the first that devices do not reach.
+pub const DEVICE_LIMIT: u32 = FIRST_LOW + LOW_FRAMES;
+const FIRST: u32 = DEVICE_LIMIT;
 
 /// How far apart the machine frames of neighbours are; it has no factor in common with any size.
 const STRIDE: u32 = 29;
@@ -41,11 +49,15 @@ impl Hypervisor {
     /// Hands out all memory.
     pub(super) fn hand_out_memory(&self, bus: &Bus) {
         for number in 0..FIRST {
-            let owner = if number < HYPERVISOR_FRAMES { HYPERVISOR } else { OTHER_GUEST };
+            let owner = match number {
+                0..HYPERVISOR_FRAMES => HYPERVISOR,
+                HYPERVISOR_FRAMES..FIRST_LOW => OTHER_GUEST,
+                _ => HEAP,
+            };
             bus.memory.set_owner(Frame(number), owner);
             bus.memory.set_role(Frame(number), Role::Foreign);
         }
-        for number in HYPERVISOR_FRAMES..bus.memory.frames() {
+        for number in (HYPERVISOR_FRAMES..FIRST_LOW).chain(FIRST..bus.memory.frames()) {
             bus.memory.set_value(self.frames.count_info(Frame(number)), CountInfo::ALLOCATED.0);
         }
     }

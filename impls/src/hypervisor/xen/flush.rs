@@ -78,6 +78,12 @@ impl Flush {
         }
     }
 
+    /// The CPUs that may remember a frame which came to the heap at this time, as memory says: for who runs on none.
+    pub(super) fn stale_since(&self, bus: &Bus, stamp: Time) -> impl Iterator<Item = u8> {
+        let stale = self.clock.stale_as_memory_says(bus, stamp);
+        (0..self.cpus).filter(move |cpu| stale & 1 << cpu != 0)
+    }
+
     /// All CPUs, a bit each.
     pub(super) fn everybody(&self) -> u8 {
         ((1u16 << self.cpus) - 1) as u8

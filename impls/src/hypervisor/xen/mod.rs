@@ -10,7 +10,9 @@ mod audit;
 mod domain;
 mod entry;
 mod event;
+mod exchange;
 mod flush;
+mod heap;
 mod mmu;
 mod mmuext;
 mod multicall;
@@ -23,9 +25,11 @@ mod type_info;
 mod validation;
 
 pub use domain::{
-    GUEST, HYPERVISOR, HYPERVISOR_FRAMES, OTHER_FRAMES, OTHER_GUEST, frame_list, machine_frames,
+    DEVICE_LIMIT, GUEST, HEAP, HYPERVISOR, HYPERVISOR_FRAMES, OTHER_FRAMES, OTHER_GUEST, frame_list,
+    machine_frames,
 };
 pub use entry::AccessedDirty;
+pub use exchange::{Exchange, Exchanged};
 pub use flush::Scope;
 pub use mmu::{MmuUpdate, Reach, UpdateFlush};
 pub use mmuext::MmuExt;
@@ -33,13 +37,16 @@ pub use multicall::Call;
 pub use refusal::Refusal;
 pub use type_info::{CountInfo, PageType, TypeInfo};
 
+use crate::protocol::Protocol;
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
 use event::EventChannels;
 use flush::{FLUSH_VECTOR, Flush};
+use heap::Heap;
 use machine::{Bus, Cpu, Frame, Interrupt};
 use page_info::FrameTable;
 use std::cell::Cell;
+use std::rc::Rc;
 use table_lock::TableLocks;
 
 /// The hypervisor, with one guest that runs.
@@ -48,6 +55,8 @@ pub struct Hypervisor {
     frames: FrameTable,
     locks: TableLocks,
     flush: Flush,
+    heap: Heap,
+    protocol: Rc<Protocol>,
     events: EventChannels,
     /// The root that the guest started on.
     boot_root: Cell<Option<Frame>>,
@@ -57,17 +66,19 @@ impl Hypervisor {
     /// Machine variables needed with a guest of this size.
     pub const fn vars(sizes: Sizes) -> u32 {
         let frames = machine_frames(sizes);
-        FrameTable::vars(frames) + TableLocks::vars(frames) + Flush::VARS + EventChannels::VARS
+        FrameTable::vars(frames) + TableLocks::vars(frames) + Flush::VARS + Heap::VARS + EventChannels::VARS
     }
 
     /// Takes the machine and hands its memory out. Its locks know nothing of the guest's, so it has a lockdep of its
     /// own.
-    pub fn boot(bus: &Bus, sizes: Sizes) -> Self {
+    pub fn boot(bus: &Bus, sizes: Sizes, protocol: &Rc<Protocol>) -> Self {
         let lockdep = Lockdep::new();
         let hypervisor = Self {
             frames: FrameTable::new(bus),
             locks: TableLocks::new(bus, &lockdep),
             flush: Flush::new(bus, sizes, &lockdep),
+            heap: Heap::new(bus, &lockdep),
+            protocol: Rc::clone(protocol),
             events: EventChannels::new(bus, &lockdep),
             boot_root: Cell::new(None),
         };

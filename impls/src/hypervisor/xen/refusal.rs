@@ -38,6 +38,8 @@ pub enum Refusal {
     AlreadyPinned(Frame),
     /// The frame is not pinned.
     NotPinned(Frame),
+    /// Something refers to the frame beside its allocation.
+    StillReferred(Frame),
 }
 
 impl Refusal {
@@ -57,6 +59,7 @@ impl Refusal {
             Self::NoLowestTable { .. } => "refused: no lowest-level table for the address",
             Self::AlreadyPinned(_) => "refused: pinned already",
             Self::NotPinned(_) => "refused: not pinned",
+            Self::StillReferred(_) => "refused: something still refers to the frame",
         }
     }
 
@@ -69,7 +72,8 @@ impl Refusal {
             | Self::TypeConflict { frame, .. }
             | Self::LargeLeaf { frame }
             | Self::AlreadyPinned(frame)
-            | Self::NotPinned(frame) => frame.0 as u64,
+            | Self::NotPinned(frame)
+            | Self::StillReferred(frame) => frame.0 as u64,
             Self::NoSuchLevel(level) => *level as u64,
             Self::NoLowestTable { va } => *va,
         }

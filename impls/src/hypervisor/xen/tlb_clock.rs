@@ -98,6 +98,15 @@ impl TlbClock {
         cpu.store(self.now, 1);
     }
 
+    /// As [`TlbClock::not_flushed_since`], for somebody who runs on no CPU. A time that is still in a store buffer is older
+    /// here: that CPU flushes once more.
+    pub(super) fn stale_as_memory_says(&self, bus: &Bus, stamp: Time) -> u8 {
+        let now = bus.memory.value(self.now) as Time;
+        let flushed = |cpu: u8| bus.memory.value(self.flushed.at(cpu.into())) as Time;
+        let stale = |cpu: &u8| now == 0 || stamp > now || flushed(*cpu) <= stamp;
+        (0..self.cpus).filter(stale).fold(0, |mask, cpu| mask | 1 << cpu)
+    }
+
     /// The CPUs, a bit each, that may remember a frame whose last reference went at this time.
     pub(super) fn not_flushed_since(&self, cpu: &Cpu<'_>, stamp: Time) -> u8 {
         let now = self.now(cpu);

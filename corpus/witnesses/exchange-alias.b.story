@@ -1,0 +1,5 @@
+story 1
+under bug exchange-alias.b
+// There are frames for the first segment and none for the second. What the list holds in their place is somebody else's.
+cpus 1, hardware calm, sizes tiny, backends native xen
+c0  dma-alloc p0+4 -> b0

@@ -1,0 +1,140 @@
+//! Coherent memory for devices (`dma_alloc_coherent`), got by drivers with interrupts off as often as not (seed 000).
+//!
+//! A device reaches memory by machine addresses, in segments of contiguous frames below a limit. Bare metal takes such
+//! pages from the page allocator. A paravirtual kernel has no say over its frames: it exchanges those beneath its pages
+//! for others. The old ones go to somebody else, so nothing of the kernel's may lead to them any more: not the
+//! mapping of the buffer, which is cleared before and set again afterwards, and no alias that was unmapped lazily.
+//!
+//! With interrupts off nobody may wait for the answers of other CPUs. It is enough to clear the entries of aliases:
+//! their ranges stay reserved until a flush, and before the hypervisor gives a frame to anybody it flushes by itself.
+//! This file must never send an interrupt, nor sleep where its caller has interrupts off.
+
+use crate::kernel::Kernel;
+use crate::kernel_tables::{MapError, PAGE_KERNEL};
+use crate::paravirt::{PageRange, Pfn, PvMmu, Wanted};
+use crate::protocol::{DmaDrain, Step};
+use crate::vmalloc::purge::WouldSleep;
+use machine::Cpu;
+
+/// Pages of a segment: so many frames that follow each other the device takes at once.
+pub const SEGMENT: usize = 2;
+
+impl<P: PvMmu> Kernel<P> {
+    /// Makes a buffer of these pages, which nothing maps: zeroed, in segments that devices reach, and mapped. Returns the
+    /// number of the first page of the mapping. A platform that cannot change the frames beneath pages puts others
+    /// in their place. When it fails the pages are still there, zeroed or not.
+    pub fn dma_alloc_coherent(&self, cpu: &Cpu<'_>, pages: &mut [Pfn]) -> Result<u64, MapError> {
+        if !cpu.interrupts_on() && self.flushes_on_map() {
+            return Err(MapError::WouldSleep);
+        }
+        if P::EXCHANGES_FRAMES {
+            self.drain_before_exchange(cpu)?;
+        }
+        let area = self.alloc_dma_area(cpu, pages.len() as u64)?;
+        let made = if self.device_reaches(pages) {
+            self.clear_pages(cpu, pages);
+            self.map_pages(cpu, area, pages)
+        } else if P::EXCHANGES_FRAMES {
+            self.exchange_beneath(cpu, area, pages)
+        } else {
+            self.replace_pages(cpu, pages).and_then(|()| self.map_pages(cpu, area, pages))
+        };
+        if let Err(error) = made {
+            self.free_dma_area(cpu, area, pages.len() as u64);
+            return Err(error);
+        }
+        Ok(area)
+    }
+
+    /// Takes a buffer apart (`dma_free_coherent`). Its pages are ordinary ones again, zeroed, and the frames that devices
+    /// reach go back to where they are needed more, if that can be done here and now.
+    pub fn dma_free_coherent(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) {
+        self.free_dma_area(cpu, first, pages.len() as u64);
+        let mut exchanged = 0;
+        if P::EXCHANGES_FRAMES && self.drain_before_exchange(cpu).is_ok() {
+            // A refusal changes nothing: the frames stay.
+            exchanged = self.pv.exchange_frames(cpu, pages, Wanted::Any).unwrap_or(0);
+        }
+        self.clear_pages(cpu, &pages[exchanged..]);
+    }
+
+    /// Whether a device reaches these pages as they are.
+    fn device_reaches(&self, pages: &[Pfn]) -> bool {
+        let limit = P::dma_limit(self.sizes);
+        pages.chunks(SEGMENT).all(|segment| {
+            let first = self.pv.frame_of(segment[0]).0;
+            (first..).zip(segment).all(|(frame, pfn)| frame < limit && self.pv.frame_of(*pfn).0 == frame)
+        })
+    }
+
+    fn clear_pages(&self, cpu: &Cpu<'_>, pages: &[Pfn]) {
+        for pfn in pages {
+            cpu.clear_frame(self.pv.frame_of(*pfn));
+        }
+    }
+
+    /// No entry may lead to the frames that are offered, for the hypervisor takes none that is still referred to.
+    fn drain_before_exchange(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {
+        match self.protocol.designs.dma_drain {
+            DmaDrain::TablesOnly => self.clear_aliases(cpu),
+            DmaDrain::Flush => self.vm_unmap_aliases(cpu),
+            DmaDrain::Never => Ok(()),
+        }
+    }
+
+    /// The frames beneath these pages change under their addresses. An allocation is mapped when a driver gets it: the
+    /// kernel's own entries are zapped, the frames offered, and the entries set again, to the new frames or, where there
+    /// were none, to the old.
+    fn exchange_beneath(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
+        self.map_pages(cpu, first, pages)?;
+        self.unmap_pages(cpu, PageRange { first, pages: pages.len() as u64 });
+        let wanted = Wanted::Reachable { segment: SEGMENT, limit: P::dma_limit(self.sizes) };
+        let exchanged = self.pv.exchange_frames(cpu, pages, wanted);
+        self.remap(cpu, first, pages)?;
+        if exchanged? == pages.len() { Ok(()) } else { Err(MapError::NoMemory) }
+    }
+
+    /// Sets the entries again. The last update makes every CPU forget what it knew of the addresses, by hypercall: it
+    /// works with interrupts off.
+    ///
+    /// ```text
+    ///   c0                                    c1
+    ///   V -> old frame                        caches V, by speculation
+    ///   zap V, exchange, V -> new frame
+    ///   without a flush: returns
+    ///                                         writes through V: into the old frame, and lost
+    /// ```
+    ///
+    /// The hypervisor flushes only when it gives the old frame to somebody: for its own safety, and not for the guest's.
+    fn remap(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
+        let Some((last, before)) = pages.split_last() else { return Ok(()) };
+        self.map_pages(cpu, first, before)?;
+        if self.protocol.does(Step::FlushAfterExchange) {
+            let va = (first + before.len() as u64) << 12;
+            let entry = self.pv.make_entry(*last, PAGE_KERNEL);
+            self.pv.set_pte_and_flush(cpu, va, entry, !before.is_empty())?;
+        } else {
+            self.map_pages(cpu, first + before.len() as u64, std::slice::from_ref(last))?;
+        }
+        Ok(())
+    }
+
+    /// Puts pages that a device reaches in the place of these, segment by segment; either all or none.
+    fn replace_pages(&self, cpu: &Cpu<'_>, pages: &mut [Pfn]) -> Result<(), MapError> {
+        let limit = P::dma_limit(self.sizes);
+        let mut got = Vec::with_capacity(pages.len());
+        for segment in pages.chunks(SEGMENT) {
+            let Some(first) = self.pages.alloc_contiguous(&self.pv, cpu, segment.len() as u32, limit) else {
+                for pfn in got {
+                    self.pages.free(&self.pv, cpu, pfn);
+                }
+                return Err(MapError::NoMemory);
+            };
+            got.extend((first.0..).take(segment.len()).map(Pfn));
+        }
+        for (old, new) in pages.iter_mut().zip(got) {
+            self.pages.free(&self.pv, cpu, std::mem::replace(old, new));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! The hypercall `memory_exchange`: a guest gives frames of its own for others, contiguous and below a limit, or for any.
+//!
+//! Segment by segment: a segment is exchanged whole or not at all, and the first that cannot be ends the call. The guest is
+//! told how many frames were exchanged; what it offered beyond that is still its own.
+//!
+//! A frame that is taken must be the guest's, and nothing may refer to it but its allocation: no entry, no pin, no base
+//! pointer, and nobody who is about to make one. So an extra reference is taken, by which the owner cannot change;
+//! then both go in one step, if they are the only ones; only then the owner changes (XSA-287, Xen commit 3d4868a481).
+//! In two steps somebody comes in between:
+//!
+//! ```text
+//!   c0 exchanges the frame                c1 maps it
+//!   references: its allocation and ours
+//!                                         takes a reference: the frame is the guest's
+//!   drops both, gives the frame away
+//!                                         sets an entry: to a frame of somebody else's
+//! ```
+
+use super::Hypervisor;
+use super::domain::{GUEST, HEAP};
+use super::heap::FreeFrame;
+use super::refusal::Refusal;
+use super::type_info::{CountInfo, TypeInfo};
+use crate::protocol::Step;
+use machine::{Cpu, Frame, Role};
+
+/// What is offered, and what is wanted for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The guest's frames.
+    pub offered: &'a [Frame],
+    /// Frames of a segment, at least 1; the last segment may be shorter.
+    pub segment: usize,
+    /// For each segment contiguous frames below this one; or any frames, one by one.
+    pub below: Option<u32>,
+}
+
+/// How far an exchange came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exchanged {
+    /// So many frames were exchanged, from the first on.
+    pub frames: usize,
+    /// Why it ended there; none if all were, or if there was no memory.
+    pub refusal: Option<Refusal>,
+}
+
+impl Hypervisor {
+    /// Exchanges frames. The new ones, zeroed, are written to `given`, in the places of the old.
+    pub fn memory_exchange(&self, cpu: &Cpu<'_>, exchange: Exchange<'_>, given: &mut [Frame]) -> Exchanged {
+        cpu.hypercall("memory_exchange", |cpu| {
+            let mut frames = 0;
+            for segment in
+                exchange.offered.chunks(if exchange.below.is_some() { exchange.segment } else { 1 })
+            {
+                match self.exchange_segment(cpu, segment, exchange.below, &mut given[frames..]) {
+                    Ok(true) => frames += segment.len(),
+                    Ok(false) => return Exchanged { frames, refusal: None },
+                    Err(refusal) => return Exchanged { frames, refusal: Some(refusal) },
+                }
+            }
+            Exchanged { frames, refusal: None }
+        })
+    }
+
+    /// Exchanges one segment. Returns whether there were frames for it; if not, or if it was refused, nothing was changed.
+    fn exchange_segment(
+        &self,
+        cpu: &Cpu<'_>,
+        offered: &[Frame],
+        below: Option<u32>,
+        given: &mut [Frame],
+    ) -> Result<bool, Refusal> {
+        let mut stolen = Vec::with_capacity(offered.len());
+        for &frame in offered {
+            match self.steal_page(cpu, frame) {
+                Ok(role) => stolen.push((frame, role)),
+                Err(refusal) => {
+                    self.put_back(cpu, &stolen);
+                    return Err(refusal);
+                }
+            }
+        }
+        let taken = match below {
+            Some(limit) => self.heap.take_run(cpu, offered.len(), limit),
+            None => self.heap.take_any(self, cpu).map(|free| vec![free]),
+        };
+        let Some(taken) = taken else {
+            self.put_back(cpu, &stolen);
+            return Ok(false);
+        };
+        for ((free, (_, role)), place) in taken.into_iter().zip(&stolen).zip(given) {
+            self.clean(cpu, free);
+            self.assign_page(cpu, free.frame, *role);
+            *place = free.frame;
+        }
+        for (frame, _) in stolen {
+            self.heap.give(cpu, frame, self.flush.time(cpu));
+        }
+        Ok(true)
+    }
+
+    /// Takes a frame from the guest (`steal_page`). Returns what it was used for.
+    fn steal_page(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<Role, Refusal> {
+        self.frames.get_page(cpu, frame)?;
+        let both = CountInfo::ALLOCATED.0 + 1;
+        if cpu.compare_exchange(self.frames.count_info(frame), both, 0).is_err() {
+            self.frames.put_page(cpu, frame);
+            return Err(Refusal::StillReferred(frame));
+        }
+        let role = cpu.bus().memory.role(frame);
+        cpu.bus().memory.set_owner(frame, HEAP);
+        cpu.set_role(frame, Role::Foreign);
+        Ok(role)
+    }
+
+    /// Frames that were taken and for which there were no others are the guest's again.
+    fn put_back(&self, cpu: &Cpu<'_>, stolen: &[(Frame, Role)]) {
+        for (frame, role) in stolen {
+            self.assign_page(cpu, *frame, *role);
+        }
+    }
+
+    /// A frame of the heap's is about to be the guest's: no CPU remembers it, and nothing is left of what it held.
+    fn clean(&self, cpu: &Cpu<'_>, free: FreeFrame) {
+        if let Some(since) = free.since
+            && self.protocol.does(Step::FlushBeforeGivingAway)
+        {
+            self.flush.forget(cpu, since);
+        }
+        cpu.swap(self.frames.type_info(free.frame), TypeInfo::NONE.0);
+        cpu.clear_frame(free.frame);
+    }
+
+    /// Gives a frame to the guest (`assign_pages`). From the moment at which it counts as allocated, references are taken.
+    fn assign_page(&self, cpu: &Cpu<'_>, frame: Frame, role: Role) {
+        cpu.bus().memory.set_owner(frame, GUEST);
+        cpu.set_role(frame, role);
+        cpu.swap(self.frames.count_info(frame), CountInfo::ALLOCATED.0);
+    }
+}

@@ -1,0 +1,123 @@
+//! The heap: frames that belong to nobody, and the other guest's appetite for them.
+//!
+//! A frame comes back to the heap when nothing refers to it any more; some CPU may still remember a way to it. It keeps
+//! the time at which it came, and whoever gets it next waits until every CPU that has not flushed since did so. No frame
+//! may leave the heap in any other way.
+
+use super::domain::{DEVICE_LIMIT, FIRST_LOW, HEAP, OTHER_GUEST};
+use super::tlb_clock::Time;
+use super::type_info::{CountInfo, TypeInfo};
+use super::{Flush, Hypervisor};
+use crate::family;
+use crate::protocol::{Protocol, Step};
+use crate::sync::{LockClass, Lockdep, SpinLock};
+use machine::{Bus, Cpu, Frame};
+use std::rc::Rc;
+
+const HEAP_LOCK: LockClass = LockClass { family: family::HEAP_LOCK, name: "heap_lock" };
+
+/// A frame of the heap, and when it came there; none for one that no CPU of the guest's ever had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct FreeFrame {
+    pub(super) frame: Frame,
+    pub(super) since: Option<Time>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    free: Vec<FreeFrame>,
+    /// What the other guest took, the last at the end.
+    taken: Vec<Frame>,
+}
+
+/// The heap.
+#[derive(Debug)]
+pub(super) struct Heap {
+    state: SpinLock<State>,
+}
+
+impl Heap {
+    /// Variables needed.
+    pub(super) const VARS: u32 = 1;
+
+    /// The frames that devices reach are kept for those who ask for such.
+    pub(super) fn new(bus: &Bus, lockdep: &Rc<Lockdep>) -> Self {
+        let low = (FIRST_LOW..DEVICE_LIMIT).map(|number| FreeFrame { frame: Frame(number), since: None });
+        let state = State { free: low.collect(), taken: Vec::new() };
+        Self { state: SpinLock::new(bus, lockdep, HEAP_LOCK, state) }
+    }
+
+    /// Takes so many contiguous frames below a limit.
+    pub(super) fn take_run(&self, cpu: &Cpu<'_>, frames: usize, limit: u32) -> Option<Vec<FreeFrame>> {
+        let mut state = self.state.lock(cpu);
+        let mut below: Vec<_> = state.free.iter().copied().filter(|free| free.frame.0 < limit).collect();
+        below.sort_unstable_by_key(|free| free.frame);
+        let length = frames as u32 - 1;
+        let run =
+            below.windows(frames).find(|run| run[frames - 1].frame.0 - run[0].frame.0 == length)?.to_vec();
+        state.free.retain(|free| !run.contains(free));
+        Some(run)
+    }
+
+    /// Takes any frame but those that devices reach. The other guest gives one back if there is no other.
+    pub(super) fn take_any(&self, hypervisor: &Hypervisor, cpu: &Cpu<'_>) -> Option<FreeFrame> {
+        let mut state = self.state.lock(cpu);
+        if let Some(place) = state.free.iter().rposition(|free| free.frame.0 >= DEVICE_LIMIT) {
+            return Some(state.free.remove(place));
+        }
+        let frame = *state.taken.last()?;
+        // Somebody may be looking whose frame it is, and hold it for that moment.
+        let count = hypervisor.frames.count_info(frame);
+        cpu.compare_exchange(count, CountInfo::ALLOCATED.0, 0).ok()?;
+        cpu.bus().memory.set_owner(frame, HEAP);
+        state.taken.pop();
+        Some(FreeFrame { frame, since: None })
+    }
+
+    /// A frame that nothing refers to any more comes to the heap.
+    pub(super) fn give(&self, cpu: &Cpu<'_>, frame: Frame, since: Time) {
+        self.state.lock(cpu).free.push(FreeFrame { frame, since: Some(since) });
+    }
+}
+
+impl Hypervisor {
+    /// The other guest takes what was given away. It runs on a processor of its own, which is not one of the machine's:
+    /// the interrupts that it sends are taken at once, and no CPU of the machine takes part otherwise. Nothing happens
+    /// while somebody else is at the heap.
+    ///
+    /// A guest's CPU may remember a frame long after its entries are gone, and the guest need not flush:
+    ///
+    /// ```text
+    ///   c0 of the guest               c1 of the guest                 the other guest
+    ///                                 caches V -> frame
+    ///   unmaps V, flushes nothing
+    ///   exchanges the frame
+    ///                                                                 gets it, writes
+    ///                                 reads and writes through V
+    /// ```
+    ///
+    /// so every CPU that has not flushed since the frame came to the heap does so first (seed 000).
+    pub fn other_guest_takes(&self, bus: &Bus) {
+        let Some(mut state) = self.heap.state.from_outside() else { return };
+        let State { free, taken } = &mut *state;
+        free.retain(|free| {
+            let keep = free.frame.0 < DEVICE_LIMIT;
+            if !keep {
+                flush_from_outside(&self.protocol, &self.flush, bus, *free);
+                bus.memory.set_value(self.frames.type_info(free.frame), TypeInfo::NONE.0);
+                bus.memory.clear(free.frame);
+                bus.memory.set_owner(free.frame, OTHER_GUEST);
+                bus.memory.set_value(self.frames.count_info(free.frame), CountInfo::ALLOCATED.0);
+                taken.push(free.frame);
+            }
+            keep
+        });
+    }
+}
+
+fn flush_from_outside(protocol: &Protocol, flush: &Flush, bus: &Bus, free: FreeFrame) {
+    let Some(since) = free.since else { return };
+    if protocol.does(Step::FlushBeforeGivingAway) {
+        flush.stale_since(bus, since).for_each(|cpu| bus.flush_from_outside(cpu));
+    }
+}
