@@ -18,6 +18,7 @@ enum Wish {
     Base(u16),
     Flush(u16),
     Write(u16),
+    Exchange(u16, u16),
 }
 
 /// Where an entry leads.
@@ -50,6 +51,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => (0..FEW + 1).prop_map(Wish::Base),
         1 => (0..3u16).prop_map(Wish::Flush),
         3 => (0..3u16).prop_map(Wish::Write),
+        1 => (0..FEW, 0..FEW).prop_map(|(one, other)| Wish::Exchange(one, other)),
     ]
 }
 
@@ -82,6 +84,11 @@ impl Wish {
             Self::Base(number) => Ask::Base(page_of(number)),
             Self::Flush(index) => Ask::Extended(MmuExt::InvlpgAll { va: page(u64::from(index)) }),
             Self::Write(index) => Ask::Write(page(u64::from(index)), 0),
+            // What is exchanged is somebody else's from then on.
+            Self::Exchange(one, other) => {
+                let (one, other) = (page_of(one), page_of(other));
+                Ask::Exchange([one, other, one, other])
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use impls::Sizes;
 use impls::hypervisor::xen::{
-    AccessedDirty, Call, Hypervisor, MmuExt, MmuUpdate, PageType, Refusal, UpdateFlush, frame_list,
-    machine_frames,
+    AccessedDirty, Call, DEVICE_LIMIT, Exchange, Hypervisor, MmuExt, MmuUpdate, PageType, Refusal,
+    UpdateFlush, frame_list, machine_frames,
 };
 use machine::paging::span;
 use machine::{
@@ -26,6 +26,10 @@ pub(crate) enum Ask {
     Extended(MmuExt),
     /// Two calls for one.
     Both(Call, Call),
+    /// Offers frames for contiguous ones that a device reaches, in segments of two.
+    Exchange([Frame; 4]),
+    /// Offers a frame for any other.
+    ExchangeBack(Frame),
     Write(u64, u64),
     /// Reads with the guest's interrupts off, and goes on with them on.
     ReadMasked(u64),
@@ -39,11 +43,22 @@ pub(crate) enum Answer {
     Faulted,
     /// So many of several calls were refused.
     RefusedOf(usize),
+    /// So many frames were exchanged, for these, and why not more.
+    Exchanged(usize, [Frame; 4], Option<Refusal>),
 }
 
 #[derive(Debug)]
 pub(crate) struct Guest {
     hypervisor: Hypervisor,
+}
+
+impl Guest {
+    fn exchange(&self, cpu: &Cpu<'_>, offered: &[Frame], below: Option<u32>) -> Answer {
+        let mut given = [Frame(u32::MAX); 4];
+        let exchanged =
+            self.hypervisor.memory_exchange(cpu, Exchange { offered, segment: 2, below }, &mut given);
+        Answer::Exchanged(exchanged.frames, given, exchanged.refusal)
+    }
 }
 
 impl Software for Guest {
@@ -67,6 +82,8 @@ impl Software for Guest {
                 self.hypervisor.multicall(cpu, &[first, second], |_, _| refused += 1);
                 return Answer::RefusedOf(refused);
             }
+            Ask::Exchange(offered) => return self.exchange(cpu, &offered, Some(DEVICE_LIMIT)),
+            Ask::ExchangeBack(frame) => return self.exchange(cpu, &[frame], None),
             Ask::Write(va, value) => {
                 return if cpu.write(va, value).is_ok() { Answer::Done } else { Answer::Faulted };
             }

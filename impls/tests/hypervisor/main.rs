@@ -2,6 +2,7 @@
 //! reach, and what it never lets happen in whatever order two CPUs ask.
 
 mod books;
+mod exchange;
 mod flushes;
 mod guest;
 mod races;

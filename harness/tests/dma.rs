@@ -1,0 +1,88 @@
+//! Coherent memory for devices, as stories tell of it: what is legal, and that a deadlock is reported before it happens.
+
+use harness::catalogue::Selection;
+use harness::checks::Checks;
+use harness::headline::Finding;
+use harness::runner::Runner;
+use harness::story::{Backends, Story, Under};
+use oracle::vocabulary::Outcome;
+
+fn story(text: &str) -> Story {
+    format!("story 1\n{text}").parse().expect("a story")
+}
+
+fn runner(designs: &[(&str, &str)]) -> Runner {
+    let designs = designs.iter().map(|(point, variant)| ((*point).to_owned(), (*variant).to_owned()));
+    let under = Under { bug: None, designs: designs.collect() };
+    Runner::new(Selection::all(&under).expect("known designs")[0].setup(), Checks::default())
+}
+
+fn find(designs: &[(&str, &str)], text: &str) -> Option<Finding> {
+    runner(designs).play(&story(text), Backends::all())
+}
+
+/// How the events ended on Xen, in the order in which they did.
+fn outcomes(designs: &[(&str, &str)], text: &str) -> Vec<(u16, Outcome)> {
+    let (recordings, finding) = runner(designs).record(&story(text).resolve(), Backends::XEN);
+    assert_eq!(finding, None);
+    recordings[0].outcomes.clone()
+}
+
+/// Nobody is in the way, and nobody has to be: it could be.
+#[test]
+fn a_drain_that_waits_for_answers_with_interrupts_off_is_reported_whether_or_not_it_deadlocks() {
+    let designs = [("irqs_off_drain", "shootdown"), ("dma_drain", "flush")];
+    let lines = |irqs_off: &str| {
+        format!(
+            "cpus 2, backends xen\nc0  vmap p0+1 -> a0\nc0  vunmap a0\nc0  dma-alloc p0+1 -> b0{irqs_off}\n"
+        )
+    };
+    let found = find(&designs, &lines(" irqs-off")).expect("c1 might wait for c0 in its turn");
+    assert_eq!(found.headline.signature(), "rule 9 (progress): dma-alloc on xen: waits with interrupts off");
+    assert_eq!(find(&designs, &lines("")), None, "with interrupts on it may wait");
+    assert_eq!(find(&[], &lines(" irqs-off")), None, "by default it asks nobody");
+}
+
+#[test]
+fn what_maps_with_a_flush_makes_no_buffer_with_interrupts_off() {
+    let designs = [("drain", "on-map-everywhere")];
+    let lines = "cpus 2, backends native xen\nc0  dma-alloc p0+1 -> b0 irqs-off\nc0  dma-alloc p1+1 -> b1\n";
+    assert_eq!(find(&designs, lines), None);
+    let ended = outcomes(&designs, lines);
+    assert_eq!(ended[0], (0, Outcome::WouldSleep));
+    assert!(matches!(ended[1], (1, Outcome::Mapped(_))), "{ended:?}");
+}
+
+#[test]
+fn an_alias_in_somebodys_purge_is_not_missed() {
+    let lines = "cpus 2, backends native xen\n\
+        c0  vmap p0+1 -> a0\n\
+        c0  vunmap a0\n\
+        c0  drain-aliases  pause before store lazy_lock\n\
+        c1  dma-alloc p0+1 -> b0 irqs-off\n";
+    let at_purge = [("pte_clear", "at-purge")];
+    assert_eq!(find(&at_purge, lines), None);
+    assert!(outcomes(&at_purge, lines).contains(&(3, Outcome::WouldSleep)), "it cannot wait for the purge");
+    let ended = outcomes(&[], lines);
+    let made = ended.iter().any(|(event, outcome)| *event == 3 && matches!(outcome, Outcome::Mapped(_)));
+    assert!(made, "no alias has an entry, whoever purges: {ended:?}");
+}
+
+#[test]
+fn a_partial_exchange_fails_cleanly_and_leaves_every_page_usable() {
+    let lines = "cpus 2, hardware eager-walkers, backends native xen\n\
+        c0  dma-alloc p0+4 -> b0 irqs-off\n\
+        c0  dma-free b0\n\
+        c0  vmap p0+4 -> a0\n\
+        c1  write a0+0\n\
+        c1  write a0+3\n\
+        c0  read a0+0\n\
+        c0  read a0+3\n\
+        d1  touch\n\
+        c0  make-table p1\n";
+    let lines = lines.replace("c0  make-table p1\n", "c0  vunmap a0\nc0  make-table p1\n");
+    assert_eq!(find(&[], &lines), None);
+    let ended = outcomes(&[], &lines);
+    assert_eq!(ended[0], (0, Outcome::NoMemory));
+    assert!(ended.iter().all(|(event, outcome)| *event < 2 || *outcome != Outcome::Void), "{ended:?}");
+}
