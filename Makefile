@@ -139,6 +139,11 @@ lint: cargo-deny ## format, clippy, rustdoc, licenses and sources
 bench: compiler ## how fast it is, beside shuttle and loom: all, or WHAT="points litmus .."
 	cargo bench --package harness --bench speed -- $(WHAT)
 
+.PHONY: cost
+cost: compiler ## what designs cost in simulated time: the answers that docs/cost.md shows, and its picture
+	@rm -f docs/cost.svg
+	$(shootdown) cost --svg docs/cost.svg
+
 .PHONY: mutants
 mutants: cargo-mutants ## break the oracle and the checks, one line at a time: do the tests notice? (half an hour)
 	@# Each judge is held to the tests beside it alone: quick to build, and nothing is noticed by the luck of a story.

@@ -5,6 +5,7 @@
 
 mod bugs;
 mod complaint;
+mod cost;
 mod designs;
 mod encode;
 mod explain;
@@ -52,6 +53,7 @@ enum Command {
     Encode(encode::Encode),
     Bugs(bugs::Bugs),
     Designs(designs::Designs),
+    Cost(cost::Cost),
 }
 
 /// What a command found.
@@ -83,5 +85,6 @@ fn run(command: &Command) -> Done<Found> {
         Command::Encode(encode) => encode.run().map(|()| Found::Nothing),
         Command::Bugs(bugs) => bugs.run().map(|()| Found::Nothing),
         Command::Designs(designs) => designs.run().map(|()| Found::Nothing),
+        Command::Cost(cost) => cost.run().map(|()| Found::Nothing),
     }
 }

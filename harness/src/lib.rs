@@ -2,6 +2,7 @@
 pub mod catalogue;
 pub mod checks;
 pub mod combinations;
+pub mod cost;
 pub mod coverage;
 pub mod fuzz;
 pub mod headline;

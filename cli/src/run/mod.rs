@@ -85,7 +85,8 @@ fn jobs(text: &str) -> Result<usize, String> {
     jobs.ok_or_else(|| format!("expected a number from 1 to {MOST}"))
 }
 
-fn backends(text: &str) -> Result<Backends, String> {
+/// A list of backends.
+pub(crate) fn backends(text: &str) -> Result<Backends, String> {
     text.split(',').try_fold(Backends::empty(), |all, name| {
         let known = BACKENDS.iter().find(|(_, known)| *known == name);
         let (backend, _) = known.ok_or_else(|| {

@@ -166,3 +166,42 @@ fn an_unknown_command_flag_or_format() {
     place.refuses(&["designs", "--colour"], &["unexpected argument '--colour'"]);
     place.refuses(&["designs", "--format", "xml"], &["'xml' for '--format <FORMAT>'", "text, json"]);
 }
+
+#[test]
+fn what_cost_is_asked_wrongly() {
+    let place = Place::new();
+    let model = include_str!("../../../harness/data/cost-model.toml");
+    place.refuses(&["cost", "--model", "none.toml"], &["none.toml: "]);
+    place.write("unknown.toml", model.replace("\nfence = 10", "\nfense = 10"));
+    let said = ["unknown.toml: line ", "column 1: unknown field `fense`, expected one of `load`"];
+    place.refuses(&["cost", "--model", "unknown.toml"], &said);
+    place.write("negative.toml", model.replace("\nfence = 10", "\nfence = -10"));
+    let said = ["negative.toml: line ", "expected nanoseconds, a number from 0 to"];
+    place.refuses(&["cost", "--model", "negative.toml"], &said);
+    place.write("empty.toml", "");
+    place.refuses(
+        &["cost", "--model", "empty.toml"],
+        &["empty.toml: line 1", "missing field", "expected [nanoseconds]"],
+    );
+    for wrong in ["0", "9", "", "4-2", "two"] {
+        place.refuses(&["cost", &format!("--cpus={wrong}")], &["expected numbers of CPUs from 1 to 8"]);
+    }
+    place.refuses(&["cost", "--backends", "kvm"], &["no backend \"kvm\"; expected one of native, xen"]);
+    place.refuses(
+        &["cost", "--question", "why"],
+        &["no question \"why\"; expected one of drain, tables, scaling"],
+    );
+    place.refuses(
+        &["cost", "--question", "tables", "--backends", "native"],
+        &["expected xen among the backends"],
+    );
+    place.refuses(
+        &["cost", "--question", "drain", "--svg", "a.svg"],
+        &["--svg: expected the question scaling"],
+    );
+    place.refuses(&["cost", "--format", "xml"], &["'xml' for '--format <FORMAT>'", "table, json"]);
+    place.write("there.svg", "something else");
+    let drawn =
+        ["cost", "--question", "scaling", "--cpus", "1", "--backends", "native", "--svg", "there.svg"];
+    place.refuses(&drawn, &["there.svg: is there already with another content"]);
+}

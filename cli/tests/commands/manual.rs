@@ -52,7 +52,7 @@ fn json_has_the_shape_that_the_manual_shows() {
         "a.story",
         "story 1\nunder bug canary\ncpus 1, hardware calm, sizes tiny, backends native xen\nc0  free-page p0\n",
     );
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &["run", "--stories", "50", "--bug", "canary"],
         &["replay", "a.story"],
         &["minimize", "a.story"],
@@ -61,6 +61,7 @@ fn json_has_the_shape_that_the_manual_shows() {
         &["encode", "a.story"],
         &["bugs"],
         &["designs"],
+        &["cost", "--question", "drain", "--cpus", "2", "--backends", "native"],
     ];
     for command in commands {
         let said = place.run(&[command, &["--format", "json"]].concat()).json();

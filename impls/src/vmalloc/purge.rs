@@ -251,7 +251,14 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// What the worker does (`drain_vmap_area_work`): too much was outstanding.
+    ///
+    /// It looks whether that is still so. Whoever unmaps while it flushes finds the old count and queues it again, and
+    /// without a look each flush would be followed by one for next to nothing. No request is lost: the worker takes its
+    /// item before it looks, and who queues it has counted up before.
     pub(crate) fn purge_work(&self, cpu: &Cpu<'_>) {
+        if cpu.load(self.vmalloc.lazy_pages) <= self.sizes.lazy_max_pages(cpu.bus().cpus()) {
+            return;
+        }
         let _purging = self.vmalloc.purge.lock(cpu);
         let nothing = DirtyBlocks { hull: Hull::EMPTY, blocks: 0 };
         self.purge_areas(cpu, &nothing, Purpose::Reclaim);

@@ -1,0 +1,148 @@
+//! What `harness::cost` counts, where it can be said beforehand exactly: on small cases, whatever things cost.
+
+use harness::cost::drain::{Case, Others};
+use harness::cost::scaling::Scheme;
+use harness::cost::{Asked, Model, Question, Report, ask, drain, tables};
+use harness::story::Backends;
+use machine::Counted;
+
+fn answer(question: Question, cpus: &[u8], backends: Backends) -> Report {
+    let model = Model::default();
+    let asked = Asked { questions: vec![question], cpus: cpus.to_vec(), backends, model };
+    ask(&asked, &mut |_| {}).expect("the kernels get through")
+}
+
+fn find(
+    report: &Report,
+    backend: &str,
+    cpus: u8,
+    others: Others,
+    case: Case,
+    outstanding: u64,
+) -> drain::Row {
+    let wanted = |row: &&drain::Row| {
+        (row.backend, row.cpus, row.others, row.case, row.outstanding)
+            == (backend, cpus, others, case, outstanding)
+    };
+    report.drain.iter().find(wanted).expect("it was measured").clone()
+}
+
+#[test]
+fn a_drain_sends_as_many_interrupts_as_there_are_others_however_much_is_outstanding_and_none_for_nothing() {
+    let report = answer(Question::Drain, &[1, 3], Backends::NATIVE);
+    for (cpus, others) in [(1, Others::Busy), (3, Others::Busy), (3, Others::Idle)] {
+        let of = |case, outstanding| find(&report, "native", cpus, others, case, outstanding).cost;
+        let sent = u64::from(cpus) - 1;
+        let nothing = of(Case::Drain, 0);
+        assert_eq!((nothing.ipis(), nothing.flushes(), nothing.count(Counted::Lock)), (0, 0, 0));
+        assert!(nothing.stolen_ns.abs() < f64::EPSILON, "{nothing:?}");
+        for outstanding in &drain::OUTSTANDING[1..] {
+            let cost = of(Case::Drain, *outstanding);
+            let (to_busy, to_idle) = (cost.count(Counted::IpiBusy), cost.count(Counted::IpiIdle));
+            assert_eq!((to_busy, to_idle), if others == Others::Idle { (0, sent) } else { (sent, 0) });
+            assert_eq!((cost.count(Counted::Interrupt), cost.count(Counted::Wakeup)), (sent, to_idle));
+        }
+        let eager = of(Case::EagerUnmap, 0);
+        assert_eq!(eager.ipis(), sent, "one for each other CPU");
+        assert_eq!(eager.count(Counted::FlushPage), 5 * u64::from(cpus), "four pages and their guard");
+        let lazy = of(Case::LazyUnmap, 0);
+        assert_eq!((lazy.ipis(), lazy.flushes()), (0, 0));
+        // Above the ceiling it is one flush of everything, on each CPU.
+        let many = of(Case::Drain, 64);
+        assert_eq!((many.count(Counted::FlushGlobal), many.count(Counted::FlushPage)), (cpus.into(), 0));
+        // The caller has touched every page, and nothing was flushed since.
+        assert!(many.count(Counted::LeavesLost) >= 64 * 4, "{many:?}");
+    }
+    let (busy, idle) = (Others::Busy, Others::Idle);
+    let time = |others| find(&report, "native", 3, others, Case::Drain, 1).cost;
+    assert!(time(idle).stolen_ns > time(busy).stolen_ns, "an idle CPU has to wake");
+}
+
+#[test]
+fn under_xen_the_same_and_in_hypercalls() {
+    let report = answer(Question::Drain, &[2], Backends::XEN);
+    let of = |case, outstanding| find(&report, "xen", 2, Others::Busy, case, outstanding).cost;
+    assert_eq!((of(Case::Drain, 0).ipis(), of(Case::Drain, 0).hypercalls.len()), (0, 0));
+    assert_eq!(of(Case::EagerUnmap, 0).ipis(), 1);
+    let one = of(Case::Drain, 1);
+    assert_eq!((one.ipis(), one.hypercalls["event_channel_send"]), (1, 1));
+    assert_eq!(one.count(Counted::Hypercall), one.hypercalls.values().sum::<u64>());
+}
+
+#[test]
+fn a_table_is_drained_for_where_the_design_says_so_and_only_if_something_is_outstanding() {
+    let report = answer(Question::Tables, &[2], Backends::XEN);
+    let flushes = |variant: &str, case: tables::Case| {
+        let wanted = |row: &&tables::Row| {
+            (row.chosen("pte_clear"), row.chosen("table_drain"), row.case) == ("at-vunmap", variant, case)
+        };
+        let row = report.tables.iter().find(wanted).expect("it was measured");
+        (row.cost.ipis(), row.cost.flushes() == 0)
+    };
+    let process = u64::from(tables::PROCESS);
+    assert_eq!(flushes("always", tables::Case::OneClean), (0, true));
+    assert_eq!(flushes("always", tables::Case::OneAfterUnmap), (1, false));
+    assert_eq!(flushes("always", tables::Case::Process), (1, false), "one drain is enough for all");
+    assert_eq!(flushes("always", tables::Case::ProcessAmidUnmaps), (process, false), "one for each");
+    for case in tables::Case::ALL {
+        assert_eq!(flushes("never", case), (0, true));
+    }
+    assert_eq!(report.tables.len(), tables::combinations().len() * tables::Case::ALL.len());
+    assert!(
+        report
+            .tables
+            .iter()
+            .all(|row| row.chosen("table_drain") != "never" || row.chosen("pte_clear") != "at-purge")
+    );
+}
+
+#[test]
+fn lazy_areas_and_blocks_save_what_the_threshold_predicts_and_blocks_alone_stay_flat() {
+    let report = answer(Question::Scaling, &[1, 2], Backends::NATIVE);
+    let row = |scheme, cpus| {
+        report.scaling.iter().find(|row| (row.scheme, row.cpus) == (scheme, cpus)).expect("it was measured")
+    };
+    for cpus in [1, 2] {
+        let eager = row(Scheme::Eager, cpus);
+        let expected = f64::from(cpus - 1);
+        assert!((eager.ipis_per_round - expected).abs() < 0.02, "{eager:?}");
+        for scheme in [Scheme::Lazy, Scheme::Blocks] {
+            let row = row(scheme, cpus);
+            #[expect(clippy::cast_precision_loss, reason = "some thousand rounds")]
+            let predicted = row.predicted_rounds_per_flush as f64;
+            let off = row.measured_rounds_per_flush / predicted - 1.0;
+            assert!(off.abs() < 0.01, "{row:?}");
+        }
+    }
+    // 32 MiB for each bit of the number of CPUs, in areas of four pages and a guard.
+    assert_eq!(row(Scheme::Lazy, 1).predicted_rounds_per_flush, 8192 / 5 + 1);
+    assert_eq!(row(Scheme::Lazy, 2).predicted_rounds_per_flush, 2 * 8192 / 5 + 1);
+    let growth = |scheme| row(scheme, 2).ns_per_round / row(scheme, 1).ns_per_round;
+    assert!(growth(Scheme::Blocks) < 1.5 && growth(Scheme::Eager) > 1.5);
+    assert!(report.findings.iter().all(|finding| finding.holds), "{:?}", report.findings);
+    assert_eq!(report.findings.len(), 4);
+}
+
+#[test]
+fn the_same_question_has_the_same_answer_and_prices_change_no_count_of_a_single_caller() {
+    let dear = harness::cost::model::DEFAULT.replace("hypercall = 150", "hypercall = 100000");
+    let ask_with = |model: Model| {
+        let asked =
+            Asked { questions: vec![Question::Tables], cpus: vec![2], backends: Backends::XEN, model };
+        ask(&asked, &mut |_| {}).expect("the kernels get through").tables
+    };
+    let (one, other) = (ask_with(Model::default()), ask_with(Model::default()));
+    assert_eq!(one, other);
+    for (cheap, dear) in one.iter().zip(ask_with(Model::parse(&dear).expect("a model"))) {
+        assert_eq!((&cheap.cost.counts, &cheap.cost.hypercalls), (&dear.cost.counts, &dear.cost.hypercalls));
+        assert!(dear.cost.caller_ns > cheap.cost.caller_ns);
+    }
+}
+
+#[test]
+fn up_to_eight_cpus_answer() {
+    let report = answer(Question::Drain, &[8], Backends::all());
+    for backend in ["native", "xen"] {
+        assert_eq!(find(&report, backend, 8, Others::Busy, Case::EagerUnmap, 0).cost.ipis(), 7);
+    }
+}
