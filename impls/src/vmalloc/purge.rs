@@ -21,7 +21,7 @@ use crate::protocol::{Drain, IrqsOffDrain, PteClear, Step, TableDrain};
 use crate::sync::Work;
 use machine::Cpu;
 
-/// How far an unmapped range has come. The third state is a type of its own, [`Flushed`].
+/// How far an unmapped range has come. The third state is a type of its own, `Flushed`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Freed {
     /// Its entries are still there.
