@@ -1,4 +1,4 @@
-//! Rule 7, hypervisor: no entry leads to memory of another owner, and it never lets a guest write a page table. On platforms that promise it, no writable entry and no
+//! Rule 7, hypervisor: no entry leads to memory that is not the guest's, and it never lets a guest write a page table. On platforms that promise it, no writable entry and no
 //! writable translation leads to a frame that is a table.
 //!
 //! Judged when an operation returned and no other is under way: while one is, the frame may be about to become a table,
@@ -7,11 +7,10 @@
 //! Legal, and not seen here: read-only translations of tables; lazy aliases of frames that are no tables; on native, any
 //! alias of a table that nobody uses.
 
+use impls::hypervisor::xen::GUEST;
 use machine::paging::LEVELS;
 use machine::{Bus, Entry, Flags, Frame, Role, Word};
 use oracle::Rule;
-
-use super::other_domain::is_foreign;
 
 use super::Breach;
 
@@ -52,7 +51,7 @@ fn below(bus: &Bus, table: Frame, level: u8) -> Option<Breach> {
             {
                 return Some(breach);
             }
-        } else if is_foreign(bus, entry.frame()) {
+        } else if entry.frame().0 < bus.memory.frames() && bus.memory.owner(entry.frame()) != GUEST {
             let detail = format!("entry {index} of {table} leads to {}", entry.frame());
             let breach = Breach::new(Rule::Hypervisor, "an entry leads to memory of another domain", detail);
             return Some(breach.about([], [entry.frame()]));

@@ -79,7 +79,7 @@ pub fn translations(bus: &Bus) -> Option<Breach> {
 }
 
 /// Whether a frame has another owner than the guest. What is on the heap has none.
-pub(super) fn is_foreign(bus: &Bus, frame: Frame) -> bool {
+fn is_foreign(bus: &Bus, frame: Frame) -> bool {
     frame.0 < bus.memory.frames() && !matches!(bus.memory.owner(frame), GUEST | HEAP)
 }
 

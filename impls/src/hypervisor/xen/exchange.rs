@@ -70,14 +70,10 @@ impl Hypervisor {
         below: Option<u32>,
         given: &mut [Frame],
     ) -> Result<bool, Refusal> {
-        let mut stolen = Vec::with_capacity(offered.len());
-        for &frame in offered {
-            match self.steal_page(cpu, frame) {
-                Ok(role) => stolen.push((frame, role)),
-                Err(refusal) => {
-                    self.put_back(cpu, &stolen);
-                    return Err(refusal);
-                }
+        for (stolen, &frame) in offered.iter().enumerate() {
+            if let Err(refusal) = self.steal_page(cpu, frame) {
+                self.put_back(cpu, &offered[..stolen]);
+                return Err(refusal);
             }
         }
         let taken = match below {
@@ -85,38 +81,42 @@ impl Hypervisor {
             None => self.heap.take_any(self, cpu).map(|free| vec![free]),
         };
         let Some(taken) = taken else {
-            self.put_back(cpu, &stolen);
+            self.put_back(cpu, offered);
             return Ok(false);
         };
-        for ((free, (_, role)), place) in taken.into_iter().zip(&stolen).zip(given) {
+        for (free, place) in taken.into_iter().zip(given) {
             self.clean(cpu, free);
-            self.assign_page(cpu, free.frame, *role);
+            self.assign_page(cpu, free.frame);
             *place = free.frame;
         }
-        for (frame, _) in stolen {
+        for &frame in offered {
             self.heap.give(cpu, frame, self.flush.time(cpu));
         }
         Ok(true)
     }
 
-    /// Takes a frame from the guest (`steal_page`). Returns what it was used for.
-    fn steal_page(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<Role, Refusal> {
+    /// Takes a frame from the guest (`steal_page`).
+    fn steal_page(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
         self.frames.get_page(cpu, frame)?;
         let both = CountInfo::ALLOCATED.0 + 1;
         if cpu.compare_exchange(self.frames.count_info(frame), both, 0).is_err() {
             self.frames.put_page(cpu, frame);
             return Err(Refusal::StillReferred(frame));
         }
-        let role = cpu.bus().memory.role(frame);
         cpu.bus().memory.set_owner(frame, HEAP);
-        cpu.set_role(frame, Role::Foreign);
-        Ok(role)
+        // A CPU may still write there by a translation from before, which does no harm as long as the frame is nobody's. But
+        // none may walk through a table that is none any more.
+        if let Role::Table(_) = cpu.bus().memory.role(frame) {
+            self.flush.forget(cpu, TypeInfo(cpu.load(self.frames.type_info(frame))).stamp());
+            cpu.set_role(frame, Role::Data);
+        }
+        Ok(())
     }
 
     /// Frames that were taken and for which there were no others are the guest's again.
-    fn put_back(&self, cpu: &Cpu<'_>, stolen: &[(Frame, Role)]) {
-        for (frame, role) in stolen {
-            self.assign_page(cpu, *frame, *role);
+    fn put_back(&self, cpu: &Cpu<'_>, stolen: &[Frame]) {
+        for frame in stolen {
+            self.assign_page(cpu, *frame);
         }
     }
 
@@ -128,13 +128,15 @@ impl Hypervisor {
             self.flush.forget(cpu, since);
         }
         cpu.swap(self.frames.type_info(free.frame), TypeInfo::NONE.0);
+        // Another use begins here: who still got there by an old translation would be noticed.
+        cpu.set_role(free.frame, Role::Foreign);
         cpu.clear_frame(free.frame);
     }
 
     /// Gives a frame to the guest (`assign_pages`). From the moment at which it counts as allocated, references are taken.
-    fn assign_page(&self, cpu: &Cpu<'_>, frame: Frame, role: Role) {
+    fn assign_page(&self, cpu: &Cpu<'_>, frame: Frame) {
         cpu.bus().memory.set_owner(frame, GUEST);
-        cpu.set_role(frame, role);
+        cpu.set_role(frame, Role::Data);
         cpu.swap(self.frames.count_info(frame), CountInfo::ALLOCATED.0);
     }
 }

@@ -11,7 +11,7 @@ use super::{Flush, Hypervisor};
 use crate::family;
 use crate::protocol::{Protocol, Step};
 use crate::sync::{LockClass, Lockdep, SpinLock};
-use machine::{Bus, Cpu, Frame};
+use machine::{Bus, Cpu, Frame, Role};
 use std::rc::Rc;
 
 const HEAP_LOCK: LockClass = LockClass { family: family::HEAP_LOCK, name: "heap_lock" };
@@ -105,6 +105,7 @@ impl Hypervisor {
             if !keep {
                 flush_from_outside(&self.protocol, &self.flush, bus, *free);
                 bus.memory.set_value(self.frames.type_info(free.frame), TypeInfo::NONE.0);
+                bus.memory.set_role(free.frame, Role::Foreign);
                 bus.memory.clear(free.frame);
                 bus.memory.set_owner(free.frame, OTHER_GUEST);
                 bus.memory.set_value(self.frames.count_info(free.frame), CountInfo::ALLOCATED.0);
