@@ -218,6 +218,76 @@ pub const BUGS: &[Bug] = &[
         finds: "rule 7 (hypervisor): touch: a CPU can reach memory of another domain",
         ..NONE
     },
+    Bug {
+        name: "alias-bit-lost-update",
+        about: "The vmap layer marks pages with an alias bit in their flags, which their owner changes by a load and a \
+                store: the owner stores an old copy back, the page looks as if it had no alias, and is not drained for \
+                before it becomes a page table.",
+        source: "seed 004: why a page flag for aliases was refused, \"we don't own the page flags\"",
+        designs: &[("pte_clear", "at-purge"), ("table_drain", "page-flag"), ("page_flags", "plain")],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "clean-cache-tainted.a",
+        about: "A cache of table pages without aliases is filled after the drain, and not before: a page that was unmapped \
+                and freed meanwhile is filed as clean.",
+        source: "seed 004: the proposal to keep a cache of unaliased page table pages, filled by one drain for several",
+        designs: &[("pte_clear", "at-purge"), ("table_drain", "clean-cache")],
+        omitted: &[Step::OwnBeforeDrain],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "clean-cache-tainted.b",
+        about: "A table that comes back is mapped for a look, and filed in the cache of pages without aliases all the same.",
+        source: "derived from seed 004's cache of unaliased page table pages",
+        designs: &[("pte_clear", "at-purge"), ("table_drain", "clean-cache")],
+        omitted: &[Step::LookedAtIsNotClean],
+        shows_on: Backends::XEN,
+        length: 3,
+        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "alias-count-early",
+        about: "A purge counts aliases off in the side table before their entries are cleared: a page becomes a page table \
+                in between, without a drain.",
+        source: "derived from the side table of aliases that seed 004 proposes",
+        designs: &[("pte_clear", "at-purge"), ("table_drain", "side-table")],
+        omitted: &[Step::ClearBeforeCountingOff],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "alias-table-switched-on.a",
+        about: "The side table of aliases is switched on at run time, and trusted for pages with aliases from before.",
+        source: "seed 004: aliases could be tracked only where Xen runs, switched on at run time",
+        designs: &[("pte_clear", "at-purge"), ("table_drain", "side-table-on-request")],
+        omitted: &[Step::UnknownUntilDrained],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "alias-table-switched-on.b",
+        about: "Aliases from before the side table was switched on are counted off when they go, although nobody counted \
+                them.",
+        source: "seed 004: aliases could be tracked only where Xen runs, switched on at run time",
+        designs: &[("table_drain", "side-table-on-request")],
+        omitted: &[Step::CountOffOnlyCounted],
+        shows_on: Backends::XEN,
+        length: 2,
+        finds: "rule 10 (rest): vunmap: the kernel found itself broken: an alias is counted off that was never counted",
+        ..NONE
+    },
 ];
 
 impl Bug {

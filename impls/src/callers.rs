@@ -5,10 +5,11 @@ use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{Pfn, PvMmu};
 use crate::protocol::Step;
+use crate::table_pages::NotPinned;
 use machine::{Bus, Cpu, Frame, Word};
 use oracle::vocabulary::{
     AreaSlot, BufferSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot,
-    Range, SLOTS, Token,
+    Range, SLOTS, Token, TreeSlot,
 };
 use std::cell::Cell;
 
@@ -36,6 +37,12 @@ struct HeldBuffer {
     bus: [Frame; MAX_PAGES],
 }
 
+/// A tree of tables that a caller holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct HeldTree {
+    pages: PageList,
+}
+
 /// What the callers hold.
 #[derive(Debug)]
 pub struct Callers {
@@ -45,6 +52,7 @@ pub struct Callers {
     /// Where CPUs see the buffers.
     buffers: [Cell<Option<HeldMapping>>; N],
     held_buffers: [Cell<Option<HeldBuffer>>; N],
+    trees: [Cell<Option<HeldTree>>; N],
 }
 
 impl Callers {
@@ -56,6 +64,7 @@ impl Callers {
             rams: [const { Cell::new(None) }; N],
             buffers: [const { Cell::new(None) }; N],
             held_buffers: [const { Cell::new(None) }; N],
+            trees: [const { Cell::new(None) }; N],
         };
         for (slot, pfn) in callers.pages.iter().zip(pages) {
             slot.set(Some(HeldPage { pfn, table: false }));
@@ -95,12 +104,19 @@ impl Callers {
         held.set(held.get().map(|held| HeldMapping { live: false, ..held }));
     }
 
+    /// Other pages stand behind the slots of a list.
+    fn replace_pages(&self, list: &PageList, pages: &[Pfn]) {
+        for (slot, pfn) in list.as_slice().iter().zip(pages) {
+            self.pages[slot.index()].set(Some(HeldPage { pfn: *pfn, table: false }));
+        }
+    }
+
     /// The pages of a list, into a buffer; none if one of them is not held.
-    fn pages<'b>(&self, list: &PageList, buffer: &'b mut [Pfn; MAX_PAGES]) -> Option<&'b [Pfn]> {
+    fn pages<'b>(&self, list: &PageList, buffer: &'b mut [Pfn; MAX_PAGES]) -> Option<&'b mut [Pfn]> {
         for (slot, page) in buffer.iter_mut().zip(list.as_slice()) {
             *slot = self.page(*page)?;
         }
-        Some(&buffer[..list.len()])
+        Some(&mut buffer[..list.len()])
     }
 }
 
@@ -109,6 +125,13 @@ fn failed(error: MapError) -> Outcome {
         MapError::NoMemory => Outcome::NoMemory,
         MapError::Refused => Outcome::Refused,
         MapError::WouldSleep => Outcome::WouldSleep,
+    }
+}
+
+fn not_pinned(error: NotPinned) -> Outcome {
+    match error {
+        NotPinned::WouldSleep => Outcome::WouldSleep,
+        NotPinned::Refused => Outcome::Refused,
     }
 }
 
@@ -151,6 +174,16 @@ impl<P: PvMmu> Kernel<P> {
             }
             Operation::MakeTable { page } => self.make_table(cpu, page),
             Operation::UnmakeTable { page } => self.unmake_table(cpu, page),
+            Operation::SetPageFlag { page } => {
+                self.set_page_flag(cpu, self.callers.page(page)?);
+                Some(Outcome::Done)
+            }
+            Operation::PinTree { pages, tree } => self.make_tree(cpu, &pages, tree),
+            Operation::UnpinTree { tree } => self.unmake_tree(cpu, tree),
+            Operation::TrackAliases => {
+                self.track_aliases(cpu);
+                Some(Outcome::Done)
+            }
             Operation::DmaAlloc { pages, buffer } => self.dma_alloc(cpu, &pages, buffer),
             Operation::DmaFree { buffer } => self.dma_free(cpu, buffer),
             Operation::DeviceRead { .. } | Operation::DeviceWrite { .. } => {
@@ -261,31 +294,53 @@ impl<P: PvMmu> Kernel<P> {
         Some(Outcome::Done)
     }
 
-    /// A page becomes a page table. Where the platform allows tables no alias, its lazy ones are drained first (seed
-    /// 004): an entry that was not cleared yet still counts as a writable mapping of the page.
+    /// A page becomes a page table. Where the platform allows tables no alias, none of it may be left (seed 004): an
+    /// entry that was not cleared yet still counts as a writable mapping of the page.
     fn make_table(&self, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
-        let held = self.callers.pages[page.index()].get()?;
-        if P::TABLES_ALLOW_NO_ALIAS
-            && self.drains_before_table(held.pfn)
-            && self.vm_unmap_aliases(cpu).is_err()
-        {
-            return Some(Outcome::WouldSleep);
-        }
-        cpu.clear_frame(self.pv.frame_of(held.pfn));
-        Some(match self.pv.pin_table(cpu, held.pfn) {
+        let slot = &self.callers.pages[page.index()];
+        let held = slot.get()?;
+        let Ok(pfn) = self.table_page(cpu, held.pfn) else { return Some(Outcome::WouldSleep) };
+        slot.set(Some(HeldPage { pfn, table: false }));
+        cpu.clear_frame(self.pv.frame_of(pfn));
+        Some(match self.pin_or_fix_up(cpu, || self.pv.pin_table(cpu, pfn)) {
             Ok(()) => {
-                self.callers.pages[page.index()].set(Some(HeldPage { table: true, ..held }));
+                slot.set(Some(HeldPage { pfn, table: true }));
                 Outcome::Done
             }
-            Err(_) => Outcome::Refused,
+            Err(error) => not_pinned(error),
         })
+    }
+
+    /// Pages become the page tables of a process under construction.
+    fn make_tree(&self, cpu: &Cpu<'_>, list: &PageList, tree: TreeSlot) -> Option<Outcome> {
+        let mut buffer = [Pfn(0); MAX_PAGES];
+        let pages = self.callers.pages(list, &mut buffer)?;
+        let pinned = self.pin_tree(cpu, pages);
+        self.callers.replace_pages(list, pages);
+        Some(match pinned {
+            Ok(()) => {
+                self.callers.trees[tree.index()].set(Some(HeldTree { pages: *list }));
+                Outcome::Done
+            }
+            Err(error) => not_pinned(error),
+        })
+    }
+
+    fn unmake_tree(&self, cpu: &Cpu<'_>, tree: TreeSlot) -> Option<Outcome> {
+        let held = self.callers.trees[tree.index()].take()?;
+        let mut buffer = [Pfn(0); MAX_PAGES];
+        let pages = self.callers.pages(&held.pages, &mut buffer)?;
+        self.unpin_tree(cpu, pages);
+        self.callers.replace_pages(&held.pages, pages);
+        Some(Outcome::Done)
     }
 
     fn unmake_table(&self, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
         let held = self.callers.pages[page.index()].get().filter(|held| held.table)?;
         self.pv.unpin_table(cpu, held.pfn);
         cpu.clear_frame(self.pv.frame_of(held.pfn));
-        self.callers.pages[page.index()].set(Some(HeldPage { table: false, ..held }));
+        let pfn = self.keep_clean_page(cpu, held.pfn);
+        self.callers.pages[page.index()].set(Some(HeldPage { pfn, table: false }));
         Some(Outcome::Done)
     }
 
@@ -297,6 +352,9 @@ impl<P: PvMmu> Kernel<P> {
         }
         for buffer in (0..SLOTS).map(BufferSlot::new) {
             self.dma_free(cpu, buffer);
+        }
+        for slot in (0..SLOTS).map(TreeSlot::new) {
+            self.unmake_tree(cpu, slot);
         }
         for slot in (0..SLOTS).map(PageSlot::new) {
             self.unmake_table(cpu, slot);

@@ -111,7 +111,8 @@ impl<P: PvMmu> Kernel<P> {
         self.map_pages(cpu, first, before)?;
         if self.protocol.does(Step::FlushAfterExchange) {
             let va = (first + before.len() as u64) << 12;
-            let entry = self.pv.make_entry(*last, PAGE_KERNEL);
+            let flags = PAGE_KERNEL | self.note_aliases(cpu, std::slice::from_ref(last));
+            let entry = self.pv.make_entry(*last, flags);
             self.pv.set_pte_and_flush(cpu, va, entry, !before.is_empty())?;
         } else {
             self.map_pages(cpu, first + before.len() as u64, std::slice::from_ref(last))?;

@@ -45,6 +45,14 @@ families! {
     GRACE_PERIODS = 29, "grace_periods";
     /// Whether a work item is queued.
     WORK_PENDING = 30, "work_pending";
+    /// The flags word of a page (`page->flags`): its owner's business, and all the same shared.
+    PAGE_FLAGS = 31, "page_flags";
+    /// How many aliases a page has, in the side table of aliases.
+    ALIAS_COUNT = 32, "alias_count";
+    /// Whether the side table of aliases is kept.
+    TRACK_ALIASES = 33, "track_aliases";
+    /// The lock of the cache of table pages without aliases.
+    QUICKLIST_LOCK = 34, "quicklist_lock";
     /// The lock of the hypervisor's domain (`page_alloc_lock` and `p2m` lock in one).
     DOMAIN_LOCK = 128, "domain_lock";
     /// References to a frame, as the hypervisor counts them (`count_info`).

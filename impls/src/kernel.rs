@@ -1,11 +1,14 @@
 //! The kernel: everything that stands between a caller and a platform, put together, and its entry points.
 
+use crate::alias_table::AliasTable;
 use crate::callers::Callers;
 use crate::family;
 use crate::kernel_tables::KernelTables;
 use crate::page_alloc::PageAllocator;
+use crate::page_flags::PageFlags;
 use crate::paravirt::PvMmu;
 use crate::protocol::Protocol;
+use crate::quicklist::Quicklist;
 use crate::sizes::Sizes;
 use crate::sync::{Lockdep, Rcu, Work, Workqueue};
 use crate::tlbflush::{FLUSH_VECTOR, TlbFlush};
@@ -48,6 +51,9 @@ pub struct Kernel<P: PvMmu> {
     pub(crate) rcu: Rcu<RcuCallback>,
     pub(crate) work: Workqueue,
     pub(crate) vmalloc: Vmalloc,
+    pub(crate) page_flags: PageFlags,
+    pub(crate) aliases: AliasTable,
+    pub(crate) quicklist: Quicklist,
     pub(crate) callers: Callers,
     pages_at_boot: usize,
 }
@@ -55,7 +61,8 @@ pub struct Kernel<P: PvMmu> {
 impl<P: PvMmu> Kernel<P> {
     /// The machine that a kernel of this size needs.
     pub fn config(sizes: Sizes, cpus: u8, temperament: Temperament) -> Config {
-        let own = 16 + TlbFlush::vars(cpus) + Vmalloc::vars(cpus, sizes);
+        let of_pages = sizes.frames() + AliasTable::vars(sizes.frames());
+        let own = 17 + TlbFlush::vars(cpus) + Vmalloc::vars(cpus, sizes) + of_pages;
         Config {
             cpus,
             frames: P::machine_frames(sizes),
@@ -79,6 +86,9 @@ impl<P: PvMmu> Kernel<P> {
             rcu: Rcu::new(bus),
             work: Workqueue::new(bus),
             vmalloc: Vmalloc::new(bus, &lockdep, sizes),
+            page_flags: PageFlags::new(bus, sizes.frames()),
+            aliases: AliasTable::new(bus, sizes.frames(), protocol.designs.table_drain),
+            quicklist: Quicklist::new(bus, &lockdep),
             callers,
             pages,
             pv,
@@ -146,6 +156,7 @@ impl<P: PvMmu> Kernel<P> {
         self.give_everything_back(cpu);
         self.purge_everything(cpu);
         self.free_all_tables(cpu);
+        self.empty_quicklist(cpu);
         Outcome::Done
     }
 }

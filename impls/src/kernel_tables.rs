@@ -15,6 +15,7 @@
 use crate::family;
 use crate::kernel::Kernel;
 use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
+use crate::protocol::{Step, TableDrain};
 use crate::sync::{LockClass, Lockdep, Mutex, MutexGuard};
 use crate::vmalloc::purge::WouldSleep;
 use machine::paging::{LEVELS, index};
@@ -125,11 +126,22 @@ impl<P: PvMmu> Kernel<P> {
     /// drain frees tables. Another CPU may have made the table meanwhile; then the page goes back.
     pub(crate) fn populate(&self, cpu: &Cpu<'_>, range: PageRange) -> Result<(), MapError> {
         let mut spare = Vec::new();
+        let mut drained = false;
         let populated = loop {
             match self.try_populate(cpu, range, &mut spare) {
                 Ok(()) => break Ok(()),
+                // The refusal says that an alias is left. What is spare is not mapped again, so one drain is enough.
+                Err(Lacking::Other(MapError::Refused))
+                    if self.table_drain_is(TableDrain::FixUp) && !drained =>
+                {
+                    if let Err(would_sleep) = self.drain_for_kernel_tables(cpu) {
+                        break Err(would_sleep.into());
+                    }
+                    drained = true;
+                }
                 Err(Lacking::Other(error)) => break Err(error),
                 Err(Lacking::Pages(wanted)) => {
+                    drained = false;
                     if let Err(error) = self.alloc_table_pages(cpu, wanted, &mut spare) {
                         break Err(error);
                     }
@@ -137,27 +149,29 @@ impl<P: PvMmu> Kernel<P> {
             }
         };
         for pfn in spare {
-            self.pages.free(&self.pv, cpu, pfn);
+            self.free_table_page(cpu, pfn);
         }
         populated
     }
 
     /// Allocates pages that may become tables: all of them first, then one drain for all. In the other order one could
     /// be unmapped, freed and allocated in between.
-    ///
-    /// With interrupts off it is enough to clear the entries: what counts is that none leads to the page.
     fn alloc_table_pages(&self, cpu: &Cpu<'_>, wanted: u8, spare: &mut Vec<Pfn>) -> Result<(), MapError> {
+        let drain = || self.drain_for_kernel_tables(cpu);
+        if self.table_drain_is(TableDrain::CleanCache) {
+            let wanted = spare.len() + usize::from(wanted);
+            self.take_clean_pages(cpu, wanted - spare.len(), spare, drain)?;
+            return if spare.len() == wanted { Ok(()) } else { Err(MapError::NoMemory) };
+        }
         for _ in 0..wanted {
             spare.push(self.pages.alloc(&self.pv, cpu).ok_or(MapError::NoMemory)?);
         }
-        if spare.iter().any(|pfn| self.drains_before_table(*pfn)) {
-            if cpu.interrupts_on() {
-                self.vm_unmap_aliases(cpu)?;
-            } else {
-                self.clear_aliases(cpu)?;
-            }
-        }
-        Ok(())
+        Ok(self.drain_for_tables(cpu, spare, drain)?)
+    }
+
+    /// With interrupts off it is enough to clear the entries: what counts is that none leads to the page.
+    fn drain_for_kernel_tables(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {
+        if cpu.interrupts_on() { self.vm_unmap_aliases(cpu) } else { self.clear_aliases(cpu) }
     }
 
     fn try_populate(&self, cpu: &Cpu<'_>, range: PageRange, spare: &mut Vec<Pfn>) -> Result<(), Lacking> {
@@ -248,13 +262,14 @@ impl<P: PvMmu> Kernel<P> {
         let Unhooked { tables, users } = unhooked;
         for pfn in tables {
             self.pv.release_table(cpu, pfn, 1);
-            self.pages.free(&self.pv, cpu, pfn);
+            self.free_table_page(cpu, pfn);
         }
         drop(users);
     }
 
     /// Maps pages from the start of a range on, readable and writable. The tables are there.
     pub(crate) fn map_pages(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
+        let flags = PAGE_KERNEL | self.note_aliases(cpu, pages);
         self.pv.enter_lazy_mmu(cpu);
         let set = pages.iter().enumerate().try_for_each(|(index, pfn)| {
             let va = (first + index as u64) << 12;
@@ -262,14 +277,41 @@ impl<P: PvMmu> Kernel<P> {
             if cpu.load_entry(word, 1).present() {
                 cpu.bug("an area is mapped over another");
             }
-            self.pv.set_pte_at(cpu, va, word, self.pv.make_entry(*pfn, PAGE_KERNEL))
+            self.pv.set_pte_at(cpu, va, word, self.pv.make_entry(*pfn, flags))
         });
         let left = self.pv.leave_lazy_mmu(cpu);
         Ok(set.and(left)?)
     }
 
+    /// Remembers of pages that are about to be mapped that they have an alias, as the design has it. Returns what marks
+    /// their entries.
+    pub(crate) fn note_aliases(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Flags {
+        if self.table_drain_is(TableDrain::PageFlag) {
+            pages.iter().for_each(|pfn| self.set_alias_flag(cpu, *pfn));
+        }
+        self.count_aliases(cpu, pages)
+    }
+
     /// Clears the entries of a range, and flushes nothing (`vunmap_range_noflush`).
     pub(crate) fn unmap_pages(&self, cpu: &Cpu<'_>, range: PageRange) {
+        if !self.has_alias_table() {
+            return self.clear_entries(cpu, range);
+        }
+        let word = |index| self.entry_word(cpu, range.address(index), 1);
+        let counted: Vec<_> = (0..range.pages)
+            .filter_map(|index| self.counted_alias(cpu.load_entry(word(index)?, 1)))
+            .collect();
+        // What is counted off is gone: see `alias_table.rs`.
+        if self.protocol.does(Step::ClearBeforeCountingOff) {
+            self.clear_entries(cpu, range);
+            counted.iter().for_each(|pfn| self.count_off_alias(cpu, *pfn));
+        } else {
+            counted.iter().for_each(|pfn| self.count_off_alias(cpu, *pfn));
+            self.clear_entries(cpu, range);
+        }
+    }
+
+    fn clear_entries(&self, cpu: &Cpu<'_>, range: PageRange) {
         self.pv.enter_lazy_mmu(cpu);
         for index in 0..range.pages {
             let va = range.address(index);

@@ -4,6 +4,7 @@
 //! The code reads like a kernel. Designs and defects are data in [`protocol`]; what a caller holds is named by slots,
 //! in `callers`; everything that two CPUs can see goes through [`machine::Cpu`].
 
+pub mod alias_table;
 pub mod callers;
 pub mod dma;
 pub mod family;
@@ -12,11 +13,15 @@ pub mod kernel;
 pub mod kernel_tables;
 pub mod native;
 pub mod page_alloc;
+pub mod page_flags;
 pub mod paravirt;
 pub mod protocol;
+pub mod quicklist;
 pub mod rbtree;
 pub mod sizes;
 pub mod sync;
+pub mod table_pages;
+pub mod table_tree;
 pub mod tlbflush;
 pub mod vmalloc;
 pub mod xen;

@@ -63,6 +63,27 @@ impl PvMmu for Native {
     }
 
     #[track_caller]
+    fn begin_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8) {
+        cpu.set_role(self.frame_of(pfn), Role::Table(level));
+    }
+
+    #[track_caller]
+    fn link_table(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry) {
+        cpu.store_word(word, Family::of_level(level), entry.0);
+    }
+
+    fn pin_tree(&self, _cpu: &Cpu<'_>, _root: Pfn) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn unpin_tree(&self, _cpu: &Cpu<'_>, _root: Pfn) {}
+
+    #[track_caller]
+    fn end_table(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        cpu.set_role(self.frame_of(pfn), Role::Data);
+    }
+
+    #[track_caller]
     fn set_entry(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry) -> Result<(), Refused> {
         cpu.store_word(word, Family::of_level(level), entry.0);
         Ok(())

@@ -116,6 +116,26 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     #[track_caller]
     fn unpin_table(&self, cpu: &Cpu<'_>, pfn: Pfn);
 
+    /// A zeroed page is to be a table of this level in a tree under construction, which nothing uses before it is pinned.
+    #[track_caller]
+    fn begin_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8);
+
+    /// Sets an entry of such a table, which leads to another.
+    #[track_caller]
+    fn link_table(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry);
+
+    /// The tree under this root, which is of the highest level, becomes page tables: all of it or nothing.
+    #[track_caller]
+    fn pin_tree(&self, cpu: &Cpu<'_>, root: Pfn) -> Result<(), Refused>;
+
+    /// The reverse of [`PvMmu::pin_tree`]. Its pages are no ordinary pages before [`PvMmu::end_table`].
+    #[track_caller]
+    fn unpin_tree(&self, cpu: &Cpu<'_>, root: Pfn);
+
+    /// A page of a tree that is not pinned, or no more, becomes an ordinary page of data.
+    #[track_caller]
+    fn end_table(&self, cpu: &Cpu<'_>, pfn: Pfn);
+
     /// Sets an entry of a kernel table. While in lazy MMU mode the platform may put it off until the mode is left, or
     /// until it must flush.
     #[track_caller]

@@ -120,12 +120,37 @@ designs! {
     }
     /// When aliases are drained before a page becomes a page table (under Xen).
     table_drain: TableDrain from "004" {
-        /// Always.
+        /// Always, before each page becomes a table, at once.
         Always = "always",
         /// Only for a page that the kernel maps on demand (above the direct map).
         HighOnly = "high-only",
         /// Never.
         Never = "never",
+        /// Once at the first pin: for the tables of a process under construction together, just before the one call that
+        /// pins them. On a live process at once, as ever.
+        FirstPin = "first-pin",
+        /// If the alias bit in the page's flags is set. The vmap layer sets it on every page that it maps; it is cleared
+        /// only here, after a drain.
+        PageFlag = "page-flag",
+        /// If a side table says that the page has aliases: a word of its own for each page, in which the vmap layer
+        /// counts them.
+        SideTable = "side-table",
+        /// The same, switched on at run time (track-aliases), when aliases may exist already that nobody counted. While
+        /// it is off, always.
+        SideTableOnRequest = "side-table-on-request",
+        /// Never for a page of a cache of table pages known to have no alias (a quicklist). It is filled several pages at
+        /// a time by one drain for all, and with the tables that come back.
+        CleanCache = "clean-cache",
+        /// Not beforehand: the hypervisor refuses by the writable references that it counts, and the kernel drains then
+        /// and asks again.
+        FixUp = "fix-up",
+    }
+    /// How the flags word of a page is changed by the page's owner.
+    page_flags: PageFlags from "004" {
+        /// With locked operations everywhere.
+        Atomic = "atomic",
+        /// By a load and a store, as owners do who hold the page for themselves.
+        Plain = "plain",
     }
     /// Whether an unmapped range is flushed at once, as before the rewrite, or with many others later.
     unmap_flush: UnmapFlush from "004" {
@@ -238,6 +263,16 @@ steps! {
     RestoreRemainder = "restore-remainder",
     /// Before the hypervisor gives a frame to anybody, every CPU that may remember it flushes.
     FlushBeforeGivingAway = "flush-before-giving-away",
+    /// An entry is cleared, and that is done and not only put off, before its alias is counted off in the side table.
+    ClearBeforeCountingOff = "clear-before-counting-off",
+    /// Once the side table is switched on, a page counts as having aliases until it was drained for.
+    UnknownUntilDrained = "unknown-until-drained",
+    /// Only aliases that were counted when they were made are counted off.
+    CountOffOnlyCounted = "count-off-only-counted",
+    /// All pages of a batch for the cache of table pages are owned before the drain for them starts.
+    OwnBeforeDrain = "own-before-drain",
+    /// A table page that was mapped for a look is kept out of the cache.
+    LookedAtIsNotClean = "looked-at-is-not-clean",
 }
 
 /// How many steps there are.

@@ -81,6 +81,15 @@ impl Sizes {
         }
     }
 
+    /// Table pages that are cleared of aliases together.
+    pub const fn quicklist_batch(self) -> usize {
+        match self {
+            Self::Tiny => 2,
+            Self::Small => 4,
+            Self::Real => 16,
+        }
+    }
+
     /// Lazily unmapped pages above which a purge is scheduled, for this many CPUs (`lazy_max_pages`: 32 MiB times
     /// the bits of the number of CPUs).
     pub const fn lazy_max_pages(self, cpus: u8) -> u64 {

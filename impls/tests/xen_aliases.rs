@@ -3,7 +3,9 @@
 use impls::protocol::{KernelFlush, PteClear, TableDrain};
 use impls::{Designs, Kernel, Native, Protocol, PvMmu, Sizes, Task, Xen};
 use machine::{Bus, Machine, Observer, Pause, Temperament, Told};
-use oracle::vocabulary::{AreaSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, RamSlot};
+use oracle::vocabulary::{
+    AreaSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, RamSlot, TreeSlot,
+};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -82,6 +84,12 @@ fn operation(cpu: u8) -> impl Strategy<Value = Operation> {
         1 => more().prop_map(|page| Operation::FreePage { page }),
         2 => more().prop_map(|page| Operation::MakeTable { page }),
         1 => more().prop_map(|page| Operation::UnmakeTable { page }),
+        2 => more().prop_map(move |page| {
+            Operation::PinTree { pages: PageList::new([page]), tree: TreeSlot::new(cpu) }
+        }),
+        2 => Just(Operation::UnpinTree { tree: TreeSlot::new(cpu) }),
+        1 => page().prop_map(|page| Operation::SetPageFlag { page }),
+        1 => Just(Operation::TrackAliases),
         2 => (page(), area()).prop_map(|(page, area)| {
             Operation::Vmap { pages: PageList::new([page, PageSlot::new(page.index() as u8 + 4)]), area }
         }),
@@ -94,6 +102,7 @@ struct Held {
     mappings: BTreeMap<Mapping, Vec<PageSlot>>,
     pages: BTreeSet<PageSlot>,
     tables: BTreeSet<PageSlot>,
+    trees: BTreeMap<TreeSlot, PageSlot>,
 }
 
 impl Held {
@@ -114,7 +123,14 @@ impl Held {
             }
             Operation::AllocPage { page } => !self.pages.contains(&page),
             Operation::FreePage { page } | Operation::MakeTable { page } => usable(&page) && !mapped(page),
-            Operation::UnmakeTable { page } => self.tables.contains(&page),
+            Operation::UnmakeTable { page } => {
+                self.tables.contains(&page) && !self.trees.values().any(|table| *table == page)
+            }
+            Operation::PinTree { pages, tree } => {
+                let page = pages.as_slice()[0];
+                usable(&page) && !mapped(page) && !self.trees.contains_key(&tree)
+            }
+            Operation::UnpinTree { tree } => self.trees.contains_key(&tree),
             _ => true,
         }
     }
@@ -131,6 +147,14 @@ impl Held {
             (Operation::FreePage { page }, _) => drop(self.pages.remove(&page)),
             (Operation::MakeTable { page }, Outcome::Done) => drop(self.tables.insert(page)),
             (Operation::UnmakeTable { page }, _) => drop(self.tables.remove(&page)),
+            (Operation::PinTree { pages, tree }, Outcome::Done) => {
+                let page = pages.as_slice()[0];
+                self.tables.insert(page);
+                self.trees.insert(tree, page);
+            }
+            (Operation::UnpinTree { tree }, _) => {
+                self.trees.remove(&tree).map(|page| self.tables.remove(&page));
+            }
             _ => {}
         }
     }
@@ -160,8 +184,12 @@ proptest! {
         ),
         temperament in prop::sample::select(vec![Temperament::empty(), Temperament::all()]),
         kernel_flush in prop::sample::select(KernelFlush::ALL.to_vec()),
+        table_drain in prop::sample::select(TableDrain::ALL.to_vec()),
+        pte_clear in prop::sample::select(PteClear::ALL.to_vec()),
     ) {
-        let designs = Designs { kernel_flush, ..Designs::default() };
+        let careless = matches!(table_drain, TableDrain::Never | TableDrain::HighOnly);
+        let pte_clear = if careless { PteClear::AtVunmap } else { pte_clear };
+        let designs = Designs { kernel_flush, table_drain, pte_clear, ..Designs::default() };
         let mut machine = boot::<Xen>(designs, temperament);
         let mut held = Held::new();
         for (slow, pause, quick) in turns {

@@ -26,6 +26,7 @@
 //!   backends are not compared on it. The reference cannot see holes and takes every such failure for true; a backend
 //!   that always fails shows in the counts of operations that took effect.
 //! - *What failed may have begun.* A page that was to become a table and did not may hold its old word or zero.
+//! - *A table asked for with interrupts off* may be made, or not because a drain of aliases would come first.
 //! - *Lazy aliases.* After vunmap a stale kernel translation may linger, also to a frame that was freed and reused,
 //!   until its range is reused, a drain returns, or the frame takes a role that allows no alias. To touch the range
 //!   meanwhile is the caller's own fault, and stories do not; a walker cannot make a *new* entry, once the old one

@@ -24,6 +24,9 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// A handle of nothing.
+    pub(crate) const ABSENT: Self = Self { life: Life::Absent, obtained: false };
+
     /// A handle that the caller already holds when the story begins.
     pub(crate) const fn held() -> Self {
         Self { life: Life::Present, obtained: true }

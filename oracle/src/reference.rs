@@ -15,8 +15,8 @@
 //!   one. So only this token and those of overlapping writes can remain; the set is cut down to them.
 //! - *A read ends, and no write was in flight at any moment of it*: the word did not change since it began, so it
 //!   still holds what was found; the set becomes that.
-//! - *Allocation, `unmake-table`, `dma-alloc` and `dma-free`* leave zero, and nobody accesses the page meanwhile. A
-//!   `make-table` or a `dma-alloc` that failed may have zeroed it already: zero joins the set.
+//! - *Allocation, `unmake-table`, `unpin-tree`, `dma-alloc` and `dma-free`* leave zero, and nobody accesses the page
+//!   meanwhile. A `make-table`, `pin-tree` or `dma-alloc` that failed may have zeroed it already: zero joins the set.
 //! - *A device* reads and writes the word as a CPU does, at one moment.
 //!
 //! A read may return whatever was in the set at its begin or joined it before its end, which contains what the word
@@ -48,7 +48,7 @@ use crate::handle::Handle;
 use crate::mappings::{Mappings, Misfit};
 use crate::verdict::{Illegal, Kind, Verdict};
 use crate::vocabulary::{
-    BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range, SLOTS, Token,
+    BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range, SLOTS, Token, TreeSlot,
 };
 
 /// One page.
@@ -59,6 +59,23 @@ struct Page {
     table: Handle,
     /// Mappings of it that are being made, stand, or are being unmapped.
     users: u8,
+    /// Changes of its flags in flight.
+    flagging: u8,
+}
+
+/// One tree of tables. Its pages are tables as long as its handle is held.
+#[derive(Clone, Copy, Debug)]
+struct Tree {
+    handle: Handle,
+    pages: PageList,
+}
+
+impl Tree {
+    const NONE: Self = Self { handle: Handle::ABSENT, pages: PageList::EMPTY };
+
+    const fn none() -> [Self; SLOTS as usize] {
+        [Self::NONE; SLOTS as usize]
+    }
 }
 
 /// What runs on a CPU.
@@ -102,6 +119,7 @@ pub struct LiveMapping {
 #[derive(Debug)]
 pub struct Reference {
     pages: [Page; SLOTS as usize],
+    trees: [Tree; SLOTS as usize],
     mappings: Mappings,
     contents: Contents,
     flights: [Flight; CPUS],
@@ -128,6 +146,7 @@ impl Reference {
     pub fn new(initial_pages: u8) -> Self {
         let mut reference = Self {
             pages: [Page::default(); SLOTS as usize],
+            trees: Tree::none(),
             mappings: Mappings::new(),
             contents: Contents::default(),
             flights: [Flight::default(); CPUS],
@@ -142,6 +161,7 @@ impl Reference {
     pub fn reset(&mut self, initial_pages: u8) {
         assert!(initial_pages <= SLOTS, "there are {SLOTS} page slots, and not {initial_pages}");
         self.pages = [Page::default(); SLOTS as usize];
+        self.trees = Tree::none();
         self.mappings = Mappings::new();
         self.contents.clear();
         self.flights = [Flight::default(); CPUS];
@@ -157,13 +177,15 @@ impl Reference {
     /// is [`Outcome::Void`] and the kernel need not be asked.
     pub fn is_void(&self, operation: &Operation) -> bool {
         match *operation {
-            Operation::AllocPage { .. } | Operation::DrainAliases => false,
-            Operation::FreePage { page } | Operation::MakeTable { page } => {
-                !self.pages[page.index()].handle.is_obtained()
-            }
+            Operation::AllocPage { .. } | Operation::DrainAliases | Operation::TrackAliases => false,
+            Operation::FreePage { page }
+            | Operation::MakeTable { page }
+            | Operation::SetPageFlag { page } => !self.pages[page.index()].handle.is_obtained(),
             Operation::UnmakeTable { page } => !self.pages[page.index()].table.is_obtained(),
+            Operation::UnpinTree { tree } => !self.trees[tree.index()].handle.is_obtained(),
             Operation::Vmap { pages, .. }
             | Operation::MapRam { pages, .. }
+            | Operation::PinTree { pages, .. }
             | Operation::DmaAlloc { pages, .. } => {
                 pages.as_slice().iter().any(|page| !self.pages[page.index()].handle.is_obtained())
             }
@@ -216,7 +238,24 @@ impl Reference {
             Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
             Operation::Vunmap { area } => self.begin_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.begin_unmap(Mapping::Ram(ram)),
-            Operation::DrainAliases => {}
+            Operation::DrainAliases | Operation::TrackAliases => {}
+            Operation::SetPageFlag { page } => {
+                let state = &mut self.pages[page.index()];
+                state.handle.must_be_present(page);
+                assert!(!state.table.is_held(), "the story sets a flag of {page}, which is a table");
+                state.flagging += 1;
+            }
+            Operation::PinTree { pages, tree } => self.begin_tree(tree, pages),
+            Operation::UnpinTree { tree } => {
+                let Tree { handle, pages } = &mut self.trees[tree.index()];
+                handle.go(tree);
+                for &page in pages.as_slice() {
+                    self.pages[page.index()].table.go(format_args!("{page} as a table"));
+                    if void {
+                        self.contents.skip(page);
+                    }
+                }
+            }
             Operation::Read { place } => self.begin_read(cpu, place, void),
             Operation::Write { place, token } => self.begin_write(cpu, place, token, void),
             Operation::DmaAlloc { pages, buffer } => {
@@ -255,8 +294,22 @@ impl Reference {
         }
     }
 
+    fn begin_tree(&mut self, tree: TreeSlot, pages: PageList) {
+        assert!(!pages.is_empty(), "the story makes {tree} of no pages");
+        let entry = &mut self.trees[tree.index()];
+        entry.handle.come(tree);
+        entry.pages = pages;
+        for &page in pages.as_slice() {
+            self.must_be_idle(page);
+            let state = &mut self.pages[page.index()];
+            state.handle.must_be_present(page);
+            state.table.come(format_args!("{page} as a table"));
+        }
+    }
+
     fn must_be_idle(&self, page: PageSlot) {
         let state = &self.pages[page.index()];
+        assert!(state.flagging == 0, "the story takes {page} away, whose flags its owner is changing");
         assert!(state.users == 0, "the story takes {page} away, which is mapped");
         assert!(!state.table.is_held(), "the story takes {page} away, which is a table");
     }
@@ -336,6 +389,9 @@ impl Reference {
     fn judge(&mut self, cpu: usize, flight: &Flight, call: &Call, outcome: Outcome) -> Judgement {
         let no = |kind, expected: &str| Err((kind, expected.to_owned()));
         let must_sleep = call.irqs_off && call.operation == Operation::DrainAliases;
+        // Whether it has to drain is the kernel's affair; if it has, it cannot with interrupts off.
+        let may_sleep = call.irqs_off
+            && matches!(call.operation, Operation::MakeTable { .. } | Operation::PinTree { .. });
         match (call.operation, outcome) {
             (_, Outcome::Refused) => no(Kind::Refused, "that nothing is refused"),
             (_, Outcome::Void) if flight.void => Ok(false),
@@ -344,6 +400,7 @@ impl Reference {
             (_, Outcome::WouldSleep) if must_sleep => Ok(true),
             (_, _) if must_sleep => no(Kind::WaitedWithIrqsOff, "would-sleep"),
             (Operation::DmaAlloc { .. }, Outcome::WouldSleep) if call.irqs_off => Ok(false),
+            (_, Outcome::WouldSleep) if may_sleep => Ok(false),
             (_, Outcome::WouldSleep) => no(Kind::WouldSleep, "that it sleeps if it must"),
             (Operation::Vmap { pages, area }, Outcome::Mapped(range)) => {
                 self.judge_range(Mapping::Area(area), range, &pages)
@@ -373,9 +430,13 @@ impl Reference {
                 | Operation::Write { .. }
                 | Operation::UnmakeTable { .. }
                 | Operation::DmaFree { .. }
-                | Operation::DeviceWrite { .. },
+                | Operation::DeviceWrite { .. }
+                | Operation::SetPageFlag { .. }
+                | Operation::UnpinTree { .. }
+                | Operation::TrackAliases,
                 Outcome::Done,
             ) => Ok(true),
+            (Operation::PinTree { .. }, Outcome::Done) => Ok(!may_sleep),
             (Operation::AllocPage { .. } | Operation::MakeTable { .. }, Outcome::Done)
             | (
                 Operation::AllocPage { .. }
@@ -433,7 +494,21 @@ impl Reference {
             Operation::MapRam { ram, .. } => self.end_map(Mapping::Ram(ram), outcome),
             Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
-            Operation::DrainAliases => {}
+            Operation::DrainAliases | Operation::TrackAliases => {}
+            Operation::SetPageFlag { page } => self.pages[page.index()].flagging -= 1,
+            Operation::PinTree { pages, tree } => {
+                let obtained = outcome == Outcome::Done;
+                self.trees[tree.index()].handle.arrive(obtained);
+                for &page in pages.as_slice() {
+                    self.end_table(page, obtained, flight.void);
+                }
+            }
+            Operation::UnpinTree { tree } => {
+                let Tree { pages, .. } = core::mem::replace(&mut self.trees[tree.index()], Tree::NONE);
+                for &page in pages.as_slice() {
+                    self.end_unmake(page, flight.void);
+                }
+            }
             Operation::Read { place } => self.end_read(cpu, flight, place.mapping),
             Operation::Write { place, .. } => self.end_write(cpu, flight, place.mapping),
             Operation::DeviceRead { buffer, .. } => self.end_read(cpu, flight, Mapping::Buffer(buffer)),
@@ -455,21 +530,26 @@ impl Reference {
                     pages.as_slice().iter().for_each(|page| self.contents.zero(*page));
                 }
             }
-            Operation::MakeTable { page } => {
-                let obtained = outcome == Outcome::Done;
-                self.pages[page.index()].table.arrive(obtained);
-                if obtained {
-                    self.contents.vanish(page);
-                } else if !flight.void {
-                    self.contents.perhaps_zero(page);
-                }
-            }
-            Operation::UnmakeTable { page } => {
-                self.pages[page.index()].table = Handle::default();
-                if !flight.void {
-                    self.contents.zero(page);
-                }
-            }
+            Operation::MakeTable { page } => self.end_table(page, outcome == Outcome::Done, flight.void),
+            Operation::UnmakeTable { page } => self.end_unmake(page, flight.void),
+        }
+    }
+
+    /// A page was to become a table, and did or did not.
+    fn end_table(&mut self, page: PageSlot, obtained: bool, void: bool) {
+        self.pages[page.index()].table.arrive(obtained);
+        if obtained {
+            self.contents.vanish(page);
+        } else if !void {
+            self.contents.perhaps_zero(page);
+        }
+    }
+
+    /// A table is an ordinary page again.
+    fn end_unmake(&mut self, page: PageSlot, void: bool) {
+        self.pages[page.index()].table = Handle::default();
+        if !void {
+            self.contents.zero(page);
         }
     }
 

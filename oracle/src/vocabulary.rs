@@ -70,7 +70,12 @@ slot! {
     BufferSlot, 'b'
 }
 
-/// At most so many pages are mapped by one operation.
+slot! {
+    /// A tree of page tables that `pin-tree` made (`t0`).
+    TreeSlot, 't'
+}
+
+/// At most so many pages are mapped by one operation, or make one tree of tables.
 pub const MAX_PAGES: usize = 8;
 
 /// The pages that a mapping is made of, in order and each once (`p0+2`: two pages, from slot 0 on).
@@ -83,9 +88,12 @@ pub struct PageList {
 }
 
 impl PageList {
+    /// No pages.
+    pub const EMPTY: Self = Self { slots: [PageSlot::new(0); MAX_PAGES], len: 0 };
+
     /// A list of these pages, at most [`MAX_PAGES`] of them; the rest is dropped.
     pub fn new(pages: impl IntoIterator<Item = PageSlot>) -> Self {
-        let mut list = Self { slots: [PageSlot::new(0); MAX_PAGES], len: 0 };
+        let mut list = Self::EMPTY;
         for page in pages.into_iter().take(MAX_PAGES) {
             list.slots[usize::from(list.len)] = page;
             list.len += 1;
@@ -270,11 +278,31 @@ pub enum Operation {
         /// What.
         token: Token,
     },
+    /// The owner of a page sets a flag of its own in the page's flags word. Others may map and unmap the page meanwhile;
+    /// its owner does not give it away.
+    SetPageFlag {
+        /// The page.
+        page: PageSlot,
+    },
+    /// A process is constructed: the pages become a tree of page tables, the first its root, and become tables together.
+    PinTree {
+        /// The pages, the root first.
+        pages: PageList,
+        /// The handle for the tree.
+        tree: TreeSlot,
+    },
+    /// The tree is taken apart: its pages are ordinary pages again, zeroed.
+    UnpinTree {
+        /// The tree.
+        tree: TreeSlot,
+    },
+    /// From now on the kernel keeps account of which pages have aliases, if it is built to do so on request.
+    TrackAliases,
 }
 
 impl Operation {
     /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 19] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -290,6 +318,10 @@ impl Operation {
         "dma-free",
         "device-read",
         "device-write",
+        "set-page-flag",
+        "pin-tree",
+        "unpin-tree",
+        "track-aliases",
     ];
 
     /// Where the operation is in [`Self::NAMES`].
@@ -310,6 +342,10 @@ impl Operation {
             Self::DmaFree { .. } => 12,
             Self::DeviceRead { .. } => 13,
             Self::DeviceWrite { .. } => 14,
+            Self::SetPageFlag { .. } => 15,
+            Self::PinTree { .. } => 16,
+            Self::UnpinTree { .. } => 17,
+            Self::TrackAliases => 18,
         }
     }
 
@@ -331,12 +367,15 @@ impl fmt::Display for Operation {
             Self::AllocPage { page }
             | Self::FreePage { page }
             | Self::MakeTable { page }
-            | Self::UnmakeTable { page } => write!(f, " {page}"),
+            | Self::UnmakeTable { page }
+            | Self::SetPageFlag { page } => write!(f, " {page}"),
+            Self::PinTree { pages, tree } => write!(f, " {pages} -> {tree}"),
+            Self::UnpinTree { tree } => write!(f, " {tree}"),
             Self::Vmap { pages, area } => write!(f, " {pages} -> {area}"),
             Self::Vunmap { area } => write!(f, " {area}"),
             Self::MapRam { pages, ram } => write!(f, " {pages} -> {ram}"),
             Self::UnmapRam { ram } => write!(f, " {ram}"),
-            Self::DrainAliases => Ok(()),
+            Self::DrainAliases | Self::TrackAliases => Ok(()),
             Self::Read { place } => write!(f, " {place}"),
             Self::Write { place, token } => write!(f, " {place} = {token}"),
             Self::DmaAlloc { pages, buffer } => write!(f, " {pages} -> {buffer}"),

@@ -2,7 +2,8 @@
 #![cfg(feature = "reference")]
 
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range, Token,
+    AreaSlot, BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range,
+    Token, TreeSlot,
 };
 use oracle::{Illegal, Kind, Reference, Rule, Ticket, Verdict};
 
@@ -333,7 +334,83 @@ fn a_drain_would_sleep_exactly_with_interrupts_off() {
 }
 
 #[test]
-fn only_a_drain_would_sleep() {
+fn a_table_asked_for_with_interrupts_off_is_made_or_would_sleep() {
+    let tree = TreeSlot::new(0);
+    let operations =
+        [Operation::MakeTable { page: page(0) }, Operation::PinTree { pages: pages(&[0, 1]), tree }];
+    for operation in operations {
+        let judge = |irqs_off, outcome| {
+            let mut reference = Reference::new(2);
+            let ticket = reference.begin(0, &Call { operation, irqs_off });
+            let judged = reference.end(ticket, &outcome).map_err(|illegal| illegal.kind);
+            judged.map(|verdict| (verdict.sole, reference.possible(page(0)).len()))
+        };
+        assert_eq!(judge(true, Outcome::WouldSleep), Ok((false, 1)), "{operation} leaves the page");
+        assert_eq!(judge(true, Outcome::Done), Ok((false, 0)), "{operation} takes it");
+        assert_eq!(judge(false, Outcome::WouldSleep), Err(Kind::WouldSleep), "{operation}");
+        assert_eq!(judge(true, Outcome::Refused), Err(Kind::Refused), "{operation}");
+    }
+}
+
+#[test]
+fn a_tree_needs_no_memory_and_its_pages_come_back_zeroed() {
+    let (mut reference, tree) = (with_aliases(), TreeSlot::new(3));
+    reference.legal(write(0, 7), Outcome::Done);
+    reference.legal(vunmap(0), Outcome::Done);
+    reference.legal(vunmap(1), Outcome::Done);
+    let pin = Operation::PinTree { pages: pages(&[0]), tree };
+    assert!(reference.legal(pin, Outcome::Done).sole);
+    assert_eq!(reference.live_tables().collect::<Vec<_>>(), [page(0)]);
+    assert_eq!(reference.possible(page(0)), []);
+    assert!(reference.legal(Operation::UnpinTree { tree }, Outcome::Done).sole);
+    assert_eq!(reference.live_tables().count(), 0);
+    assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
+    assert_eq!(reference.kind(pin, Outcome::NoMemory), Kind::NoMemory);
+}
+
+#[test]
+fn a_tree_that_was_not_made_is_void_and_its_pages_are_ordinary() {
+    let (mut reference, tree) = (Reference::new(2), TreeSlot::new(0));
+    let call = Call { operation: Operation::PinTree { pages: pages(&[0, 1]), tree }, irqs_off: true };
+    let ticket = reference.begin(0, &call);
+    assert!(reference.end(ticket, &Outcome::WouldSleep).is_ok());
+    assert_eq!(reference.live_tables().count(), 0);
+    reference.legal(Operation::UnpinTree { tree }, Outcome::Void);
+    reference.legal(Operation::FreePage { page: page(0) }, Outcome::Done);
+    reference.legal(Operation::SetPageFlag { page: page(1) }, Outcome::Done);
+}
+
+#[test]
+fn flags_of_a_page_are_set_while_others_map_it() {
+    let mut reference = Reference::new(1);
+    let call = |operation| Call { operation, irqs_off: false };
+    let flags = reference.begin(1, &call(Operation::SetPageFlag { page: page(0) }));
+    reference.legal(vmap(&[0], 0), mapped(0, 1));
+    reference.legal(vunmap(0), Outcome::Done);
+    assert!(reference.end(flags, &Outcome::Done).is_ok());
+    reference.legal(Operation::FreePage { page: page(0) }, Outcome::Done);
+}
+
+#[test]
+#[should_panic(expected = "whose flags its owner is changing")]
+fn a_page_is_not_given_away_while_its_owner_changes_its_flags() {
+    let mut reference = Reference::new(1);
+    let call = |operation| Call { operation, irqs_off: false };
+    let _flags = reference.begin(0, &call(Operation::SetPageFlag { page: page(0) }));
+    let _ = reference.begin(1, &call(Operation::MakeTable { page: page(0) }));
+}
+
+#[test]
+#[should_panic(expected = "which is a table")]
+fn a_page_of_a_tree_is_not_mapped() {
+    let mut reference = Reference::new(2);
+    let pin = Operation::PinTree { pages: pages(&[0, 1]), tree: TreeSlot::new(0) };
+    reference.legal(pin, Outcome::Done);
+    reference.legal(vmap(&[1], 0), mapped(0, 1));
+}
+
+#[test]
+fn only_a_drain_and_what_needs_one_would_sleep() {
     let mut reference = Reference::new(1);
     let call = Call { operation: Operation::AllocPage { page: page(3) }, irqs_off: true };
     let ticket = reference.begin(0, &call);
@@ -347,6 +424,9 @@ fn whatever_needs_a_handle_that_was_never_obtained_is_void() {
     let needy = [
         Operation::MakeTable { page: page(0) },
         Operation::UnmakeTable { page: page(0) },
+        Operation::SetPageFlag { page: page(0) },
+        Operation::PinTree { pages: pages(&[0]), tree: TreeSlot::new(0) },
+        Operation::UnpinTree { tree: TreeSlot::new(0) },
         vmap(&[0], 0),
         read(0),
         write(0, 3),

@@ -84,6 +84,17 @@ impl Aliases {
         self.all.push(Alias { mapping, range, life: Life::Standing, pages });
     }
 
+    /// The kernel mapped something of its own for a while, and may have got pages of old aliases for it: those that are
+    /// known to be lost to it are no part of them any more.
+    pub fn lost(&mut self, is_lost: impl Fn(u64) -> bool) {
+        for old in self.all.iter_mut().filter(|old| old.life != Life::Standing) {
+            for page in (0..old.range.pages).filter(|page| is_lost(address(old.range, *page))) {
+                old.pages &= !(1 << page);
+            }
+        }
+        self.all.retain(|alias| alias.pages != 0);
+    }
+
     /// The unmap of a mapping begins.
     pub fn going(&mut self, mapping: Mapping) {
         for alias in
@@ -166,6 +177,20 @@ mod tests {
         aliases.gone(area(0));
         let now = aliases.tick();
         assert_eq!(gone(&aliases, now), []);
+    }
+
+    #[test]
+    fn pages_that_the_kernel_took_for_itself_are_no_part_of_an_alias_that_is_gone() {
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), Range { start: 0x1000, pages: 2 });
+        aliases.made(area(1), Range { start: 0x4000, pages: 1 });
+        aliases.going(area(0));
+        aliases.gone(area(0));
+        aliases.lost(|va| va != 0x1000);
+        let now = aliases.tick();
+        assert_eq!(gone(&aliases, now), [0x1000]);
+        let standing = aliases.address_of(Place { mapping: area(1), page: 0 });
+        assert_eq!(standing, Some(0x4000), "what stands is nobody else's");
     }
 
     #[test]

@@ -16,11 +16,15 @@
 //!
 //!   so a translation to a page that is being mapped at this moment is passed over. Such a page cannot be given away
 //!   meanwhile, and no translation to it is dangerous.
+//! - The design of seed 004 that looks at a table which comes back maps it for that, and unmaps it lazily, like any other
+//!   mapping; only that no caller is told where it lay. A translation to such a page is passed over until its table has
+//!   come back, and where one is left then the old alias has lost its range; see [`leads_to`].
 //! - Under the designs of seed 000 by which a drain is about tables only, a TLB may keep what it has; rule 4 judges the
 //!   reuse of the range. See [`promises_tables_only`].
 //! - A drain that answered that it would sleep promised nothing.
 
 use impls::protocol::{Designs, Drain, IrqsOffDrain};
+use machine::tlb::TlbEntry;
 use machine::{Bus, Frame};
 use oracle::Rule;
 
@@ -51,6 +55,17 @@ pub fn check(
                 if tables_only { left } else { left.or_else(|| cached(bus, alias, cpu, va, &being_mapped)) }
             })
         })
+    })
+}
+
+/// Whether an entry or a translation leads from this address to one of these frames, on any CPU.
+pub fn leads_to(bus: &Bus, va: u64, frames: &[Frame]) -> bool {
+    (0..bus.cpus()).any(|cpu| {
+        let core = bus.core(cpu);
+        let entry =
+            bus.mapped(core.cr3().root, va).is_some_and(|found| frames.contains(&found.entry.frame()));
+        let of_frames = |leaf: &TlbEntry| leaf.covers(va) && frames.contains(&leaf.frame_of(va));
+        entry || core.tlb().leaves().iter().any(of_frames)
     })
 }
 
@@ -197,6 +212,19 @@ mod tests {
         let (mut aliases, began) = unmapped();
         aliases.made(area(1), RANGE);
         assert_eq!(check(machine.bus(), &aliases, began, false, |_| false), None);
+    }
+
+    #[test]
+    fn an_address_leads_to_a_frame_by_an_entry_or_by_a_translation_that_is_left() {
+        let mut machine = machine(2);
+        let (one, other) = (page(&machine, 8), page(&machine, 9));
+        assert!(!leads_to(machine.bus(), VA, &[one, other]));
+        map(&machine, VA, one);
+        assert!(leads_to(machine.bus(), VA, &[one]) && !leads_to(machine.bus(), VA, &[other]));
+        touch(&mut machine, 1, VA);
+        unmap(&machine, VA);
+        assert!(leads_to(machine.bus(), VA, &[other, one]) && !leads_to(machine.bus(), VA, &[other]));
+        assert!(!leads_to(machine.bus(), VA + 4096, &[one]));
     }
 
     #[test]

@@ -57,12 +57,15 @@ fn verb_size(verb: Verb) -> u32 {
         Verb::AllocPage { page }
         | Verb::FreePage { page }
         | Verb::MakeTable { page }
-        | Verb::UnmakeTable { page } => page.number(),
+        | Verb::UnmakeTable { page }
+        | Verb::SetPageFlag { page } => page.number(),
         Verb::Vmap { first, count, area } => 16 * count + first.number() + area.number(),
         Verb::MapRam { first, count, ram } => 16 * count + first.number() + ram.number(),
+        Verb::PinTree { first, count, tree } => 16 * count + first.number() + tree.number(),
         Verb::Vunmap { area } => area.number(),
         Verb::UnmapRam { ram } => ram.number(),
-        Verb::DrainAliases => 0,
+        Verb::UnpinTree { tree } => tree.number(),
+        Verb::DrainAliases | Verb::TrackAliases => 0,
         Verb::DmaAlloc { first, count, buffer } => 16 * count + first.number() + buffer.number(),
         Verb::DmaFree { buffer } => buffer.number(),
         Verb::DeviceRead { buffer, page } => buffer.number() + 16 * page,

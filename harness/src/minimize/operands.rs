@@ -1,6 +1,6 @@
 //! Plainer operands: fewer pages, lower slots, interrupts on, lower CPUs; a read instead of a write.
 
-use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot, TreeSlot};
 
 use crate::story::{Action, Event, Verb};
 
@@ -23,7 +23,7 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
         }
         index += 1;
     }
-    for kind in [rename_areas, rename_rams, rename_buffers] {
+    for kind in [rename_areas, rename_rams, rename_buffers, rename_trees] {
         shrink.attempt_with(|story| kind(&mut story.events));
     }
 }
@@ -58,6 +58,15 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
         Verb::FreePage { page } => lower(page).map(|page| Verb::FreePage { page }).collect(),
         Verb::MakeTable { page } => lower(page).map(|page| Verb::MakeTable { page }).collect(),
         Verb::UnmakeTable { page } => lower(page).map(|page| Verb::UnmakeTable { page }).collect(),
+        Verb::SetPageFlag { page } => lower(page).map(|page| Verb::SetPageFlag { page }).collect(),
+        // A tree of one table is told more plainly without its slot.
+        Verb::PinTree { first, count, tree } => std::iter::once(Verb::MakeTable { page: first })
+            .chain((1..count).map(|count| Verb::PinTree { first, count, tree }))
+            .chain(lower(first).map(|first| Verb::PinTree { first, count, tree }))
+            .collect(),
+        Verb::UnpinTree { tree } => {
+            slots(tree.number()).map(|tree| Verb::UnpinTree { tree: TreeSlot::new(tree) }).collect()
+        }
         Verb::Vmap { first, count, area } => (1..count)
             .map(|count| Verb::Vmap { first, count, area })
             .chain(lower(first).map(|first| Verb::Vmap { first, count, area }))
@@ -72,7 +81,7 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
         Verb::UnmapRam { ram } => {
             slots(ram.number()).map(|ram| Verb::UnmapRam { ram: RamSlot::new(ram) }).collect()
         }
-        Verb::DrainAliases => Vec::new(),
+        Verb::DrainAliases | Verb::TrackAliases => Vec::new(),
         Verb::DmaAlloc { first, count, buffer } => (1..count)
             .map(|count| Verb::DmaAlloc { first, count, buffer })
             .chain(lower(first).map(|first| Verb::DmaAlloc { first, count, buffer }))
@@ -158,6 +167,18 @@ fn rename_buffers(events: &mut [Event]) {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// So are trees.
+fn rename_trees(events: &mut [Event]) {
+    let mut names: Vec<u8> = Vec::new();
+    for event in events {
+        if let Action::Call { verb: Verb::PinTree { tree, .. } | Verb::UnpinTree { tree }, .. } =
+            &mut event.action
+        {
+            *tree = TreeSlot::new(number(&mut names, tree.number()));
         }
     }
 }

@@ -2,10 +2,10 @@
 //! end. It hears of each operation at the moment it ends, be it told or helped along by another CPU.
 
 use machine::{Bus, Frame, MAX_CPUS, Observer, Point};
-use oracle::vocabulary::{Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Range};
+use oracle::vocabulary::{Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Range, SLOTS};
 use oracle::{Reference, Rule, Ticket};
 
-use impls::protocol::Designs;
+use impls::protocol::{Designs, TableDrain};
 use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
@@ -53,13 +53,18 @@ impl Flight {
         self.frames[..frames.len()].copy_from_slice(&frames);
     }
 
-    /// Whether it is a mapping of this frame. To which frames a buffer is mapped nobody knows before it is there.
+    /// Whether it may map this frame. To which frames a buffer is mapped nobody knows before it is there.
     fn maps(&self, frame: Frame) -> bool {
         if let Operation::DmaAlloc { .. } = self.call.operation {
             return true;
         }
-        matches!(self.call.operation, Operation::Vmap { .. } | Operation::MapRam { .. })
-            && self.frames().contains(&frame)
+        matches!(
+            self.call.operation,
+            Operation::Vmap { .. }
+                | Operation::MapRam { .. }
+                | Operation::UnmakeTable { .. }
+                | Operation::UnpinTree { .. }
+        ) && self.frames().contains(&frame)
     }
 }
 
@@ -77,6 +82,8 @@ pub(super) struct Scene {
     other_domain: OtherDomain,
     /// When a buffer could not be made last: what it had mapped meanwhile was unmapped, and no alias is known of it.
     failed_buffer: u32,
+    /// The pages of each tree, as it was last asked for.
+    trees: [PageList; SLOTS as usize],
     seats: [Seat; MAX_CPUS as usize],
     under_way: u8,
     /// The event that is being told, and its name.
@@ -107,6 +114,7 @@ impl Scene {
             aliases: Aliases::default(),
             other_domain: OtherDomain::default(),
             failed_buffer: 0,
+            trees: [PageList::EMPTY; SLOTS as usize],
             seats: [Seat::Idle; MAX_CPUS as usize],
             under_way: 0,
             event: None,
@@ -177,16 +185,28 @@ impl Scene {
         let began = self.aliases.tick();
         let mut flight = Flight { event, call, ticket, began, frames: [Frame(0); MAX_PAGES], known: 0 };
         match call.operation {
-            Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
+            Operation::Vmap { pages, .. }
+            | Operation::MapRam { pages, .. }
+            | Operation::PinTree { pages, .. } => {
                 flight.known = frames_of(subject, &pages, &mut flight.frames);
             }
             Operation::MakeTable { page } => {
                 flight.known = frames_of(subject, &PageList::new([page]), &mut flight.frames);
             }
+            // By this design the kernel maps it for a look.
+            Operation::UnmakeTable { page } if self.designs.table_drain == TableDrain::CleanCache => {
+                flight.known = frames_of(subject, &PageList::new([page]), &mut flight.frames);
+            }
+            Operation::UnpinTree { tree } if self.designs.table_drain == TableDrain::CleanCache => {
+                flight.known = frames_of(subject, &self.trees[tree.index()], &mut flight.frames);
+            }
             Operation::Vunmap { area } => self.aliases.going(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.aliases.going(Mapping::Ram(ram)),
             Operation::DmaFree { buffer } => self.aliases.going(Mapping::Buffer(buffer)),
             _ => {}
+        }
+        if let Operation::PinTree { pages, tree } = call.operation {
+            self.trees[tree.index()] = pages;
         }
         let coverage = self.coverage.on_mut(self.backend);
         coverage.called[call.operation.index()] += 1;
@@ -225,7 +245,7 @@ impl Scene {
     fn end_call(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
         let answered = outcome::as_answered(&flight.call, &self.designs, outcome);
         let judged = self.reference.end(flight.ticket, &answered);
-        self.take_note(flight, outcome);
+        self.take_note(bus, flight, outcome);
         let verdict = match judged {
             Ok(verdict) => verdict,
             Err(illegal) => {
@@ -246,7 +266,7 @@ impl Scene {
     }
 
     /// What the outcome says about handles.
-    fn take_note(&mut self, flight: &Flight, outcome: Outcome) {
+    fn take_note(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) {
         let coverage = self.coverage.on_mut(self.backend);
         let effect = matches!(outcome, Outcome::Done | Outcome::Mapped(_) | Outcome::Value(_));
         coverage.effects[flight.call.operation.index()] += u64::from(effect);
@@ -267,6 +287,9 @@ impl Scene {
             (Operation::DmaFree { buffer }, _) => self.aliases.gone(Mapping::Buffer(buffer)),
             (Operation::Vunmap { area }, _) => self.aliases.gone(Mapping::Area(area)),
             (Operation::UnmapRam { ram }, _) => self.aliases.gone(Mapping::Ram(ram)),
+            (Operation::UnmakeTable { .. } | Operation::UnpinTree { .. }, _) if flight.known > 0 => {
+                self.aliases.lost(|va| drain::leads_to(bus, va, flight.frames()));
+            }
             _ => {}
         }
     }
@@ -287,7 +310,9 @@ impl Scene {
             }
             (_, Outcome::Mapped(range)) => range_reuse::check(bus, range, flight.frames()),
             (Operation::DrainAliases, Outcome::Done) => self.look_after_drain(bus, flight),
-            (Operation::MakeTable { .. }, Outcome::Done) if self.no_alias && self.under_way == 0 => {
+            (Operation::MakeTable { .. } | Operation::PinTree { .. }, Outcome::Done)
+                if self.no_alias && self.under_way == 0 =>
+            {
                 hypervisor::entries(bus)
             }
             _ => None,

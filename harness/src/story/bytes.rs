@@ -14,7 +14,7 @@ use core::fmt;
 
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, TreeSlot};
 
 use crate::combinations;
 
@@ -161,6 +161,10 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         Tag::DmaFree => call(Verb::DmaFree { buffer }),
         Tag::DeviceRead => call(Verb::DeviceRead { buffer, page: a >> 5 }),
         Tag::DeviceWrite => call(Verb::DeviceWrite { buffer, page: a >> 5 }),
+        Tag::SetPageFlag => call(Verb::SetPageFlag { page }),
+        Tag::PinTree => call(Verb::PinTree { first, count, tree: TreeSlot::new(b) }),
+        Tag::UnpinTree => call(Verb::UnpinTree { tree: TreeSlot::new(a) }),
+        Tag::TrackAliases => call(Verb::TrackAliases),
         Tag::Continue => Action::Continue,
         Tag::Deliver => Action::Deliver { from: (a % (MAX_CPUS + 1)).checked_sub(1).map(|cpu| cpu % cpus) },
         Tag::Fill => Action::Fill { place: decode_place(a, b) },
@@ -192,12 +196,15 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             Verb::AllocPage { page }
             | Verb::FreePage { page }
             | Verb::MakeTable { page }
-            | Verb::UnmakeTable { page } => [page.number(), 0],
+            | Verb::UnmakeTable { page }
+            | Verb::SetPageFlag { page } => [page.number(), 0],
+            Verb::PinTree { first, count, tree } => [pages(first, count), tree.number()],
+            Verb::UnpinTree { tree } => [tree.number(), 0],
             Verb::Vmap { first, count, area } => [pages(first, count), area.number()],
             Verb::Vunmap { area } => [area.number(), 0],
             Verb::MapRam { first, count, ram } => [pages(first, count), ram.number()],
             Verb::UnmapRam { ram } => [ram.number(), 0],
-            Verb::DrainAliases => [0, 0],
+            Verb::DrainAliases | Verb::TrackAliases => [0, 0],
             Verb::Read { place } | Verb::Write { place } => encode_place(place),
             Verb::DmaAlloc { first, count, buffer } => [pages(first, count), buffer.number()],
             Verb::DmaFree { buffer } => [buffer.number(), 0],

@@ -4,7 +4,7 @@
 
 use impls::Designs;
 use machine::{Family, Pause, Point, PointKind};
-use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot, TreeSlot};
 
 use crate::combinations;
 
@@ -13,7 +13,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 22] = [
+pub(super) const USUAL: [(Tag, usize); 26] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -36,6 +36,10 @@ pub(super) const USUAL: [(Tag, usize); 22] = [
     (Tag::DeviceRead, 3),
     (Tag::DeviceWrite, 3),
     (Tag::Touch, 4),
+    (Tag::SetPageFlag, 3),
+    (Tag::PinTree, 2),
+    (Tag::UnpinTree, 1),
+    (Tag::TrackAliases, 1),
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
@@ -110,12 +114,19 @@ impl Draw<'_> {
 
     fn verb(&mut self, tag: Tag) -> Option<Verb> {
         let slots = self.slots;
-        let unmapped = slots.pages.without(slots.mapped_pages);
+        let idle = slots.idle_pages();
         Some(match tag {
             Tag::AllocPage => Verb::AllocPage { page: self.page(slots.free_pages)? },
-            Tag::FreePage => Verb::FreePage { page: self.page(unmapped)? },
-            Tag::MakeTable => Verb::MakeTable { page: self.page(unmapped)? },
+            Tag::FreePage => Verb::FreePage { page: self.page(idle)? },
+            Tag::MakeTable => Verb::MakeTable { page: self.page(idle)? },
             Tag::UnmakeTable => Verb::UnmakeTable { page: self.page(slots.tables)? },
+            Tag::SetPageFlag => Verb::SetPageFlag { page: self.page(slots.pages)? },
+            Tag::PinTree => {
+                let first = self.page(idle)?;
+                Verb::PinTree { first, count: self.count(), tree: TreeSlot::new(slots.free_trees.from(0)?) }
+            }
+            Tag::UnpinTree => Verb::UnpinTree { tree: TreeSlot::new(self.dice.slot(slots.trees)?) },
+            Tag::TrackAliases => Verb::TrackAliases,
             Tag::Vmap => {
                 let first = self.page(slots.pages)?;
                 Verb::Vmap { first, count: self.count(), area: AreaSlot::new(slots.areas.free.from(0)?) }
@@ -144,7 +155,7 @@ impl Draw<'_> {
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
             Tag::Write => Verb::Write { place: self.place(|slots| slots.live)? },
             Tag::DmaAlloc => {
-                let first = self.page(unmapped)?;
+                let first = self.page(idle)?;
                 let buffer = BufferSlot::new(slots.buffers.free.from(0)?);
                 Verb::DmaAlloc { first, count: self.count(), buffer }
             }
@@ -259,7 +270,7 @@ const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
     use PointKind::{Store, Wait};
     use impls::family::{
         AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, FLUSH_LOCK, FREE_AREA_LOCK, HYPERVISOR_ACK,
-        LAZY_LOCK, ZONE_LOCK,
+        LAZY_LOCK, PAGE_FLAGS, ZONE_LOCK,
     };
     match tag {
         Tag::AllocPage | Tag::FreePage => &[(Store, ZONE_LOCK)],
@@ -268,7 +279,10 @@ const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
         Tag::MapRam => &[(Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK), (Store, FREE_AREA_LOCK)],
         Tag::UnmapRam => &[(Store, LAZY_LOCK), (Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK)],
         Tag::DrainAliases | Tag::RunWork => &[(Wait, CALL_ACK), (Store, LAZY_LOCK), (Store, FREE_AREA_LOCK)],
-        Tag::MakeTable => &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK)],
+        Tag::SetPageFlag => &[(Store, PAGE_FLAGS)],
+        Tag::MakeTable | Tag::PinTree => {
+            &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK)]
+        }
         _ => &[],
     }
 }

@@ -272,13 +272,15 @@ impl Generator {
                     Some((unmap, any))
                 }
                 Operation::Vunmap { .. } | Operation::UnmapRam { .. } => {
-                    const NEXT: [Tag; 8] = [
+                    const NEXT: [Tag; 10] = [
                         Tag::DrainAliases,
                         Tag::DrainAliases,
                         Tag::Vmap,
                         Tag::MapRam,
                         Tag::FreePage,
                         Tag::MakeTable,
+                        Tag::MakeTable,
+                        Tag::PinTree,
                         Tag::Fill,
                         Tag::DmaAlloc,
                     ];
@@ -300,7 +302,11 @@ impl Generator {
                     Some((dice.pick(&[Tag::MakeTable, Tag::Vmap, Tag::MapRam]), any))
                 }
                 Operation::MakeTable { .. } => Some((Tag::UnmakeTable, any)),
-                Operation::UnmakeTable { .. } => None,
+                Operation::PinTree { .. } => Some((Tag::UnpinTree, any)),
+                Operation::SetPageFlag { .. } | Operation::TrackAliases => {
+                    Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any))
+                }
+                Operation::UnmakeTable { .. } | Operation::UnpinTree { .. } => None,
             };
         }
         for (tag, cpu) in wishes.into_iter().flatten() {

@@ -4,6 +4,7 @@
 use impls::Sizes;
 use oracle::vocabulary::{
     AreaSlot, BufferSlot, MAX_PAGES, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
+    TreeSlot,
 };
 
 use super::Verb;
@@ -17,6 +18,14 @@ pub(super) struct Held {
     free_pages: SlotSet,
     tables: SlotSet,
     mapped_pages: SlotSet,
+    flagged_pages: SlotSet,
+    /// Changes of the flags of a page in progress.
+    flagging: [u8; SLOTS as usize],
+    /// Pages that are tables of a tree, not busy.
+    tree_tables: SlotSet,
+    trees: SlotSet,
+    free_trees: SlotSet,
+    tree_pages: [PageList; SLOTS as usize],
     /// How many mappings hold the page: live ones and those being made or unmade.
     mappings: [u8; SLOTS as usize],
     areas: Maps,
@@ -51,6 +60,12 @@ impl Held {
             free_pages: SlotSet::ALL.without(pages),
             tables: none,
             mapped_pages: none,
+            flagged_pages: none,
+            flagging: [0; SLOTS as usize],
+            tree_tables: none,
+            trees: none,
+            free_trees: SlotSet::ALL,
+            tree_pages: [PageList::EMPTY; SLOTS as usize],
             mappings: [0; SLOTS as usize],
             areas: maps,
             rams: maps,
@@ -65,6 +80,9 @@ impl Held {
             free_pages: self.free_pages,
             tables: self.tables,
             mapped_pages: self.mapped_pages,
+            flagged_pages: self.flagged_pages,
+            trees: self.trees,
+            free_trees: self.free_trees,
             areas: self.areas.slots,
             rams: self.rams.slots,
             buffers: self.buffers.slots,
@@ -77,8 +95,8 @@ impl Held {
             Verb::AllocPage { page } => {
                 Operation::AllocPage { page: PageSlot::new(self.free_pages.from(page.number())?) }
             }
-            Verb::FreePage { page } => Operation::FreePage { page: self.unmapped_page(page)? },
-            Verb::MakeTable { page } => Operation::MakeTable { page: self.unmapped_page(page)? },
+            Verb::FreePage { page } => Operation::FreePage { page: self.idle_page(page)? },
+            Verb::MakeTable { page } => Operation::MakeTable { page: self.idle_page(page)? },
             Verb::UnmakeTable { page } => Operation::UnmakeTable { page: self.page(page, self.tables)? },
             Verb::Vmap { first, count, area } => {
                 let slot = self.areas.slots.free.from(area.number())?;
@@ -95,14 +113,18 @@ impl Held {
                 Operation::UnmapRam { ram: RamSlot::new(self.rams.unused(ram.number())?) }
             }
             Verb::DrainAliases => Operation::DrainAliases,
+            Verb::SetPageFlag { page } => Operation::SetPageFlag { page: self.page(page, self.pages)? },
+            Verb::PinTree { first, count, tree } => {
+                let slot = self.free_trees.from(tree.number())?;
+                Operation::PinTree { pages: self.idle_list(first, count)?, tree: TreeSlot::new(slot) }
+            }
+            Verb::UnpinTree { tree } => Operation::UnpinTree { tree: self.tree(tree)? },
+            Verb::TrackAliases => Operation::TrackAliases,
             Verb::Read { place } => Operation::Read { place: self.place(place)? },
             Verb::Write { place } => Operation::Write { place: self.place(place)?, token: token(index) },
             Verb::DmaAlloc { first, count, buffer } => {
                 let slot = self.buffers.slots.free.from(buffer.number())?;
-                Operation::DmaAlloc {
-                    pages: self.unmapped_list(first, count)?,
-                    buffer: BufferSlot::new(slot),
-                }
+                Operation::DmaAlloc { pages: self.idle_list(first, count)?, buffer: BufferSlot::new(slot) }
             }
             Verb::DmaFree { buffer } => {
                 let slot = self.buffers.unused(buffer.number())?;
@@ -125,13 +147,35 @@ impl Held {
     /// The page of this set that a slot stands for. A slot whose page is busy stands for no other.
     fn page(&self, page: PageSlot, set: SlotSet) -> Option<PageSlot> {
         let slot = page.number();
-        let busy = ![self.pages, self.free_pages, self.tables].iter().any(|set| set.contains(slot));
+        let busy = ![self.pages, self.free_pages, self.tables, self.tree_tables]
+            .iter()
+            .any(|set| set.contains(slot));
         if busy { None } else { set.from(slot).map(PageSlot::new) }
     }
 
-    /// A page that nothing maps any more, as whoever gives it away must see to.
-    fn unmapped_page(&self, page: PageSlot) -> Option<PageSlot> {
-        self.page(page, self.pages).filter(|page| !self.mapped_pages.contains(page.number()))
+    /// A page that nothing maps any more and that its owner leaves alone, as whoever gives it away must see to.
+    fn idle_page(&self, page: PageSlot) -> Option<PageSlot> {
+        let idle = self.idle_pages();
+        self.page(page, self.pages).filter(|page| idle.contains(page.number()))
+    }
+
+    fn idle_pages(&self) -> SlotSet {
+        self.pages.without(self.mapped_pages).without(self.flagged_pages)
+    }
+
+    /// So many such pages from this slot on, or as many as there are.
+    fn idle_list(&self, first: PageSlot, count: u8) -> Option<PageList> {
+        let idle = self.idle_pages();
+        let first = self.page(first, idle)?;
+        let count = usize::from(count).clamp(1, MAX_PAGES);
+        Some(PageList::new(idle.all_from(first.number()).take(count).map(PageSlot::new)))
+    }
+
+    /// The tree that a slot stands for. A slot whose tree is busy stands for no other.
+    fn tree(&self, tree: TreeSlot) -> Option<TreeSlot> {
+        let slot = tree.number();
+        let busy = !self.trees.contains(slot) && !self.free_trees.contains(slot);
+        if busy { None } else { self.trees.from(slot).map(TreeSlot::new) }
     }
 
     /// So many pages from this slot on, or as many as there are.
@@ -139,14 +183,6 @@ impl Held {
         let first = self.page(first, self.pages)?;
         let count = usize::from(count).clamp(1, MAX_PAGES);
         Some(PageList::new(self.pages.all_from(first.number()).take(count).map(PageSlot::new)))
-    }
-
-    /// So many pages that nothing maps from this slot on, or as many as there are.
-    fn unmapped_list(&self, first: PageSlot, count: u8) -> Option<PageList> {
-        let unmapped = self.pages.without(self.mapped_pages);
-        let first = self.page(first, unmapped)?;
-        let count = usize::from(count).clamp(1, MAX_PAGES);
-        Some(PageList::new(unmapped.all_from(first.number()).take(count).map(PageSlot::new)))
     }
 
     fn page_of_buffer(&self, buffer: BufferSlot, page: u8) -> Option<(BufferSlot, u8)> {
@@ -214,7 +250,24 @@ impl Held {
             Operation::Vunmap { area } => self.areas.slots.live.set(area.number(), false),
             Operation::UnmapRam { ram } => self.rams.slots.live.set(ram.number(), false),
             Operation::Read { place } | Operation::Write { place, .. } => self.begin_access(place.mapping),
-            Operation::DrainAliases => {}
+            Operation::SetPageFlag { page } => {
+                self.flagging[page.index()] += 1;
+                self.flagged_pages.set(page.number(), true);
+            }
+            Operation::PinTree { pages, tree } => {
+                self.free_trees.set(tree.number(), false);
+                self.tree_pages[tree.index()] = pages;
+                for page in pages.as_slice() {
+                    self.pages.set(page.number(), false);
+                }
+            }
+            Operation::UnpinTree { tree } => {
+                self.trees.set(tree.number(), false);
+                for page in self.tree_pages[tree.index()].as_slice() {
+                    self.tree_tables.set(page.number(), false);
+                }
+            }
+            Operation::DrainAliases | Operation::TrackAliases => {}
         }
     }
 
@@ -243,7 +296,23 @@ impl Held {
             Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
                 self.end_access(Mapping::Buffer(buffer));
             }
-            Operation::DrainAliases => {}
+            Operation::SetPageFlag { page } => {
+                self.flagging[page.index()] -= 1;
+                self.flagged_pages.set(page.number(), self.flagging[page.index()] > 0);
+            }
+            Operation::PinTree { pages, tree } => {
+                self.trees.set(tree.number(), true);
+                for page in pages.as_slice() {
+                    self.tree_tables.set(page.number(), true);
+                }
+            }
+            Operation::UnpinTree { tree } => {
+                self.free_trees.set(tree.number(), true);
+                for page in self.tree_pages[tree.index()].as_slice() {
+                    self.pages.set(page.number(), true);
+                }
+            }
+            Operation::DrainAliases | Operation::TrackAliases => {}
         }
     }
 

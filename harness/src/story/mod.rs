@@ -25,7 +25,7 @@ mod text;
 
 use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
-use oracle::vocabulary::{AreaSlot, BufferSlot, PageSlot, Place, RamSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, PageSlot, Place, RamSlot, TreeSlot};
 
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
 pub use document::{Document, Under};
@@ -271,6 +271,27 @@ pub enum Verb {
         /// The page, which wraps at the length of the buffer.
         page: u8,
     },
+    /// See [`oracle::vocabulary::Operation::SetPageFlag`].
+    SetPageFlag {
+        /// The page.
+        page: PageSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::PinTree`].
+    PinTree {
+        /// The first page, which becomes the root.
+        first: PageSlot,
+        /// How many live pages from there on that nothing maps, 1 to [`oracle::vocabulary::MAX_PAGES`].
+        count: u8,
+        /// The slot for the tree.
+        tree: TreeSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::UnpinTree`].
+    UnpinTree {
+        /// The tree.
+        tree: TreeSlot,
+    },
+    /// See [`oracle::vocabulary::Operation::TrackAliases`].
+    TrackAliases,
 }
 
 impl Verb {
@@ -285,6 +306,9 @@ impl Verb {
                 | Self::DrainAliases
                 | Self::DmaAlloc { .. }
                 | Self::DmaFree { .. }
+                | Self::MakeTable { .. }
+                | Self::PinTree { .. }
+                | Self::SetPageFlag { .. }
         )
     }
 

@@ -2,7 +2,9 @@
 
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
+use oracle::vocabulary::{
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS, TreeSlot,
+};
 
 use crate::combinations;
 
@@ -230,6 +232,14 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         Tag::FreePage => call(Verb::FreePage { page: page(line)? }),
         Tag::MakeTable => call(Verb::MakeTable { page: page(line)? }),
         Tag::UnmakeTable => call(Verb::UnmakeTable { page: page(line)? }),
+        Tag::SetPageFlag => call(Verb::SetPageFlag { page: page(line)? }),
+        Tag::PinTree => {
+            let (first, count) = pages(line)?;
+            line.keyword("->")?;
+            call(Verb::PinTree { first, count, tree: tree(line)? })
+        }
+        Tag::UnpinTree => call(Verb::UnpinTree { tree: tree(line)? }),
+        Tag::TrackAliases => call(Verb::TrackAliases),
         Tag::Vmap => {
             let (first, count) = pages(line)?;
             line.keyword("->")?;
@@ -349,6 +359,11 @@ fn ram(line: &mut Line<'_>) -> Parsed<RamSlot> {
 fn buffer(line: &mut Line<'_>) -> Parsed<BufferSlot> {
     let word = line.word("a buffer slot like b3")?;
     Ok(BufferSlot::new(slot(line, word, word.text, BufferSlot::LETTER, "a buffer slot")?))
+}
+
+fn tree(line: &mut Line<'_>) -> Parsed<TreeSlot> {
+    let word = line.word("a tree slot like t3")?;
+    Ok(TreeSlot::new(slot(line, word, word.text, TreeSlot::LETTER, "a tree slot")?))
 }
 
 /// The number of a slot, which is the whole of `text`, a part of the word.

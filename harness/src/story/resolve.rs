@@ -157,6 +157,13 @@ impl Verb {
             Operation::DmaFree { buffer } => Self::DmaFree { buffer },
             Operation::DeviceRead { buffer, page } => Self::DeviceRead { buffer, page },
             Operation::DeviceWrite { buffer, page, .. } => Self::DeviceWrite { buffer, page },
+            Operation::SetPageFlag { page } => Self::SetPageFlag { page },
+            Operation::PinTree { ref pages, tree } => {
+                let (first, count) = list(pages);
+                Self::PinTree { first, count, tree }
+            }
+            Operation::UnpinTree { tree } => Self::UnpinTree { tree },
+            Operation::TrackAliases => Self::TrackAliases,
         }
     }
 }

@@ -88,12 +88,25 @@ pub struct Slots {
     pub tables: SlotSet,
     /// Pages that a mapping holds, finished or not.
     pub mapped_pages: SlotSet,
+    /// Pages whose flags their owner is changing.
+    pub flagged_pages: SlotSet,
+    /// Trees of tables, not busy.
+    pub trees: SlotSet,
+    /// Slots without a tree.
+    pub free_trees: SlotSet,
     /// The areas.
     pub areas: MapSlots,
     /// The mappings of map-ram.
     pub rams: MapSlots,
     /// The buffers.
     pub buffers: MapSlots,
+}
+
+impl Slots {
+    /// Pages that their owner may give away.
+    pub fn idle_pages(&self) -> SlotSet {
+        self.pages.without(self.mapped_pages).without(self.flagged_pages)
+    }
 }
 
 /// Which slots of one kind of mapping are in which state.

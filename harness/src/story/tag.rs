@@ -61,6 +61,14 @@ tags! {
     MakeTable = 10, "make-table";
     /// [`Verb::UnmakeTable`].
     UnmakeTable = 11, "unmake-table";
+    /// [`Verb::SetPageFlag`].
+    SetPageFlag = 12, "set-page-flag";
+    /// [`Verb::PinTree`].
+    PinTree = 13, "pin-tree";
+    /// [`Verb::UnpinTree`].
+    UnpinTree = 14, "unpin-tree";
+    /// [`Verb::TrackAliases`].
+    TrackAliases = 15, "track-aliases";
     /// [`Verb::DmaAlloc`].
     DmaAlloc = 16, "dma-alloc";
     /// [`Verb::DmaFree`].
@@ -95,7 +103,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 24] = [
+    pub const STAND_INS: [Self; 28] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -107,6 +115,10 @@ impl Tag {
         Self::Write,
         Self::MakeTable,
         Self::UnmakeTable,
+        Self::SetPageFlag,
+        Self::PinTree,
+        Self::UnpinTree,
+        Self::TrackAliases,
         Self::Continue,
         Self::Deliver,
         Self::Fill,
@@ -188,6 +200,10 @@ impl Verb {
             Self::DmaFree { .. } => Tag::DmaFree,
             Self::DeviceRead { .. } => Tag::DeviceRead,
             Self::DeviceWrite { .. } => Tag::DeviceWrite,
+            Self::SetPageFlag { .. } => Tag::SetPageFlag,
+            Self::PinTree { .. } => Tag::PinTree,
+            Self::UnpinTree { .. } => Tag::UnpinTree,
+            Self::TrackAliases => Tag::TrackAliases,
         }
     }
 }

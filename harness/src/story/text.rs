@@ -125,14 +125,17 @@ impl fmt::Display for Action {
 fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match verb {
         Verb::AllocPage { page } => write!(f, " -> {page}"),
-        Verb::FreePage { page } | Verb::MakeTable { page } | Verb::UnmakeTable { page } => {
-            write!(f, " {page}")
-        }
+        Verb::FreePage { page }
+        | Verb::MakeTable { page }
+        | Verb::UnmakeTable { page }
+        | Verb::SetPageFlag { page } => write!(f, " {page}"),
+        Verb::PinTree { first, count, tree } => write!(f, " {first}+{count} -> {tree}"),
+        Verb::UnpinTree { tree } => write!(f, " {tree}"),
         Verb::Vmap { first, count, area } => write!(f, " {first}+{count} -> {area}"),
         Verb::Vunmap { area } => write!(f, " {area}"),
         Verb::MapRam { first, count, ram } => write!(f, " {first}+{count} -> {ram}"),
         Verb::UnmapRam { ram } => write!(f, " {ram}"),
-        Verb::DrainAliases => Ok(()),
+        Verb::DrainAliases | Verb::TrackAliases => Ok(()),
         Verb::Read { place } | Verb::Write { place } => write!(f, " {place}"),
         Verb::DmaAlloc { first, count, buffer } => write!(f, " {first}+{count} -> {buffer}"),
         Verb::DmaFree { buffer } => write!(f, " {buffer}"),

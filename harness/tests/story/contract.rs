@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::story::{Generator, ResolvedAction, Story, Told};
-use oracle::vocabulary::{Mapping, Operation, PageSlot, Place, Token};
+use oracle::vocabulary::{Mapping, Operation, PageSlot, Place, Token, TreeSlot};
 use proptest::prelude::*;
 
 use crate::strategy;
@@ -14,6 +14,7 @@ struct Callers {
     pages: BTreeSet<PageSlot>,
     tables: BTreeSet<PageSlot>,
     mappings: BTreeMap<Mapping, Vec<PageSlot>>,
+    trees: BTreeMap<TreeSlot, Vec<PageSlot>>,
     known: BTreeMap<Mapping, usize>,
     tokens: BTreeSet<Token>,
     progress: [Vec<Option<Operation>>; 4],
@@ -25,6 +26,7 @@ impl Callers {
             pages: (0..4).map(PageSlot::new).collect(),
             tables: BTreeSet::new(),
             mappings: BTreeMap::new(),
+            trees: BTreeMap::new(),
             known: BTreeMap::new(),
             tokens: BTreeSet::new(),
             progress: Default::default(),
@@ -46,15 +48,46 @@ impl Callers {
     }
 
     fn is_busy_page(&self, page: PageSlot) -> bool {
+        let of_tree = self.is_in_busy_tree(page);
+        of_tree
+            || self.in_progress().any(|operation| match operation {
+                Operation::AllocPage { page: busy }
+                | Operation::FreePage { page: busy }
+                | Operation::MakeTable { page: busy }
+                | Operation::UnmakeTable { page: busy } => *busy == page,
+                Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&page),
+                Operation::DmaFree { buffer } => self.mappings[&Mapping::Buffer(*buffer)].contains(&page),
+                _ => false,
+            })
+    }
+
+    /// Whether somebody is making the page a part of a tree, or taking it out of one.
+    fn is_in_busy_tree(&self, page: PageSlot) -> bool {
         self.in_progress().any(|operation| match operation {
-            Operation::AllocPage { page: busy }
-            | Operation::FreePage { page: busy }
-            | Operation::MakeTable { page: busy }
-            | Operation::UnmakeTable { page: busy } => *busy == page,
-            Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&page),
-            Operation::DmaFree { buffer } => self.mappings[&Mapping::Buffer(*buffer)].contains(&page),
+            Operation::PinTree { pages, .. } => pages.as_slice().contains(&page),
+            Operation::UnpinTree { tree } => self.trees.get(tree).is_some_and(|pages| pages.contains(&page)),
             _ => false,
         })
+    }
+
+    fn is_busy_tree(&self, tree: TreeSlot) -> bool {
+        self.in_progress().any(|operation| {
+            matches!(operation, Operation::PinTree { tree: busy, .. } | Operation::UnpinTree { tree: busy }
+                if *busy == tree)
+        })
+    }
+
+    fn is_flagged(&self, page: PageSlot) -> bool {
+        self.in_progress()
+            .any(|operation| matches!(operation, Operation::SetPageFlag { page: busy } if *busy == page))
+    }
+
+    /// Whether its owner may give the page away.
+    fn may_give(&self, page: PageSlot) -> bool {
+        self.pages.contains(&page)
+            && !self.is_busy_page(page)
+            && !self.is_mapped(page)
+            && !self.is_flagged(page)
     }
 
     fn is_busy(&self, mapping: Mapping) -> bool {
@@ -92,24 +125,36 @@ impl Callers {
     fn may(&mut self, operation: &Operation) -> bool {
         match operation {
             Operation::AllocPage { page } => {
-                !self.pages.contains(page) && !self.tables.contains(page) && !self.is_busy_page(*page)
+                let in_tree = self.trees.values().any(|pages| pages.contains(page));
+                !self.pages.contains(page)
+                    && !self.tables.contains(page)
+                    && !in_tree
+                    && !self.is_busy_page(*page)
             }
-            Operation::FreePage { page } | Operation::MakeTable { page } => {
-                self.pages.contains(page) && !self.is_busy_page(*page) && !self.is_mapped(*page)
+            Operation::FreePage { page } | Operation::MakeTable { page } => self.may_give(*page),
+            Operation::SetPageFlag { page } => self.pages.contains(page) && !self.is_busy_page(*page),
+            Operation::PinTree { pages, tree } => {
+                let distinct: BTreeSet<_> = pages.as_slice().iter().collect();
+                !self.trees.contains_key(tree)
+                    && !self.is_busy_tree(*tree)
+                    && !pages.is_empty()
+                    && distinct.len() == pages.len()
+                    && pages.as_slice().iter().all(|page| self.may_give(*page))
             }
+            Operation::UnpinTree { tree } => self.trees.contains_key(tree) && !self.is_busy_tree(*tree),
             Operation::UnmakeTable { page } => self.tables.contains(page) && !self.is_busy_page(*page),
             Operation::Vmap { pages, area } => self.may_map(Mapping::Area(*area), pages.as_slice()),
             Operation::MapRam { pages, ram } => self.may_map(Mapping::Ram(*ram), pages.as_slice()),
             Operation::Vunmap { area } => self.may_unmap(Mapping::Area(*area)),
             Operation::UnmapRam { ram } => self.may_unmap(Mapping::Ram(*ram)),
-            Operation::DrainAliases => true,
+            Operation::DrainAliases | Operation::TrackAliases => true,
             Operation::Read { place } => self.may_use(*place),
             Operation::Write { place, token } => {
                 self.may_use(*place) && *token != Token::ZERO && self.tokens.insert(*token)
             }
             Operation::DmaAlloc { pages, buffer } => {
                 self.may_map(Mapping::Buffer(*buffer), pages.as_slice())
-                    && pages.as_slice().iter().all(|page| !self.is_mapped(*page))
+                    && pages.as_slice().iter().all(|page| self.may_give(*page))
             }
             Operation::DmaFree { buffer } => {
                 let buffer = Mapping::Buffer(*buffer);
@@ -158,11 +203,22 @@ impl Callers {
             Operation::MapRam { pages, ram } => self.hand_out(Mapping::Ram(*ram), pages.as_slice()),
             Operation::Vunmap { area } => drop(self.mappings.remove(&Mapping::Area(*area))),
             Operation::UnmapRam { ram } => drop(self.mappings.remove(&Mapping::Ram(*ram))),
+            Operation::PinTree { pages, tree } => {
+                for page in pages.as_slice() {
+                    self.pages.remove(page);
+                }
+                self.trees.insert(*tree, pages.as_slice().to_vec());
+            }
+            Operation::UnpinTree { tree } => {
+                self.pages.extend(self.trees.remove(tree).expect("a tree that stands"));
+            }
             Operation::DmaAlloc { pages, buffer } => {
                 self.hand_out(Mapping::Buffer(*buffer), pages.as_slice());
             }
             Operation::DmaFree { buffer } => drop(self.mappings.remove(&Mapping::Buffer(*buffer))),
             Operation::DrainAliases
+            | Operation::TrackAliases
+            | Operation::SetPageFlag { .. }
             | Operation::Read { .. }
             | Operation::Write { .. }
             | Operation::DeviceRead { .. }

@@ -181,6 +181,43 @@ fn a_page_that_is_given_away_is_left_out_of_a_list() {
 }
 
 #[test]
+fn a_tree_takes_the_pages_that_nothing_holds_and_gives_them_back() {
+    means(&[
+        ("c0 vmap p1+1 -> a0", ""),
+        ("c0 set-page-flag p2 pause at 2", ""),
+        ("c1 pin-tree p1+4 -> t3 pause at 1", "c1 pin-tree p3+2 -> t3"),
+        ("c2 unpin-tree t3", "void"),
+        ("c2 pin-tree p0+1 -> t0", "void"),
+        ("c2 make-table p3", "void"),
+        ("c2 set-page-flag p3", "void"),
+        ("c1 continue", ""),
+        ("c2 make-table p3", "void"),
+        ("c2 vmap p3+4 -> a1", "c2 vmap p1+2 -> a1"),
+        ("c2 alloc-page -> p3", "c2 alloc-page -> p4"),
+        ("c2 unpin-tree t0 pause at 1", "c2 unpin-tree t3"),
+        ("c1 make-table p0", "void"),
+        ("c2 continue", ""),
+        ("c1 make-table p0", ""),
+        ("c1 unpin-tree t3", "void"),
+    ]);
+}
+
+#[test]
+fn a_page_is_mapped_and_not_given_away_while_its_flags_are_changed() {
+    means(&[
+        ("c0 set-page-flag p0 pause at 2", ""),
+        ("c1 set-page-flag p0 irqs-off", ""),
+        ("c1 vmap p0+1 -> a0", ""),
+        ("c1 vunmap a0", ""),
+        ("c1 free-page p0", "void"),
+        ("c1 make-table p0", "void"),
+        ("c1 pin-tree p0+1 -> t0", "c1 pin-tree p1+1 -> t0"),
+        ("c0 make-table p0 irqs-off", ""),
+        ("c1 track-aliases", ""),
+    ]);
+}
+
+#[test]
 fn handlers_nest_on_a_paused_operation() {
     means(&[
         ("c0 vmap p0+1 -> a0", ""),

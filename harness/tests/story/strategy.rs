@@ -4,7 +4,9 @@ use harness::combinations;
 use harness::story::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Story, Verb};
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS};
+use oracle::vocabulary::{
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS, TreeSlot,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -67,6 +69,7 @@ fn verb() -> impl Strategy<Value = Verb> {
     let area = || (0..SLOTS).prop_map(AreaSlot::new);
     let ram = || (0..SLOTS).prop_map(RamSlot::new);
     let buffer = || (0..SLOTS).prop_map(BufferSlot::new);
+    let tree = || (0..SLOTS).prop_map(TreeSlot::new);
     let count = || 1..=MAX_PAGES as u8;
     let within = || 0..MAX_PAGES as u8;
     prop_oneof![
@@ -89,6 +92,10 @@ fn verb() -> impl Strategy<Value = Verb> {
         buffer().prop_map(|buffer| Verb::DmaFree { buffer }),
         (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceRead { buffer, page }),
         (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceWrite { buffer, page }),
+        page().prop_map(|page| Verb::SetPageFlag { page }),
+        (page(), count(), tree()).prop_map(|(first, count, tree)| Verb::PinTree { first, count, tree }),
+        tree().prop_map(|tree| Verb::UnpinTree { tree }),
+        Just(Verb::TrackAliases),
     ]
 }
 

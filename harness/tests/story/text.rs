@@ -55,6 +55,10 @@ c0  alloc-page -> p4
 c0  free-page p4 irqs-off
 c0  make-table p1
 c0  unmake-table p1
+c1  pin-tree p0+3 -> t2 irqs-off  pause before locked alias_count
+c1  unpin-tree t2
+c1  set-page-flag p0        pause before store page_flags
+c1  track-aliases
 c0  write a0+1
 ";
 

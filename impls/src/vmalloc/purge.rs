@@ -16,8 +16,8 @@
 //! sees that nothing at all is outstanding, is counted down only after the flush (rule 5).
 
 use crate::kernel::Kernel;
-use crate::paravirt::{PageRange, Pfn, PvMmu};
-use crate::protocol::{Drain, IrqsOffDrain, PteClear, Step, TableDrain};
+use crate::paravirt::{PageRange, PvMmu};
+use crate::protocol::{Drain, IrqsOffDrain, PteClear, Step};
 use crate::sync::Work;
 use machine::Cpu;
 
@@ -205,17 +205,6 @@ impl<P: PvMmu> Kernel<P> {
             if cpu.interrupts_on() { purge.lock(cpu) } else { purge.try_lock(cpu).ok_or(WouldSleep)? };
         self.clear_outstanding(cpu);
         Ok(())
-    }
-
-    /// Whether aliases are drained before this page becomes a page table: where the platform allows tables none, as the
-    /// design has it.
-    pub(crate) fn drains_before_table(&self, pfn: Pfn) -> bool {
-        P::TABLES_ALLOW_NO_ALIAS
-            && match self.protocol.designs.table_drain {
-                TableDrain::Always => true,
-                TableDrain::HighOnly => pfn.0 >= self.sizes.first_high_frame(),
-                TableDrain::Never => false,
-            }
     }
 
     /// Whether there is nothing to drain, at the cost of two loads.

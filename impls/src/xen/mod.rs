@@ -12,7 +12,8 @@ use crate::paravirt::{PageRange, Pfn, PvMmu, Refused, Wanted};
 use crate::protocol::{KernelFlush, Protocol, Step};
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
-use machine::{Bus, Cpu, Entry, Frame, Interrupt, Level, Role, Word};
+use machine::paging::LEVELS;
+use machine::{Bus, Cpu, Entry, Family, Frame, Interrupt, Level, Role, Word};
 use multicalls::Multicalls;
 use p2m::P2m;
 use std::rc::Rc;
@@ -130,10 +131,7 @@ impl PvMmu for Xen {
             cpu.bug("a lowest-level table of the kernel's was not pinned");
         }
         self.issue(cpu);
-        let frame = self.frame_of(pfn);
-        if matches!(cpu.bus().memory.role(frame), Role::Table(_)) {
-            cpu.set_role(frame, Role::Data);
-        }
+        self.end_table(cpu, pfn);
     }
 
     fn pin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Result<(), Refused> {
@@ -142,6 +140,32 @@ impl PvMmu for Xen {
 
     fn unpin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) {
         self.release_table(cpu, pfn, 1);
+    }
+
+    /// Ordinary memory, which the guest may write to, until it is pinned.
+    fn begin_table(&self, _cpu: &Cpu<'_>, _pfn: Pfn, _level: u8) {}
+
+    #[track_caller]
+    fn link_table(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry) {
+        cpu.store_word(word, Family::of_level(level), entry.0);
+    }
+
+    fn pin_tree(&self, cpu: &Cpu<'_>, root: Pfn) -> Result<(), Refused> {
+        self.extended(cpu, MmuExt::PinTable { frame: self.frame_of(root), level: LEVELS })
+    }
+
+    fn unpin_tree(&self, cpu: &Cpu<'_>, root: Pfn) {
+        if self.extended(cpu, MmuExt::UnpinTable { frame: self.frame_of(root) }).is_err() {
+            cpu.bug("a root of the kernel's was not pinned");
+        }
+    }
+
+    /// As far as the hypervisor had come with a tree that it refused, its tables have that role still.
+    fn end_table(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        let frame = self.frame_of(pfn);
+        if matches!(cpu.bus().memory.role(frame), Role::Table(_)) {
+            cpu.set_role(frame, Role::Data);
+        }
     }
 
     fn set_entry(&self, cpu: &Cpu<'_>, word: Word, _level: u8, entry: Entry) -> Result<(), Refused> {

@@ -2,6 +2,7 @@
 
 use oracle::vocabulary::{
     AreaSlot, BufferSlot, Call, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
+    TreeSlot,
 };
 
 /// CPUs of a script.
@@ -39,6 +40,7 @@ struct Belief {
     pages: [Page; SLOTS as usize],
     users: [u8; SLOTS as usize],
     maps: [(Map, PageList, u8); 3 * SLOTS as usize],
+    trees: [(Map, PageList); SLOTS as usize],
     running: [Option<Operation>; CPUS],
 }
 
@@ -77,6 +79,10 @@ impl Belief {
         pick(page_slots().filter(idle), operand)
     }
 
+    fn tree(&self, life: Map, operand: u8) -> Option<TreeSlot> {
+        pick((0..2).map(TreeSlot::new).filter(|tree| self.trees[tree.index()].0 == life), operand)
+    }
+
     fn place(&self, operand: u8) -> Option<Place> {
         let live = mappings().filter(|mapping| self.maps[index(*mapping)].0 == Map::Live);
         let places = live.flat_map(|mapping| {
@@ -86,7 +92,7 @@ impl Belief {
     }
 
     fn choose(&self, kind: u8, operand: u8, token: u32) -> Option<Operation> {
-        Some(match kind % 20 {
+        Some(match kind % 24 {
             0 => {
                 // Few pages, so that they are reused and shared.
                 let absent = page_slots().take(6).filter(|page| self.pages[page.index()] == Page::Absent);
@@ -153,6 +159,23 @@ impl Belief {
                 }
             }
             8 => Operation::DrainAliases,
+            20 => {
+                let idle = page_slots().filter(|page| {
+                    self.pages[page.index()] == Page::Ordinary && self.users[page.index()] == 0
+                });
+                let pages = PageList::new(idle.take(1 + usize::from(operand >> 6)));
+                let tree = self.tree(Map::Absent, operand)?;
+                if pages.is_empty() {
+                    return None;
+                }
+                Operation::PinTree { pages, tree }
+            }
+            21 => Operation::UnpinTree { tree: self.tree(Map::Live, operand)? },
+            22 => {
+                let ordinary = page_slots().filter(|page| self.pages[page.index()] == Page::Ordinary);
+                Operation::SetPageFlag { page: pick(ordinary, operand)? }
+            }
+            23 => Operation::TrackAliases,
             9..=11 => Operation::Write { place: self.place(operand)?, token: Token(token) },
             _ => Operation::Read { place: self.place(operand)? },
         })
@@ -168,7 +191,14 @@ impl Belief {
             Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
             Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))].0 = Map::Busy,
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))].0 = Map::Busy,
-            Operation::DrainAliases => {}
+            // Its owner keeps the page while it does so.
+            Operation::SetPageFlag { page } => self.users[page.index()] += 1,
+            Operation::PinTree { pages, tree } => {
+                self.trees[tree.index()] = (Map::Busy, pages);
+                pages.as_slice().iter().for_each(|page| self.pages[page.index()] = Page::Busy);
+            }
+            Operation::UnpinTree { tree } => self.trees[tree.index()].0 = Map::Busy,
+            Operation::DrainAliases | Operation::TrackAliases => {}
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 += 1;
             }
@@ -209,7 +239,14 @@ impl Belief {
             Operation::MapRam { ram, .. } => self.maps[index(Mapping::Ram(ram))].0 = Map::Live,
             Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
-            Operation::DrainAliases => {}
+            Operation::SetPageFlag { page } => self.users[page.index()] -= 1,
+            Operation::PinTree { tree, .. } => self.trees[tree.index()].0 = Map::Live,
+            Operation::UnpinTree { tree } => {
+                let (life, pages) = &mut self.trees[tree.index()];
+                *life = Map::Absent;
+                pages.as_slice().iter().for_each(|page| self.pages[page.index()] = Page::Ordinary);
+            }
+            Operation::DrainAliases | Operation::TrackAliases => {}
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 -= 1;
             }
@@ -241,6 +278,7 @@ pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
         pages: [Page::Absent; SLOTS as usize],
         users: [0; SLOTS as usize],
         maps: [(Map::Absent, PageList::new([]), 0); 3 * SLOTS as usize],
+        trees: [(Map::Absent, PageList::EMPTY); SLOTS as usize],
         running: [None; CPUS],
     };
     belief.pages[..usize::from(INITIAL_PAGES)].fill(Page::Ordinary);
@@ -259,7 +297,13 @@ pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
         } else {
             belief.end(&operation);
         }
-        let may = matches!(operation, Operation::DrainAliases | Operation::DmaAlloc { .. });
+        let may = matches!(
+            operation,
+            Operation::DrainAliases
+                | Operation::DmaAlloc { .. }
+                | Operation::MakeTable { .. }
+                | Operation::PinTree { .. }
+        );
         let irqs_off = flags & 0b110 == 0b110 && may;
         script.push(Step::Begin { cpu, call: Call { operation, irqs_off }, paused });
     }

@@ -51,6 +51,7 @@ pub(crate) struct Toy {
     pub(crate) wide: usize,
     words: [Option<Token>; SLOTS as usize],
     tables: [bool; SLOTS as usize],
+    trees: [Option<PageList>; SLOTS as usize],
     maps: [Option<(PageList, u64)>; 3 * SLOTS as usize],
     running: [Option<Running>; CPUS],
     choices: Choices,
@@ -70,6 +71,7 @@ impl Toy {
             wide: 0,
             words,
             tables: [false; SLOTS as usize],
+            trees: [None; SLOTS as usize],
             maps: [None; 3 * SLOTS as usize],
             running: [const { None }; CPUS],
             choices: Choices(seed | 1),
@@ -141,12 +143,16 @@ impl Toy {
     fn lacks(&self, operation: &Operation) -> bool {
         let missing = |page: &PageSlot| self.words[page.index()].is_none();
         match operation {
-            Operation::AllocPage { .. } | Operation::DrainAliases => false,
-            Operation::FreePage { page } | Operation::MakeTable { page } => missing(page),
+            Operation::AllocPage { .. } | Operation::DrainAliases | Operation::TrackAliases => false,
+            Operation::FreePage { page }
+            | Operation::MakeTable { page }
+            | Operation::SetPageFlag { page } => missing(page),
+            Operation::UnpinTree { tree } => self.trees[tree.index()].is_none(),
             Operation::UnmakeTable { page } => !self.tables[page.index()],
             Operation::Vmap { pages, .. }
             | Operation::MapRam { pages, .. }
-            | Operation::DmaAlloc { pages, .. } => pages.as_slice().iter().any(missing),
+            | Operation::DmaAlloc { pages, .. }
+            | Operation::PinTree { pages, .. } => pages.as_slice().iter().any(missing),
             Operation::DmaFree { buffer }
             | Operation::DeviceRead { buffer, .. }
             | Operation::DeviceWrite { buffer, .. } => self.maps[index(Mapping::Buffer(*buffer))].is_none(),
@@ -165,6 +171,11 @@ impl Toy {
             Call { operation: Operation::DmaAlloc { .. }, irqs_off: true } if self.choices.one_in(4) => {
                 Outcome::WouldSleep
             }
+            Call { operation: Operation::MakeTable { .. } | Operation::PinTree { .. }, irqs_off: true }
+                if self.choices.one_in(2) =>
+            {
+                Outcome::WouldSleep
+            }
             Call { operation, .. } => self.effect(operation),
         };
         if let Some(running) = &mut self.running[cpu] {
@@ -181,7 +192,15 @@ impl Toy {
             Operation::MapRam { pages, ram } => return self.map(Mapping::Ram(ram), pages),
             Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))] = None,
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))] = None,
-            Operation::DrainAliases => {}
+            Operation::DrainAliases | Operation::TrackAliases | Operation::SetPageFlag { .. } => {}
+            Operation::PinTree { pages, tree } => {
+                pages.as_slice().iter().for_each(|page| self.words[page.index()] = None);
+                self.trees[tree.index()] = Some(pages);
+            }
+            Operation::UnpinTree { tree } => {
+                let pages = self.trees[tree.index()].take().expect("a tree that stands");
+                pages.as_slice().iter().for_each(|page| self.words[page.index()] = Some(Token::ZERO));
+            }
             Operation::DmaAlloc { pages, buffer } => return self.make_buffer(pages, buffer),
             Operation::DmaFree { buffer } => {
                 if let Some((pages, _)) = self.maps[index(Mapping::Buffer(buffer))].take() {
@@ -290,6 +309,9 @@ fn takes_away(operation: &Operation, taken: PageSlot) -> bool {
         Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&taken),
         // Which pages it zeroes is known no more once it has.
         Operation::DmaFree { .. } => true,
+        Operation::PinTree { pages, .. } => pages.as_slice().contains(&taken),
+        // Which pages that are is not told; but they are tables until it ends.
+        Operation::UnpinTree { .. } => true,
         _ => false,
     }
 }

@@ -1,0 +1,146 @@
+//! A side table from frames to aliases (seed 004): how many kernel mappings each page has, in words of its own, so that
+//! nobody's flags are touched.
+//!
+//! An alias counts from before its entry is set until after its entry is cleared. Entries are cleared by the batch
+//! (`paravirt.rs`, lazy MMU mode), and what was put off is not cleared yet:
+//!
+//! ```text
+//!   c0 purge                              c1
+//!   put off: entry := empty
+//!   count off: no alias left
+//!                                         the page becomes a table: no drain; but the hypervisor still counts
+//!                                         the writable entry, and refuses
+//!   issue the batch
+//! ```
+//!
+//! Where the table is switched on at run time, aliases may exist that nobody counted, and a count of 0 says nothing.
+//!
+//! ```text
+//!   c0                                    c1
+//!   vmap: the table is off, not counted
+//!                                         switches it on
+//!   vunmap leaves the entry for the purge
+//!                                         the page becomes a table: it has 0 aliases, so no drain
+//! ```
+//!
+//! So a page is *unknown* until it was drained for while the table was on: at that moment nobody maps it, and whoever does
+//! so later counts. And such an old alias must not be counted off either, when it goes:
+//!
+//! ```text
+//!   c0                                    c1
+//!   vmap p -> a, off, not counted
+//!                                         switches it on; vmap p -> b: 1 alias
+//!   vunmap a: 0 aliases                   b still stands
+//! ```
+//!
+//! So a bit that the hardware leaves to software marks the entries that were counted.
+
+use crate::family;
+use crate::kernel::Kernel;
+use crate::paravirt::{Pfn, PvMmu};
+use crate::protocol::{Step, TableDrain};
+use machine::{Bus, Cpu, Entry, Flags, Var, VarArray};
+
+/// In an entry: its alias was counted when it was made.
+pub(crate) const COUNTED: Flags = Flags::BIT_9;
+
+/// In a word: all aliases of the page are counted. As long as it is not set, the page may have others.
+const KNOWN: u64 = 1 << 63;
+
+/// In a word: how many aliases are counted.
+const COUNT: u64 = KNOWN - 1;
+
+/// The table. It has no words where the design has none.
+#[derive(Debug)]
+pub struct AliasTable {
+    words: VarArray,
+    on: Var,
+}
+
+impl AliasTable {
+    /// Variables needed for so many pages.
+    pub const fn vars(pages: u32) -> u32 {
+        pages + 1
+    }
+
+    /// Nothing is mapped.
+    pub fn new(bus: &Bus, pages: u32, design: TableDrain) -> Self {
+        let kept = matches!(design, TableDrain::SideTable | TableDrain::SideTableOnRequest);
+        let pages = if kept { pages as usize } else { 0 };
+        let table = Self {
+            words: bus.memory.vars(family::ALIAS_COUNT, pages),
+            on: bus.memory.var(family::TRACK_ALIASES),
+        };
+        if design == TableDrain::SideTable {
+            bus.memory.set_value(table.on, 1);
+            (0..pages).for_each(|page| bus.memory.set_value(table.words.at(page), KNOWN));
+        }
+        table
+    }
+
+    fn of(&self, pfn: Pfn) -> Var {
+        self.words.at(pfn.index())
+    }
+}
+
+impl<P: PvMmu> Kernel<P> {
+    /// Whether this kernel may keep the table at all.
+    pub(crate) fn has_alias_table(&self) -> bool {
+        P::TABLES_ALLOW_NO_ALIAS && !self.aliases.words.is_empty()
+    }
+
+    /// Whether the table is kept at this moment.
+    fn tracks_aliases(&self, cpu: &Cpu<'_>) -> bool {
+        self.has_alias_table()
+            && (self.protocol.designs.table_drain == TableDrain::SideTable || cpu.load(self.aliases.on) != 0)
+    }
+
+    /// Keeps the table from now on.
+    pub(crate) fn track_aliases(&self, cpu: &Cpu<'_>) {
+        if self.has_alias_table() {
+            cpu.swap(self.aliases.on, 1);
+        }
+    }
+
+    /// The vmap layer is about to map these pages: counts them. Returns what marks their entries.
+    pub(crate) fn count_aliases(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Flags {
+        if !self.tracks_aliases(cpu) {
+            return Flags::empty();
+        }
+        for pfn in pages {
+            cpu.fetch_add(self.aliases.of(*pfn), 1);
+        }
+        COUNTED
+    }
+
+    /// The page whose alias goes with an entry, if that is to be counted off.
+    pub(crate) fn counted_alias(&self, entry: Entry) -> Option<Pfn> {
+        let counted = entry.has(COUNTED) || !self.protocol.does(Step::CountOffOnlyCounted);
+        (entry.present() && counted).then(|| self.pv.pfn_of(entry.frame()))
+    }
+
+    /// An entry was cleared.
+    pub(crate) fn count_off_alias(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        if cpu.fetch_sub(self.aliases.of(pfn), 1) & COUNT == 0 {
+            cpu.bug("an alias is counted off that was never counted");
+        }
+    }
+
+    /// Whether a page that nobody maps any more may have an alias left, as far as the table says.
+    pub(crate) fn may_have_aliases(&self, cpu: &Cpu<'_>, pfn: Pfn) -> bool {
+        if !self.tracks_aliases(cpu) {
+            return true;
+        }
+        let word = cpu.load(self.aliases.of(pfn));
+        let unknown = self.protocol.does(Step::UnknownUntilDrained) && word & KNOWN == 0;
+        unknown || word & COUNT != 0
+    }
+
+    /// The page was drained for, and nobody can have mapped it since. While the table is off that says nothing about
+    /// later.
+    pub(crate) fn aliases_are_known(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        if self.tracks_aliases(cpu) {
+            cpu.update(self.aliases.of(pfn), |word| (word & KNOWN == 0).then_some(word | KNOWN));
+        }
+    }
+}
