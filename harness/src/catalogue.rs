@@ -247,7 +247,7 @@ pub const BUGS: &[Bug] = &[
         about: "A table that comes back is mapped for a look, and filed in the cache of pages without aliases all the same.",
         source: "derived from seed 004's cache of unaliased page table pages",
         designs: &[("pte_clear", "at-purge"), ("table_drain", "clean-cache")],
-        omitted: &[Step::LookedAtIsNotClean],
+        omitted: &[Step::DrainAfterLook],
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): make-table: the hypervisor refused",

@@ -287,7 +287,9 @@ impl<P: PvMmu> Kernel<P> {
     /// their entries.
     pub(crate) fn note_aliases(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Flags {
         if self.table_drain_is(TableDrain::PageFlag) {
-            pages.iter().for_each(|pfn| self.set_alias_flag(cpu, *pfn));
+            for pfn in pages {
+                self.set_alias_flag(cpu, *pfn);
+            }
         }
         self.count_aliases(cpu, pages)
     }
@@ -302,11 +304,14 @@ impl<P: PvMmu> Kernel<P> {
             .filter_map(|index| self.counted_alias(cpu.load_entry(word(index)?, 1)))
             .collect();
         // What is counted off is gone: see `alias_table.rs`.
-        if self.protocol.does(Step::ClearBeforeCountingOff) {
+        let clears_first = self.protocol.does(Step::ClearBeforeCountingOff);
+        if clears_first {
             self.clear_entries(cpu, range);
-            counted.iter().for_each(|pfn| self.count_off_alias(cpu, *pfn));
-        } else {
-            counted.iter().for_each(|pfn| self.count_off_alias(cpu, *pfn));
+        }
+        for pfn in counted {
+            self.count_off_alias(cpu, pfn);
+        }
+        if !clears_first {
             self.clear_entries(cpu, range);
         }
     }

@@ -271,8 +271,8 @@ steps! {
     CountOffOnlyCounted = "count-off-only-counted",
     /// All pages of a batch for the cache of table pages are owned before the drain for them starts.
     OwnBeforeDrain = "own-before-drain",
-    /// A table page that was mapped for a look is kept out of the cache.
-    LookedAtIsNotClean = "looked-at-is-not-clean",
+    /// A table page that was mapped for a look is drained for before it goes into the cache.
+    DrainAfterLook = "drain-after-look",
 }
 
 /// How many steps there are.

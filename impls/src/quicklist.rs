@@ -14,7 +14,7 @@
 //!
 //! So all pages of a batch are owned before the drain for them starts. And whatever maps a cached page taints it: a table
 //! above the direct map that comes back is mapped for a look (did its process leave entries?), and leaves an alias behind
-//! like any other mapping. Such a page goes its way as ordinary memory.
+//! like any other mapping. Such a page is drained for by itself.
 
 use crate::family;
 use crate::kernel::Kernel;
@@ -100,13 +100,13 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// A table of a process came back, and is an ordinary, zeroed page of its caller's. By this design it goes into the
-    /// cache, and another page stands in its place; so it does not where there is none, or where it was looked at.
+    /// cache, and another page stands in its place, if there is one.
     pub(crate) fn keep_clean_page(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Pfn {
         if !self.table_drain_is(TableDrain::CleanCache) {
             return pfn;
         }
         let looked_at = self.is_high(pfn) && self.look_at(cpu, pfn);
-        if looked_at && self.protocol.does(Step::LookedAtIsNotClean) {
+        if looked_at && self.protocol.does(Step::DrainAfterLook) && self.vm_unmap_aliases(cpu).is_err() {
             return pfn;
         }
         let Some(other) = self.pages.alloc(&self.pv, cpu) else { return pfn };

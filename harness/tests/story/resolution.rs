@@ -185,7 +185,7 @@ fn a_tree_takes_the_pages_that_nothing_holds_and_gives_them_back() {
     means(&[
         ("c0 vmap p1+1 -> a0", ""),
         ("c0 set-page-flag p2 pause at 2", ""),
-        ("c1 pin-tree p1+4 -> t3 pause at 1", "c1 pin-tree p3+2 -> t3"),
+        ("c1 pin-tree p1+4 -> t3 pause at 1", "c1 pin-tree p3+2 -> t3 pause at 1"),
         ("c2 unpin-tree t3", "void"),
         ("c2 pin-tree p0+1 -> t0", "void"),
         ("c2 make-table p3", "void"),
@@ -194,7 +194,7 @@ fn a_tree_takes_the_pages_that_nothing_holds_and_gives_them_back() {
         ("c2 make-table p3", "void"),
         ("c2 vmap p3+4 -> a1", "c2 vmap p1+2 -> a1"),
         ("c2 alloc-page -> p3", "c2 alloc-page -> p4"),
-        ("c2 unpin-tree t0 pause at 1", "c2 unpin-tree t3"),
+        ("c2 unpin-tree t0 pause at 1", "c2 unpin-tree t3 pause at 1"),
         ("c1 make-table p0", "void"),
         ("c2 continue", ""),
         ("c1 make-table p0", ""),

@@ -143,7 +143,7 @@ fn random_executions_are_not_vacuous() {
     let mut choices = Choices(1);
     let (mut took_effect, mut void, mut overlapped, mut compared, mut wide) =
         ([0; Operation::NAMES.len()], 0, 0, 0, 0);
-    for seed in 0..400 {
+    for seed in 0..600 {
         let mut byte = || choices.below(256) as u8;
         let records: Vec<_> = (0..60).map(|_| (byte(), byte(), byte(), byte())).collect();
         let script = resolve(&records);

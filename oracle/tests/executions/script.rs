@@ -152,7 +152,7 @@ impl Belief {
                 let live = |buffer: &BufferSlot| self.maps[index(Mapping::Buffer(*buffer))].0 == Map::Live;
                 let buffer = pick(buffers().filter(live), operand)?;
                 let page = operand % self.maps[index(Mapping::Buffer(buffer))].1.len() as u8;
-                if kind % 20 == 18 {
+                if kind % 24 == 18 {
                     Operation::DeviceRead { buffer, page }
                 } else {
                     Operation::DeviceWrite { buffer, page, token: Token(token) }
