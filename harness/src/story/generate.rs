@@ -259,61 +259,62 @@ impl Generator {
                 wishes[2] = Some((Tag::Continue, cpu));
             }
         } else if let ResolvedAction::Call(call) = told.action {
-            wishes[0] = match call.operation {
-                Operation::Vmap { .. } | Operation::MapRam { .. } => {
-                    Some((dice.pick(&[Tag::Read, Tag::Read, Tag::Write, Tag::Fill]), other))
-                }
-                Operation::Read { place } | Operation::Write { place, .. } => {
-                    let unmap = match place.mapping {
-                        Mapping::Area(_) => Tag::Vunmap,
-                        Mapping::Ram(_) => Tag::UnmapRam,
-                        Mapping::Buffer(_) => Tag::DmaFree,
-                    };
-                    Some((unmap, any))
-                }
-                Operation::Vunmap { .. } | Operation::UnmapRam { .. } => {
-                    const NEXT: [Tag; 10] = [
-                        Tag::DrainAliases,
-                        Tag::DrainAliases,
-                        Tag::Vmap,
-                        Tag::MapRam,
-                        Tag::FreePage,
-                        Tag::MakeTable,
-                        Tag::MakeTable,
-                        Tag::PinTree,
-                        Tag::Fill,
-                        Tag::DmaAlloc,
-                    ];
-                    Some((dice.pick(&NEXT), any)).filter(|(tag, _)| dma || *tag != Tag::DmaAlloc)
-                }
-                Operation::DmaAlloc { .. } => {
-                    const NEXT: [Tag; 6] =
-                        [Tag::Write, Tag::DeviceRead, Tag::DeviceWrite, Tag::Read, Tag::Touch, Tag::DmaFree];
-                    Some((dice.pick(&NEXT), other))
-                }
-                Operation::DmaFree { .. } => {
-                    Some((dice.pick(&[Tag::DmaAlloc, Tag::Touch, Tag::DrainAliases]), any))
-                }
-                Operation::DeviceRead { .. } => Some((Tag::Write, any)),
-                Operation::DeviceWrite { .. } => Some((Tag::Read, any)),
-                Operation::DrainAliases => Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any)),
-                Operation::FreePage { .. } => Some((Tag::AllocPage, any)),
-                Operation::AllocPage { .. } => {
-                    Some((dice.pick(&[Tag::MakeTable, Tag::Vmap, Tag::MapRam]), any))
-                }
-                Operation::MakeTable { .. } => Some((Tag::UnmakeTable, any)),
-                Operation::PinTree { .. } => Some((Tag::UnpinTree, any)),
-                Operation::SetPageFlag { .. } | Operation::TrackAliases => {
-                    Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any))
-                }
-                Operation::UnmakeTable { .. } | Operation::UnpinTree { .. } => None,
-            };
+            wishes[0] = follows(dice, &call.operation, dma, (any, other));
         }
         for (tag, cpu) in wishes.into_iter().flatten() {
             if self.wishes.len() < MAX_WISHES {
                 self.wishes.push(Wish { tag, cpu, about, pause: pause.take() });
             }
         }
+    }
+}
+
+/// What usually follows an operation, on any CPU or on another one.
+fn follows(dice: &mut Dice, operation: &Operation, dma: bool, (any, other): (u8, u8)) -> Option<(Tag, u8)> {
+    match *operation {
+        Operation::Vmap { .. } | Operation::MapRam { .. } => {
+            Some((dice.pick(&[Tag::Read, Tag::Read, Tag::Write, Tag::Fill]), other))
+        }
+        Operation::Read { place } | Operation::Write { place, .. } => {
+            let unmap = match place.mapping {
+                Mapping::Area(_) => Tag::Vunmap,
+                Mapping::Ram(_) => Tag::UnmapRam,
+                Mapping::Buffer(_) => Tag::DmaFree,
+            };
+            Some((unmap, any))
+        }
+        Operation::Vunmap { .. } | Operation::UnmapRam { .. } => {
+            const NEXT: [Tag; 10] = [
+                Tag::DrainAliases,
+                Tag::DrainAliases,
+                Tag::Vmap,
+                Tag::MapRam,
+                Tag::FreePage,
+                Tag::MakeTable,
+                Tag::MakeTable,
+                Tag::PinTree,
+                Tag::Fill,
+                Tag::DmaAlloc,
+            ];
+            Some((dice.pick(&NEXT), any)).filter(|(tag, _)| dma || *tag != Tag::DmaAlloc)
+        }
+        Operation::DmaAlloc { .. } => {
+            const NEXT: [Tag; 6] =
+                [Tag::Write, Tag::DeviceRead, Tag::DeviceWrite, Tag::Read, Tag::Touch, Tag::DmaFree];
+            Some((dice.pick(&NEXT), other))
+        }
+        Operation::DmaFree { .. } => Some((dice.pick(&[Tag::DmaAlloc, Tag::Touch, Tag::DrainAliases]), any)),
+        Operation::DeviceRead { .. } => Some((Tag::Write, any)),
+        Operation::DeviceWrite { .. } => Some((Tag::Read, any)),
+        Operation::DrainAliases => Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any)),
+        Operation::FreePage { .. } => Some((Tag::AllocPage, any)),
+        Operation::AllocPage { .. } => Some((dice.pick(&[Tag::MakeTable, Tag::Vmap, Tag::MapRam]), any)),
+        Operation::MakeTable { .. } => Some((Tag::UnmakeTable, any)),
+        Operation::PinTree { .. } => Some((Tag::UnpinTree, any)),
+        Operation::SetPageFlag { .. } | Operation::TrackAliases => {
+            Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any))
+        }
+        Operation::UnmakeTable { .. } | Operation::UnpinTree { .. } => None,
     }
 }
 

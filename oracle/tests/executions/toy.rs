@@ -306,12 +306,11 @@ fn takes_away(operation: &Operation, taken: PageSlot) -> bool {
         | Operation::FreePage { page }
         | Operation::MakeTable { page }
         | Operation::UnmakeTable { page } => *page == taken,
-        Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&taken),
+        Operation::DmaAlloc { pages, .. } | Operation::PinTree { pages, .. } => {
+            pages.as_slice().contains(&taken)
+        }
         // Which pages it zeroes is known no more once it has.
-        Operation::DmaFree { .. } => true,
-        Operation::PinTree { pages, .. } => pages.as_slice().contains(&taken),
-        // Which pages that are is not told; but they are tables until it ends.
-        Operation::UnpinTree { .. } => true,
+        Operation::DmaFree { .. } | Operation::UnpinTree { .. } => true,
         _ => false,
     }
 }
