@@ -288,6 +288,86 @@ pub const BUGS: &[Bug] = &[
         finds: "rule 10 (rest): vunmap: the kernel found itself broken: an alias is counted off that was never counted",
         ..NONE
     },
+    Bug {
+        name: "tlb-clock-stamp.a",
+        about: "The time at which a page's last reference goes is read, and an older one is stored than that at which the \
+                entry went: the clock has ticked in between, and who flushed then and cached the entry once more \
+                counts as having flushed.",
+        source: "Xen advisory XSA-241 (commit 23a183607a): the clock may tick between reading and storing a page's time",
+        designs: &[("table_drain", "never")],
+        omitted: &[Step::StampAfterStore],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 7 (hypervisor): make-table: a CPU can write a page table",
+        ..NONE
+    },
+    Bug {
+        name: "tlb-clock-stamp.b",
+        about: "A CPU flushes and lets the TLB clock tick afterwards: what a walker brings back in between, and is unmapped \
+                before the tick, counts as flushed.",
+        source: "derived from the order that Xen's TLB clock relies on: tick, flush, then keep the time",
+        designs: &[("table_drain", "never")],
+        omitted: &[Step::TickBeforeFlush],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 7 (hypervisor): make-table: a CPU can write a page table",
+        ..NONE
+    },
+    Bug {
+        name: "tlb-clock-stamp.c",
+        about: "The TLB clock wraps and nobody is made to flush: a CPU whose last flush has a time from before the wrap \
+                counts as having flushed for ever.",
+        source: "derived from the small clock that Xen keeps beside each page, which has to wrap",
+        designs: &[("table_drain", "never")],
+        omitted: &[Step::FlushAtWrap],
+        shows_on: Backends::XEN,
+        length: 5,
+        finds: "rule 7 (hypervisor): make-table: a CPU can write a page table",
+        ..NONE
+    },
+    Bug {
+        name: "type-conflict",
+        about: "The hypervisor does not ask what a frame is in use as already: a guest maps its own page table writable.",
+        source: "derived from the types that Xen keeps of frames; a guest gone astray in seed 004",
+        omitted: &[Step::RefuseTypeConflict],
+        shows_on: Backends::XEN,
+        length: 3,
+        finds: "rule 7 (hypervisor): hv-update: an entry lets a page table be written",
+        ..NONE
+    },
+    Bug {
+        name: "failed-promotion",
+        about: "A page that a guest pins is refused for one of its entries, and the references of those before it are kept: \
+                the frames that they lead to are never free again.",
+        source: "derived: what the hypervisor has to take back; a guest gone astray in seed 004",
+        omitted: &[Step::UndoFailedPromotion],
+        shows_on: Backends::XEN,
+        length: 3,
+        finds: "rule 10 (rest): teardown: the references to a frame are miscounted",
+        ..NONE
+    },
+    Bug {
+        name: "entries-kept",
+        about: "The last reference to a table goes and those of its entries stay: what they lead to is never anything else \
+                again.",
+        source: "derived: what the hypervisor has to give up with a table; a guest gone astray in seed 004",
+        omitted: &[Step::GiveUpEntries],
+        shows_on: Backends::XEN,
+        length: 3,
+        finds: "rule 7 (hypervisor): map-ram: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "drop-before-store",
+        about: "The reference of an entry is dropped before the entry is replaced: the page becomes a table, and a walker \
+                caches it as writable once more.",
+        source: "derived from the order in which Xen moves references with an entry",
+        omitted: &[Step::DropAfterStore],
+        shows_on: Backends::XEN,
+        length: 5,
+        finds: "rule 7 (hypervisor): hv-update: a CPU can write a page table",
+        ..NONE
+    },
 ];
 
 impl Bug {

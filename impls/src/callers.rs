@@ -1,6 +1,7 @@
 //! The callers of the kernel: drivers and file systems, who hold what they were given under the names of slots. Their
 //! books are their own: no kernel code looks at them.
 
+use crate::astray::Astray;
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{Pfn, PvMmu};
@@ -53,6 +54,7 @@ pub struct Callers {
     buffers: [Cell<Option<HeldMapping>>; N],
     held_buffers: [Cell<Option<HeldBuffer>>; N],
     trees: [Cell<Option<HeldTree>>; N],
+    pub(crate) astray: Astray,
 }
 
 impl Callers {
@@ -65,6 +67,7 @@ impl Callers {
             buffers: [const { Cell::new(None) }; N],
             held_buffers: [const { Cell::new(None) }; N],
             trees: [const { Cell::new(None) }; N],
+            astray: Astray::default(),
         };
         for (slot, pfn) in callers.pages.iter().zip(pages) {
             slot.set(Some(HeldPage { pfn, table: false }));
@@ -184,6 +187,7 @@ impl<P: PvMmu> Kernel<P> {
                 self.track_aliases(cpu);
                 Some(Outcome::Done)
             }
+            Operation::Raw(call) => self.go_astray(cpu, call),
             Operation::DmaAlloc { pages, buffer } => self.dma_alloc(cpu, &pages, buffer),
             Operation::DmaFree { buffer } => self.dma_free(cpu, buffer),
             Operation::DeviceRead { .. } | Operation::DeviceWrite { .. } => {
@@ -346,6 +350,7 @@ impl<P: PvMmu> Kernel<P> {
 
     /// The callers give back all that they hold.
     pub(crate) fn give_everything_back(&self, cpu: &Cpu<'_>) {
+        self.come_back(cpu);
         for slot in 0..SLOTS {
             self.unmap(cpu, Mapping::Area(AreaSlot::new(slot)));
             self.unmap(cpu, Mapping::Ram(RamSlot::new(slot)));

@@ -5,6 +5,7 @@
 //! in `callers`; everything that two CPUs can see goes through [`machine::Cpu`].
 
 pub mod alias_table;
+pub mod astray;
 pub mod callers;
 pub mod dma;
 pub mod family;

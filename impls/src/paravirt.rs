@@ -3,6 +3,7 @@
 //! The kernel is generic over [`PvMmu`], so native pays nothing for the others. Page tables hold machine frames; the
 //! kernel thinks in pseudo-physical frames ([`Pfn`]), and only the platform knows which is which.
 
+use crate::hypervisor::xen::Hypervisor;
 use crate::protocol::Protocol;
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
@@ -186,6 +187,11 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
 
     /// Another domain takes the frames that were given away, if the platform has other domains. No CPU takes part.
     fn other_domain_takes(&self, _bus: &Bus) {}
+
+    /// The hypervisor beneath, for whoever calls it behind the kernel's back.
+    fn beneath(&self) -> Option<&Hypervisor> {
+        None
+    }
 
     /// What is left over that should not be, when everything was torn down; the words name it. Empty if nothing.
     fn leftovers(&self, bus: &Bus) -> Vec<String>;

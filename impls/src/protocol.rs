@@ -273,6 +273,20 @@ steps! {
     OwnBeforeDrain = "own-before-drain",
     /// A table page that was mapped for a look is drained for before it goes into the cache.
     DrainAfterLook = "drain-after-look",
+    /// The TLB clock of the hypervisor ticks before a flush, and not after it.
+    TickBeforeFlush = "tick-before-flush",
+    /// The time at which the reference of an entry goes is read after the entry has gone.
+    StampAfterStore = "stamp-after-store",
+    /// Every CPU flushes while the TLB clock wraps.
+    FlushAtWrap = "flush-at-wrap",
+    /// A frame that is in use as one type is refused as another.
+    RefuseTypeConflict = "refuse-type-conflict",
+    /// The references that a refused table has taken so far are given back.
+    UndoFailedPromotion = "undo-failed-promotion",
+    /// With the last reference to a table go those of its entries.
+    GiveUpEntries = "give-up-entries",
+    /// The reference of an old entry is dropped after the new one is stored.
+    DropAfterStore = "drop-after-store",
 }
 
 /// How many steps there are.

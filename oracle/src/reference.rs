@@ -47,6 +47,7 @@ use crate::contents::{CPUS, Contents};
 use crate::handle::Handle;
 use crate::mappings::{Mappings, Misfit};
 use crate::verdict::{Illegal, Kind, Verdict};
+use crate::vocabulary::astray::RawCall;
 use crate::vocabulary::{
     BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range, SLOTS, Token, TreeSlot,
 };
@@ -183,6 +184,7 @@ impl Reference {
             | Operation::SetPageFlag { page } => !self.pages[page.index()].handle.is_obtained(),
             Operation::UnmakeTable { page } => !self.pages[page.index()].table.is_obtained(),
             Operation::UnpinTree { tree } => !self.trees[tree.index()].handle.is_obtained(),
+            Operation::Raw(call) => call.pages().any(|page| !self.pages[page.index()].handle.is_obtained()),
             Operation::Vmap { pages, .. }
             | Operation::MapRam { pages, .. }
             | Operation::PinTree { pages, .. }
@@ -291,6 +293,14 @@ impl Reference {
                     self.contents.skip(page);
                 }
             }
+            // What it holds from now on is nobody's concern.
+            Operation::Raw(call) => {
+                for page in call.pages() {
+                    self.must_be_idle(page);
+                    self.pages[page.index()].handle.must_be_present(page);
+                    self.contents.vanish(page);
+                }
+            }
         }
     }
 
@@ -393,6 +403,13 @@ impl Reference {
         let may_sleep = call.irqs_off
             && matches!(call.operation, Operation::MakeTable { .. } | Operation::PinTree { .. });
         match (call.operation, outcome) {
+            // Whatever became of it: what must hold all the same is not to be seen in the answer.
+            (Operation::Raw(_), Outcome::Done | Outcome::Refused)
+            | (Operation::Raw(RawCall::Write { .. }), Outcome::Fault)
+                if !flight.void =>
+            {
+                Ok(false)
+            }
             (_, Outcome::Refused) => no(Kind::Refused, "that nothing is refused"),
             (_, Outcome::Void) if flight.void => Ok(false),
             (_, _) if flight.void => no(Kind::Phantom, "void: what it needs was never obtained"),
@@ -494,7 +511,7 @@ impl Reference {
             Operation::MapRam { ram, .. } => self.end_map(Mapping::Ram(ram), outcome),
             Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
-            Operation::DrainAliases | Operation::TrackAliases => {}
+            Operation::DrainAliases | Operation::TrackAliases | Operation::Raw(_) => {}
             Operation::SetPageFlag { page } => self.pages[page.index()].flagging -= 1,
             Operation::PinTree { pages, tree } => {
                 let obtained = outcome == Outcome::Done;

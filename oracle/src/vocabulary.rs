@@ -6,6 +6,10 @@
 
 use core::fmt;
 
+pub mod astray;
+
+pub use astray::RawCall;
+
 /// How many slots of each kind there are.
 pub const SLOTS: u8 = 16;
 
@@ -298,11 +302,13 @@ pub enum Operation {
     },
     /// From now on the kernel keeps account of which pages have aliases, if it is built to do so on request.
     TrackAliases,
+    /// A hypercall of the caller's own, behind the kernel's back.
+    Raw(RawCall),
 }
 
 impl Operation {
     /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 24] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -322,6 +328,11 @@ impl Operation {
         "pin-tree",
         "unpin-tree",
         "track-aliases",
+        RawCall::NAMES[0],
+        RawCall::NAMES[1],
+        RawCall::NAMES[2],
+        RawCall::NAMES[3],
+        RawCall::NAMES[4],
     ];
 
     /// Where the operation is in [`Self::NAMES`].
@@ -346,6 +357,7 @@ impl Operation {
             Self::PinTree { .. } => 16,
             Self::UnpinTree { .. } => 17,
             Self::TrackAliases => 18,
+            Self::Raw(call) => 19 + call.index(),
         }
     }
 
@@ -376,6 +388,7 @@ impl fmt::Display for Operation {
             Self::MapRam { pages, ram } => write!(f, " {pages} -> {ram}"),
             Self::UnmapRam { ram } => write!(f, " {ram}"),
             Self::DrainAliases | Self::TrackAliases => Ok(()),
+            Self::Raw(call) => call.fmt(f),
             Self::Read { place } => write!(f, " {place}"),
             Self::Write { place, token } => write!(f, " {place} = {token}"),
             Self::DmaAlloc { pages, buffer } => write!(f, " {pages} -> {buffer}"),

@@ -1,6 +1,7 @@
 //! Each verdict of the reference, firing and not firing.
 #![cfg(feature = "reference")]
 
+use oracle::vocabulary::astray::{RawCall, RawEntry};
 use oracle::vocabulary::{
     AreaSlot, BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range,
     Token, TreeSlot,
@@ -318,6 +319,26 @@ fn a_refusal_breaks_the_rule_of_the_hypervisor() {
         Reference::new(1).play(Operation::MakeTable { page: page(0) }, Outcome::Refused).unwrap_err();
     assert_eq!((illegal.kind, illegal.rule()), (Kind::Refused, Rule::Hypervisor));
     assert_eq!(illegal.headline(), "the hypervisor refused");
+}
+
+#[test]
+fn a_hypercall_of_the_caller_s_own_may_be_refused_and_what_it_names_holds_nothing_to_judge() {
+    let update = RawCall::Update { table: page(0), index: 0, entry: RawEntry::Empty };
+    for call in
+        [update, RawCall::Pin { page: page(0), level: 1 }, RawCall::Unpin { page: page(0) }, RawCall::Flush]
+    {
+        for outcome in [Outcome::Done, Outcome::Refused] {
+            let mut reference = Reference::new(1);
+            assert_eq!(reference.play(Operation::Raw(call), outcome).map(|verdict| verdict.sole), Ok(false));
+            assert_eq!(reference.possible(page(0)).is_empty(), call != RawCall::Flush, "{call:?}");
+        }
+        for outcome in [Outcome::Fault, Outcome::NoMemory, Outcome::WouldSleep, Outcome::Void] {
+            let illegal = Reference::new(1).play(Operation::Raw(call), outcome);
+            assert!(illegal.is_err(), "{call:?}: {outcome}");
+        }
+    }
+    let write = Operation::Raw(RawCall::Write { table: page(0), index: 0 });
+    assert!(Reference::new(1).play(write, Outcome::Fault).is_ok());
 }
 
 #[test]

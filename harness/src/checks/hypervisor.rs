@@ -2,7 +2,7 @@
 //! writable translation leads to a frame that is a table.
 //!
 //! Judged when an operation returned and no other is under way: while one is, the frame may be about to become a table,
-//! or to cease to be one. That the hypervisor refuses nothing is judged by the reference, at the outcome.
+//! or to cease to be one. Callers may make hypercalls of their own with pages that they gave up; it holds for them too. That the hypervisor refuses nothing is judged by the reference, at the outcome.
 //!
 //! Legal, and not seen here: read-only translations of tables; lazy aliases of frames that are no tables; on native, any
 //! alias of a table that nobody uses.

@@ -29,7 +29,7 @@ pub fn frames_in_use(bus: &Bus) -> u32 {
 pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
     if let Some(first) = leftovers.first() {
         let what = without_numbers(first);
-        let breach = Breach::new(Rule::Rest, "", leftovers.join("; "));
+        let breach = Breach::new(Rule::Rest, "", leftovers.join("\n  "));
         return Some(Breach { what: Cow::Owned(what), ..breach });
     }
     let found = frames_in_use(bus);

@@ -2,6 +2,7 @@
 //! operands.
 
 use machine::Pause;
+use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{Mapping, Place};
 
 use crate::story::{Action, Event, Story, Verb};
@@ -70,10 +71,30 @@ fn verb_size(verb: Verb) -> u32 {
         Verb::DmaFree { buffer } => buffer.number(),
         Verb::DeviceRead { buffer, page } => buffer.number() + 16 * page,
         Verb::DeviceWrite { buffer, page } => return 200 + u32::from(buffer.number() + 16 * page),
+        Verb::Raw(call) => return raw_size(call),
         Verb::Read { place } => return place_size(place),
         // A read is plainer than a write.
         Verb::Write { place } => return 200 + place_size(place),
     })
+}
+
+fn raw_size(call: RawCall) -> u32 {
+    let pages: u32 = call.pages().map(|page| u32::from(page.number())).sum();
+    pages
+        + match call {
+            RawCall::Update { index, entry, .. } => {
+                let allows = match entry {
+                    RawEntry::Empty => 0,
+                    RawEntry::Leads { to, access } => {
+                        16 + 16 * access as u32 + 64 * u32::from(to == RawFrame::Foreign)
+                    }
+                };
+                16 * u32::from(index) + allows
+            }
+            RawCall::Write { index, .. } => 16 * u32::from(index),
+            RawCall::Pin { level, .. } => 16 * u32::from(level),
+            RawCall::Unpin { .. } | RawCall::Flush => 0,
+        }
 }
 
 fn place_size(place: Place) -> u32 {

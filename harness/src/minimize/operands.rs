@@ -1,5 +1,6 @@
 //! Plainer operands: fewer pages, lower slots, interrupts on, lower CPUs; a read instead of a write.
 
+use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot, TreeSlot};
 
 use crate::story::{Action, Event, Verb};
@@ -37,6 +38,10 @@ fn plainer(event: &Event) -> Vec<Action> {
             if irqs_off {
                 ways.push(call(verb));
                 ways.extend(plainer_verbs(verb).into_iter().map(|verb| Action::Call { verb, irqs_off }));
+            }
+            // Often all that mattered of it is that it flushed.
+            if !matches!(verb, Verb::DrainAliases | Verb::Raw(RawCall::Flush)) {
+                ways.push(call(Verb::Raw(RawCall::Flush)));
             }
             ways
         }
@@ -95,10 +100,42 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
         Verb::DeviceWrite { buffer, page } => std::iter::once(Verb::DeviceRead { buffer, page })
             .chain((0..page).map(|page| Verb::DeviceWrite { buffer, page }))
             .collect(),
+        Verb::Raw(call) => raw(call).into_iter().map(Verb::Raw).collect(),
         Verb::Read { place } => places(place).into_iter().map(|place| Verb::Read { place }).collect(),
         Verb::Write { place } => std::iter::once(Verb::Read { place })
             .chain(places(place).into_iter().map(|place| Verb::Write { place }))
             .collect(),
+    }
+}
+
+fn raw(call: RawCall) -> Vec<RawCall> {
+    match call {
+        RawCall::Update { table, index, entry } => {
+            let mut ways = vec![RawCall::Update { table, index, entry: RawEntry::Empty }];
+            if let RawEntry::Leads { to, access } = entry {
+                let leads =
+                    |to, access| RawCall::Update { table, index, entry: RawEntry::Leads { to, access } };
+                ways.extend(
+                    RawAccess::ALL.into_iter().filter(|plain| *plain < access).map(|plain| leads(to, plain)),
+                );
+                if let RawFrame::Page(page) = to {
+                    ways.extend(lower(page).map(|page| leads(RawFrame::Page(page), access)));
+                }
+            }
+            ways.extend((0..index).map(|index| RawCall::Update { table, index, entry }));
+            ways.extend(lower(table).map(|table| RawCall::Update { table, index, entry }));
+            ways
+        }
+        RawCall::Pin { page, level } => (1..level)
+            .map(|level| RawCall::Pin { page, level })
+            .chain(lower(page).map(|page| RawCall::Pin { page, level }))
+            .collect(),
+        RawCall::Unpin { page } => lower(page).map(|page| RawCall::Unpin { page }).collect(),
+        RawCall::Write { table, index } => (0..index)
+            .map(|index| RawCall::Write { table, index })
+            .chain(lower(table).map(|table| RawCall::Write { table, index }))
+            .collect(),
+        RawCall::Flush => Vec::new(),
     }
 }
 

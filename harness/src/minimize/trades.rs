@@ -1,6 +1,6 @@
 //! Trades: something else gets larger, and one or two events are left out for it. A mapping takes more pages than two
 //! smaller ones did together; a wilder walker does by itself what a line told it to do; a pause moves to where another
-//! line is not needed; an event moves to a CPU whose paused operation it ends, so that no line of its own does; a
+//! line is not needed; an event that is held up is told later instead; an event moves to a CPU whose paused operation it ends, so that no line of its own does; a
 //! plain drain does what another operation did by the way, and needs none of the lines that prepared it.
 
 use machine::{Pause, Temperament};
@@ -23,7 +23,13 @@ const PAGES: u8 = 4;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     while shrink.story.events.len() <= EVENTS && !shrink.stopped {
-        if !(walkers(shrink) || pages(shrink) || cpus(shrink) || pauses(shrink) || drains(shrink)) {
+        if !(walkers(shrink)
+            || pages(shrink)
+            || cpus(shrink)
+            || moves(shrink)
+            || pauses(shrink)
+            || drains(shrink))
+        {
             return;
         }
     }
@@ -66,6 +72,18 @@ fn cpus(shrink: &mut Shrink<'_>) -> bool {
                 differs
             })
         })
+    })
+}
+
+/// An event that was held up until another had happened is told after it, and held up no more.
+fn moves(shrink: &mut Shrink<'_>) -> bool {
+    (1..shrink.story.events.len()).any(|index| {
+        shrink.story.events[index - 1].pause.is_some()
+            && for_one_or_two(shrink, &|story| {
+                story.events.swap(index - 1, index);
+                story.events[index].pause = None;
+                true
+            })
     })
 }
 

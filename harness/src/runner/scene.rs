@@ -310,7 +310,7 @@ impl Scene {
             }
             (_, Outcome::Mapped(range)) => range_reuse::check(bus, range, flight.frames()),
             (Operation::DrainAliases, Outcome::Done) => self.look_after_drain(bus, flight),
-            (Operation::MakeTable { .. } | Operation::PinTree { .. }, Outcome::Done)
+            (Operation::MakeTable { .. } | Operation::PinTree { .. } | Operation::Raw(_), _)
                 if self.no_alias && self.under_way == 0 =>
             {
                 hypervisor::entries(bus)

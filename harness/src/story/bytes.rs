@@ -14,6 +14,7 @@ use core::fmt;
 
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
+use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, TreeSlot};
 
 use crate::combinations;
@@ -165,6 +166,15 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         Tag::PinTree => call(Verb::PinTree { first, count, tree: TreeSlot::new(b) }),
         Tag::UnpinTree => call(Verb::UnpinTree { tree: TreeSlot::new(a) }),
         Tag::TrackAliases => call(Verb::TrackAliases),
+        Tag::HvUpdate => call(Verb::Raw(RawCall::Update {
+            table: first,
+            index: a >> 4 & 3,
+            entry: decode_entry(a >> 6, b),
+        })),
+        Tag::HvPin => call(Verb::Raw(RawCall::Pin { page: first, level: (a >> 4 & 3) + 1 })),
+        Tag::HvUnpin => call(Verb::Raw(RawCall::Unpin { page })),
+        Tag::HvWrite => call(Verb::Raw(RawCall::Write { table: first, index: a >> 4 & 3 })),
+        Tag::HvFlush => call(Verb::Raw(RawCall::Flush)),
         Tag::Continue => Action::Continue,
         Tag::Deliver => Action::Deliver { from: (a % (MAX_CPUS + 1)).checked_sub(1).map(|cpu| cpu % cpus) },
         Tag::Fill => Action::Fill { place: decode_place(a, b) },
@@ -197,20 +207,27 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             | Verb::FreePage { page }
             | Verb::MakeTable { page }
             | Verb::UnmakeTable { page }
-            | Verb::SetPageFlag { page } => [page.number(), 0],
+            | Verb::SetPageFlag { page }
+            | Verb::Raw(RawCall::Unpin { page }) => [page.number(), 0],
             Verb::PinTree { first, count, tree } => [pages(first, count), tree.number()],
             Verb::UnpinTree { tree } => [tree.number(), 0],
             Verb::Vmap { first, count, area } => [pages(first, count), area.number()],
             Verb::Vunmap { area } => [area.number(), 0],
             Verb::MapRam { first, count, ram } => [pages(first, count), ram.number()],
             Verb::UnmapRam { ram } => [ram.number(), 0],
-            Verb::DrainAliases | Verb::TrackAliases => [0, 0],
+            Verb::DrainAliases | Verb::TrackAliases | Verb::Raw(RawCall::Flush) => [0, 0],
             Verb::Read { place } | Verb::Write { place } => encode_place(place),
             Verb::DmaAlloc { first, count, buffer } => [pages(first, count), buffer.number()],
             Verb::DmaFree { buffer } => [buffer.number(), 0],
             Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
                 [buffer.number() | page << 5, 0]
             }
+            Verb::Raw(RawCall::Update { table, index, entry }) => {
+                let (access, target) = encode_entry(entry);
+                [table.number() | (index & 3) << 4 | access << 6, target]
+            }
+            Verb::Raw(RawCall::Pin { page, level }) => [page.number() | (level.clamp(1, 4) - 1) << 4, 0],
+            Verb::Raw(RawCall::Write { table, index }) => [table.number() | (index & 3) << 4, 0],
         },
         Action::Deliver { from } => [from.map_or(0, |cpu| cpu % cpus + 1), 0],
         Action::Fill { place } => encode_place(place),
@@ -232,6 +249,27 @@ fn encode_pause(pause: Pause) -> [u8; STRIDE] {
         }
         Pause::Before { point, occurrence } => {
             [Tag::PauseBefore.number(), point.kind.tag(), point.family.0, occurrence.max(1)]
+        }
+    }
+}
+
+/// Two bits of what an entry allows, 0 for an empty one, and a byte of where it leads: a page slot, or bit 4.
+fn decode_entry(access: u8, target: u8) -> RawEntry {
+    match access.checked_sub(1) {
+        None => RawEntry::Empty,
+        Some(access) => RawEntry::Leads {
+            to: if target & 16 == 0 { RawFrame::Page(PageSlot::new(target)) } else { RawFrame::Foreign },
+            access: RawAccess::ALL[usize::from(access)],
+        },
+    }
+}
+
+fn encode_entry(entry: RawEntry) -> (u8, u8) {
+    match entry {
+        RawEntry::Empty => (0, 0),
+        RawEntry::Leads { to, access } => {
+            let target = if let RawFrame::Page(page) = to { page.number() } else { 16 };
+            (access as u8 + 1, target)
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use impls::Designs;
 use machine::{Family, Pause, Point, PointKind};
+use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot, TreeSlot};
 
 use crate::combinations;
@@ -13,7 +14,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 26] = [
+pub(super) const USUAL: [(Tag, usize); 31] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -40,6 +41,11 @@ pub(super) const USUAL: [(Tag, usize); 26] = [
     (Tag::PinTree, 2),
     (Tag::UnpinTree, 1),
     (Tag::TrackAliases, 1),
+    (Tag::HvUpdate, 10),
+    (Tag::HvPin, 5),
+    (Tag::HvUnpin, 6),
+    (Tag::HvWrite, 4),
+    (Tag::HvFlush, 5),
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
@@ -66,6 +72,10 @@ pub(super) struct Draw<'a> {
     pub(super) slots: Slots,
     /// The mapping that the story is about just now.
     pub(super) focus: Option<Mapping>,
+    /// The page that was mapped last.
+    pub(super) mapped: Option<PageSlot>,
+    /// The last raw hypercall to build upon: a table that was pinned, or an entry that was made to lead to a page.
+    pub(super) astray: Option<RawCall>,
     /// How often, in percent, callers disable interrupts where they may.
     pub(super) irqs_off: usize,
 }
@@ -118,7 +128,11 @@ impl Draw<'_> {
         Some(match tag {
             Tag::AllocPage => Verb::AllocPage { page: self.page(slots.free_pages)? },
             Tag::FreePage => Verb::FreePage { page: self.page(idle)? },
-            Tag::MakeTable => Verb::MakeTable { page: self.page(idle)? },
+            Tag::MakeTable => {
+                let last = self.mapped.filter(|page| idle.contains(page.number()));
+                let last = last.filter(|_| self.dice.percent(40));
+                Verb::MakeTable { page: last.or_else(|| self.page(idle))? }
+            }
             Tag::UnmakeTable => Verb::UnmakeTable { page: self.page(slots.tables)? },
             Tag::SetPageFlag => Verb::SetPageFlag { page: self.page(slots.pages)? },
             Tag::PinTree => {
@@ -152,6 +166,9 @@ impl Draw<'_> {
                 Verb::UnmapRam { ram: RamSlot::new(self.near(focus, unused)?) }
             }
             Tag::DrainAliases => Verb::DrainAliases,
+            Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush => {
+                Verb::Raw(self.raw(tag)?)
+            }
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
             Tag::Write => Verb::Write { place: self.place(|slots| slots.live)? },
             Tag::DmaAlloc => {
@@ -171,6 +188,65 @@ impl Draw<'_> {
                 let (buffer, page) = self.page_of_buffer()?;
                 Verb::DeviceWrite { buffer, page }
             }
+            _ => return None,
+        })
+    }
+
+    /// A raw hypercall. Few pages are given up, so that what was done to one is built upon.
+    fn raw(&mut self, tag: Tag) -> Option<RawCall> {
+        let raw = self.slots.raw;
+        if let Some(call) =
+            self.astray.filter(|_| self.dice.percent(75)).and_then(|last| self.raw_after(tag, last))
+        {
+            return Some(call);
+        }
+        let fresh = self.slots.pages.without(self.slots.mapped_pages).without(self.slots.flagged_pages);
+        let any = |draw: &mut Self| {
+            let again = !raw.is_empty() && (raw.len() >= 4 || draw.dice.percent(60));
+            draw.page(if again { raw } else { fresh.or(raw) })
+        };
+        let index = if self.dice.percent(70) { 0 } else { self.dice.below(RawCall::ENTRIES.into()) as u8 };
+        Some(match tag {
+            Tag::HvUpdate => {
+                let table = any(self)?;
+                let entry = if self.dice.percent(30) {
+                    RawEntry::Empty
+                } else {
+                    let foreign = self.dice.percent(8);
+                    let to = if foreign { RawFrame::Foreign } else { RawFrame::Page(any(self)?) };
+                    let access = RawAccess::ALL[self.dice.weighted(&[4, 12, 1])];
+                    RawEntry::Leads { to, access }
+                };
+                RawCall::Update { table, index, entry }
+            }
+            Tag::HvPin => {
+                RawCall::Pin { page: any(self)?, level: self.dice.weighted(&[10, 5, 2, 1]) as u8 + 1 }
+            }
+            Tag::HvUnpin => RawCall::Unpin { page: self.page(raw)? },
+            Tag::HvWrite => RawCall::Write { table: self.page(raw)?, index },
+            _ => RawCall::Flush,
+        })
+    }
+
+    /// A raw hypercall about what the last one was about.
+    fn raw_after(&mut self, tag: Tag, last: RawCall) -> Option<RawCall> {
+        Some(match (tag, last) {
+            (Tag::HvUpdate, RawCall::Update { table, index, .. }) => {
+                RawCall::Update { table, index, entry: RawEntry::Empty }
+            }
+            (Tag::HvUpdate, RawCall::Pin { page, .. }) => {
+                let to = RawFrame::Page(self.page(self.slots.raw.or(
+                    self.slots.pages.without(self.slots.mapped_pages).without(self.slots.flagged_pages),
+                ))?);
+                let entry = RawEntry::Leads { to, access: RawAccess::Writable };
+                RawCall::Update { table: page, index: 0, entry }
+            }
+            (Tag::HvWrite, RawCall::Update { table, index, .. }) => RawCall::Write { table, index },
+            (Tag::HvPin, RawCall::Update { entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. }) => {
+                RawCall::Pin { page, level: self.dice.weighted(&[10, 5, 2, 1]) as u8 + 1 }
+            }
+            (Tag::HvUnpin, RawCall::Update { table, .. }) => RawCall::Unpin { page: table },
+            (Tag::HvUnpin, RawCall::Pin { page, .. }) => RawCall::Unpin { page },
             _ => return None,
         })
     }
@@ -267,22 +343,27 @@ pub(super) fn pause(dice: &mut Dice, tag: Tag, mean: usize, by_name: usize) -> P
 /// Where an event of this kind is in the way of others, if it gets there at all: before it lets go of a lock, and while
 /// it waits for answers.
 const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
-    use PointKind::{Store, Wait};
+    use PointKind::{Locked, Store, Wait};
     use impls::family::{
         AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, FLUSH_LOCK, FREE_AREA_LOCK, HYPERVISOR_ACK,
-        LAZY_LOCK, PAGE_FLAGS, ZONE_LOCK,
+        LAZY_LOCK, PAGE_FLAGS, TLB_CLOCK, TLB_TIME, TYPE_INFO, ZONE_LOCK,
     };
     match tag {
         Tag::AllocPage | Tag::FreePage => &[(Store, ZONE_LOCK)],
         Tag::Vmap => &[(Store, FREE_AREA_LOCK), (Store, AREA_LOCK), (Wait, HYPERVISOR_ACK)],
-        Tag::Vunmap => &[(Store, LAZY_LOCK), (Store, AREA_LOCK)],
+        Tag::Vunmap => &[(Store, LAZY_LOCK), (Store, AREA_LOCK), (Locked, Family::PTE)],
         Tag::MapRam => &[(Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK), (Store, FREE_AREA_LOCK)],
-        Tag::UnmapRam => &[(Store, LAZY_LOCK), (Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK)],
+        Tag::UnmapRam => {
+            &[(Store, LAZY_LOCK), (Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK), (Locked, Family::PTE)]
+        }
         Tag::DrainAliases | Tag::RunWork => &[(Wait, CALL_ACK), (Store, LAZY_LOCK), (Store, FREE_AREA_LOCK)],
         Tag::SetPageFlag => &[(Store, PAGE_FLAGS)],
         Tag::MakeTable | Tag::PinTree => {
             &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK)]
         }
+        Tag::HvUpdate => &[(Locked, Family::PTE), (Locked, Family::PTE), (Locked, TYPE_INFO)],
+        Tag::HvPin | Tag::HvUnpin => &[(Locked, TYPE_INFO), (Wait, HYPERVISOR_ACK)],
+        Tag::HvFlush => &[(Locked, TLB_CLOCK), (Store, TLB_TIME), (Wait, HYPERVISOR_ACK)],
         _ => &[],
     }
 }
@@ -377,6 +458,10 @@ pub(super) fn in_handler(dice: &mut Dice, pause: Option<Pause>) -> Option<Pause>
     };
     Some(Pause::Before { point: Point { kind, family }, occurrence: 1 })
 }
+
+/// A pause before an entry is changed, with all that was done for it before.
+pub(super) const BEFORE_ENTRY: Pause =
+    Pause::Before { point: Point { kind: PointKind::Locked, family: Family::PTE }, occurrence: 1 };
 
 /// A pause at finding this lock taken.
 pub(super) fn wait_for(family: Family) -> Pause {

@@ -8,7 +8,8 @@
 
 use impls::Sizes;
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::{Mapping, Operation};
+use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
+use oracle::vocabulary::{Call, Mapping, Operation, PageSlot};
 
 use super::dice::Dice;
 use super::draw::{self, ABOUT_DMA, Draw, USUAL};
@@ -69,6 +70,10 @@ struct SoFar {
     last: Option<(Tag, u8)>,
     /// The mapping that it is about just now.
     focus: Option<Mapping>,
+    /// The page that was mapped last.
+    mapped: Option<PageSlot>,
+    /// The raw hypercall to build upon.
+    astray: Option<RawCall>,
     /// Something was unmapped, and not drained since.
     aliases: bool,
     /// Some CPU was paused before it lets go of this lock, if it is one.
@@ -79,6 +84,15 @@ impl SoFar {
     fn take_note(&mut self, event: &Event, told: &Told) {
         self.last = Some((event.action.tag(), event.cpu));
         self.focus = subject(told).or(self.focus);
+        if let ResolvedAction::Call(Call { operation, .. }) = told.action {
+            match operation {
+                Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
+                    self.mapped = pages.as_slice().first().copied();
+                }
+                Operation::Raw(call) if is_to_build_upon(call) => self.astray = Some(call),
+                _ => {}
+            }
+        }
         if let Some(Pause::Before { point: Point { kind: PointKind::Store, family }, .. }) = told.pause {
             self.held = Some(family);
         }
@@ -167,7 +181,15 @@ impl Generator {
         let dice = &mut self.dice;
         let wish = (!self.wishes.is_empty() && dice.percent(swarm.follow)).then(|| self.wishes.remove(0));
         let focus = wish.and_then(|wish| wish.about).or(so_far.focus);
-        let mut draw = Draw { dice, cpus: header.cpus, slots, focus, irqs_off: swarm.irqs_off };
+        let mut draw = Draw {
+            dice,
+            cpus: header.cpus,
+            slots,
+            focus,
+            mapped: so_far.mapped,
+            astray: so_far.astray,
+            irqs_off: swarm.irqs_off,
+        };
         let (tag, cpu) = if let Some(wish) = wish {
             (wish.tag, wish.cpu)
         } else {
@@ -193,7 +215,11 @@ impl Generator {
         if wish.is_none() {
             event.cpu = seat(&mut draw, state, &event);
         }
-        let often = if tag == Tag::Deliver { 4 } else { 1 };
+        let often = match tag {
+            Tag::Deliver => 4,
+            _ if is_raw(tag) => 2,
+            _ => 1,
+        };
         if let Some(pause) = wish.and_then(|wish| wish.pause).filter(|_| event.action.takes_pause()) {
             event.pause = Some(pause);
         } else if event.action.takes_pause() && draw.dice.percent(swarm.pauses * often) {
@@ -201,7 +227,7 @@ impl Generator {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
                 Some(lock) if draw.dice.percent(35) => draw::wait_for(lock),
-                _ => draw::pause(draw.dice, tag, swarm.depth, 18),
+                _ => draw::pause(draw.dice, tag, swarm.depth, if is_raw(tag) { 60 } else { 18 }),
             });
         }
         Some(event)
@@ -218,20 +244,6 @@ impl Generator {
         let mut wishes: [Option<(Tag, u8)>; 3] = [None; 3];
         let mut pause = None;
         if told.pause.is_some() && told.nest > 0 {
-            const MEANWHILE: [Tag; 12] = [
-                Tag::DrainAliases,
-                Tag::DrainAliases,
-                Tag::Deliver,
-                Tag::Deliver,
-                Tag::Fill,
-                Tag::Fill,
-                Tag::Read,
-                Tag::Vunmap,
-                Tag::UnmapRam,
-                Tag::Vmap,
-                Tag::MapRam,
-                Tag::RunWork,
-            ];
             let waiters = draw::waiters(told.pause);
             let first = match told.action {
                 _ if draw::holds_interrupts(told.pause)
@@ -249,6 +261,9 @@ impl Generator {
                 ResolvedAction::Call(call) if draw::holds_lock(told.pause) && dice.percent(50) => {
                     Verb::of(&call.operation).tag()
                 }
+                ResolvedAction::Call(call) => {
+                    during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE))
+                }
                 _ => dice.pick(&MEANWHILE),
             };
             wishes[0] = Some((first, other));
@@ -256,10 +271,12 @@ impl Generator {
                 wishes[1] = Some((dice.pick(&MEANWHILE), other));
             }
             if dice.percent(70) {
-                wishes[2] = Some((Tag::Continue, cpu));
+                let last = goes_on(dice, told, first);
+                wishes[2] = Some((last, cpu));
             }
         } else if let ResolvedAction::Call(call) = told.action {
             wishes[0] = follows(dice, &call.operation, dma, (any, other));
+            pause = entry_next(dice, &call.operation, wishes[0]);
         }
         for (tag, cpu) in wishes.into_iter().flatten() {
             if self.wishes.len() < MAX_WISHES {
@@ -315,7 +332,79 @@ fn follows(dice: &mut Dice, operation: &Operation, dma: bool, (any, other): (u8,
             Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any))
         }
         Operation::UnmakeTable { .. } | Operation::UnpinTree { .. } => None,
+        Operation::Raw(call) => after_raw(dice, call).map(|tag| (tag, any)),
     }
+}
+
+/// Whether it is a hypercall of a caller's own: short, and with few places where others matter.
+const fn is_raw(tag: Tag) -> bool {
+    matches!(tag, Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush)
+}
+
+/// What happens while an operation is paused.
+const MEANWHILE: [Tag; 12] = [
+    Tag::DrainAliases,
+    Tag::DrainAliases,
+    Tag::Deliver,
+    Tag::Deliver,
+    Tag::Fill,
+    Tag::Fill,
+    Tag::Read,
+    Tag::Vunmap,
+    Tag::UnmapRam,
+    Tag::Vmap,
+    Tag::MapRam,
+    Tag::RunWork,
+];
+
+/// By what a paused operation is let go on: what begins something on its CPU does so too.
+fn goes_on(dice: &mut Dice, told: &Told, meanwhile: Tag) -> Tag {
+    let unmaps =
+        |call: &Call| matches!(call.operation, Operation::Vunmap { .. } | Operation::UnmapRam { .. });
+    let unmapped = matches!(meanwhile, Tag::Vunmap | Tag::UnmapRam)
+        || matches!(&told.action, ResolvedAction::Call(call) if unmaps(call));
+    if unmapped && dice.percent(40) { Tag::MakeTable } else { Tag::Continue }
+}
+
+/// What goes well with an operation that is paused, more than with others.
+fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
+    match operation {
+        Operation::Raw(RawCall::Update { .. }) if dice.percent(80) => {
+            Some(dice.pick(&[Tag::HvPin, Tag::HvPin, Tag::HvPin, Tag::HvWrite, Tag::HvFlush]))
+        }
+        Operation::Raw(RawCall::Flush) if dice.percent(60) => {
+            Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam, Tag::HvUpdate]))
+        }
+        Operation::Vunmap { .. } | Operation::UnmapRam { .. } if dice.percent(25) => Some(Tag::HvFlush),
+        _ => None,
+    }
+}
+
+/// Where what follows is held up now and then: before the entry that it changes.
+fn entry_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) -> Option<Pause> {
+    let often = match (operation, next?.0) {
+        (Operation::Raw(RawCall::Update { .. }), Tag::HvUpdate) => 20,
+        (Operation::Read { .. } | Operation::Write { .. }, Tag::Vunmap | Tag::UnmapRam) => 8,
+        _ => 0,
+    };
+    dice.percent(often).then_some(draw::BEFORE_ENTRY)
+}
+
+/// What usually follows a raw hypercall.
+fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
+    match call {
+        RawCall::Pin { .. } | RawCall::Write { .. } | RawCall::Unpin { .. } => Some(Tag::HvUpdate),
+        RawCall::Update { .. } => Some(dice.pick(&[Tag::HvWrite, Tag::HvUpdate, Tag::HvUpdate, Tag::HvPin])),
+        RawCall::Flush => None,
+    }
+}
+
+/// Whether a raw hypercall made something that others can be about.
+const fn is_to_build_upon(call: RawCall) -> bool {
+    matches!(
+        call,
+        RawCall::Pin { .. } | RawCall::Update { entry: RawEntry::Leads { to: RawFrame::Page(_), .. }, .. }
+    )
 }
 
 /// The mapping that an event is about.
@@ -383,6 +472,14 @@ impl Swarm {
             weights.iter_mut().zip(USUAL).filter(|(_, (tag, _))| !dma && ABOUT_DMA.contains(tag))
         {
             *weight = 0;
+        }
+        // Guests seldom go astray; to flush is no harm.
+        if !dice.percent(15) {
+            for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
+                if is_raw(tag) && tag != Tag::HvFlush {
+                    *weight = 0;
+                }
+            }
         }
         // Without a mapping there is little to tell.
         if weights[2] + weights[4] == 0 {

@@ -2,6 +2,7 @@
 //! where the caller's contract is kept. It knows nothing of CPUs and pauses; see [`state`](super::state).
 
 use impls::Sizes;
+use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
     AreaSlot, BufferSlot, MAX_PAGES, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
     TreeSlot,
@@ -26,6 +27,8 @@ pub(super) struct Held {
     trees: SlotSet,
     free_trees: SlotSet,
     tree_pages: [PageList; SLOTS as usize],
+    /// Pages that were given up to raw hypercalls.
+    raw: SlotSet,
     /// How many mappings hold the page: live ones and those being made or unmade.
     mappings: [u8; SLOTS as usize],
     areas: Maps,
@@ -66,6 +69,7 @@ impl Held {
             trees: none,
             free_trees: SlotSet::ALL,
             tree_pages: [PageList::EMPTY; SLOTS as usize],
+            raw: none,
             mappings: [0; SLOTS as usize],
             areas: maps,
             rams: maps,
@@ -83,6 +87,7 @@ impl Held {
             flagged_pages: self.flagged_pages,
             trees: self.trees,
             free_trees: self.free_trees,
+            raw: self.raw,
             areas: self.areas.slots,
             rams: self.rams.slots,
             buffers: self.buffers.slots,
@@ -120,6 +125,7 @@ impl Held {
             }
             Verb::UnpinTree { tree } => Operation::UnpinTree { tree: self.tree(tree)? },
             Verb::TrackAliases => Operation::TrackAliases,
+            Verb::Raw(call) => Operation::Raw(self.bind_raw(call)?),
             Verb::Read { place } => Operation::Read { place: self.place(place)? },
             Verb::Write { place } => Operation::Write { place: self.place(place)?, token: token(index) },
             Verb::DmaAlloc { first, count, buffer } => {
@@ -147,9 +153,8 @@ impl Held {
     /// The page of this set that a slot stands for. A slot whose page is busy stands for no other.
     fn page(&self, page: PageSlot, set: SlotSet) -> Option<PageSlot> {
         let slot = page.number();
-        let busy = ![self.pages, self.free_pages, self.tables, self.tree_tables]
-            .iter()
-            .any(|set| set.contains(slot));
+        let known = [self.pages, self.free_pages, self.tables, self.tree_tables, self.raw];
+        let busy = !known.iter().any(|set| set.contains(slot));
         if busy { None } else { set.from(slot).map(PageSlot::new) }
     }
 
@@ -176,6 +181,27 @@ impl Held {
         let slot = tree.number();
         let busy = !self.trees.contains(slot) && !self.free_trees.contains(slot);
         if busy { None } else { self.trees.from(slot).map(TreeSlot::new) }
+    }
+
+    /// A raw hypercall: what it names was given up already, or is now.
+    fn bind_raw(&self, call: RawCall) -> Option<RawCall> {
+        let candidates = self.pages.without(self.mapped_pages).without(self.flagged_pages).or(self.raw);
+        Some(match call {
+            RawCall::Update { table, index, entry } => RawCall::Update {
+                table: self.page(table, candidates)?,
+                index,
+                entry: match entry {
+                    RawEntry::Leads { to: RawFrame::Page(page), access } => {
+                        RawEntry::Leads { to: RawFrame::Page(self.page(page, candidates)?), access }
+                    }
+                    RawEntry::Leads { to: RawFrame::Foreign, .. } | RawEntry::Empty => entry,
+                },
+            },
+            RawCall::Pin { page, level } => RawCall::Pin { page: self.page(page, candidates)?, level },
+            RawCall::Unpin { page } => RawCall::Unpin { page: self.page(page, self.raw)? },
+            RawCall::Write { table, index } => RawCall::Write { table: self.page(table, self.raw)?, index },
+            RawCall::Flush => RawCall::Flush,
+        })
     }
 
     /// So many pages from this slot on, or as many as there are.
@@ -250,6 +276,12 @@ impl Held {
             Operation::Vunmap { area } => self.areas.slots.live.set(area.number(), false),
             Operation::UnmapRam { ram } => self.rams.slots.live.set(ram.number(), false),
             Operation::Read { place } | Operation::Write { place, .. } => self.begin_access(place.mapping),
+            Operation::Raw(call) => {
+                for page in call.pages() {
+                    self.pages.set(page.number(), false);
+                    self.raw.set(page.number(), true);
+                }
+            }
             Operation::SetPageFlag { page } => {
                 self.flagging[page.index()] += 1;
                 self.flagged_pages.set(page.number(), true);
@@ -312,7 +344,7 @@ impl Held {
                     self.pages.set(page.number(), true);
                 }
             }
-            Operation::DrainAliases | Operation::TrackAliases => {}
+            Operation::DrainAliases | Operation::TrackAliases | Operation::Raw(_) => {}
         }
     }
 

@@ -25,6 +25,7 @@ mod text;
 
 use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
+use oracle::vocabulary::astray::RawCall;
 use oracle::vocabulary::{AreaSlot, BufferSlot, PageSlot, Place, RamSlot, TreeSlot};
 
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
@@ -292,6 +293,8 @@ pub enum Verb {
     },
     /// See [`oracle::vocabulary::Operation::TrackAliases`].
     TrackAliases,
+    /// See [`oracle::vocabulary::Operation::Raw`].
+    Raw(RawCall),
 }
 
 impl Verb {

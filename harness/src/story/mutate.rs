@@ -128,7 +128,8 @@ fn fresh(story: &Story, dice: &mut Dice, at: usize, like: Option<Event>) -> Opti
         state.tell(index as u16, event);
     }
     let cpus = story.header.cpus;
-    let mut draw = Draw { dice, cpus, slots: state.slots(), focus: None, irqs_off: 15 };
+    let mut draw =
+        Draw { dice, cpus, slots: state.slots(), focus: None, mapped: None, astray: None, irqs_off: 15 };
     (0..8).find_map(|_| {
         let (tag, cpu) = match like {
             Some(event) => (event.action.tag(), event.cpu),

@@ -2,6 +2,7 @@
 
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
+use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
     AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS, TreeSlot,
 };
@@ -240,6 +241,20 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         }
         Tag::UnpinTree => call(Verb::UnpinTree { tree: tree(line)? }),
         Tag::TrackAliases => call(Verb::TrackAliases),
+        Tag::HvUpdate => {
+            let (table, index) = table_entry(line)?;
+            call(Verb::Raw(RawCall::Update { table, index, entry: raw_entry(line)? }))
+        }
+        Tag::HvPin => {
+            let page = page(line)?;
+            call(Verb::Raw(RawCall::Pin { page, level: line.number_in("a level", 1, 4)? }))
+        }
+        Tag::HvUnpin => call(Verb::Raw(RawCall::Unpin { page: page(line)? })),
+        Tag::HvWrite => {
+            let (table, index) = table_entry(line)?;
+            call(Verb::Raw(RawCall::Write { table, index }))
+        }
+        Tag::HvFlush => call(Verb::Raw(RawCall::Flush)),
         Tag::Vmap => {
             let (first, count) = pages(line)?;
             line.keyword("->")?;
@@ -387,6 +402,33 @@ fn pages(line: &mut Line<'_>) -> Parsed<(PageSlot, u8)> {
         Some(count) if (1..=MAX_PAGES).contains(&usize::from(count)) => Ok((first, count)),
         _ => Err(line.error(word, &format!("1 to {MAX_PAGES} pages, like {first}+2"))),
     }
+}
+
+/// An entry of a page: `p0+1`.
+fn table_entry(line: &mut Line<'_>) -> Parsed<(PageSlot, u8)> {
+    let expected = "a page and one of its entries, like p0+1";
+    let word = line.word(expected)?;
+    let Some((page, index)) = word.text.split_once('+') else {
+        return Err(line.error(word, expected));
+    };
+    let page = PageSlot::new(slot(line, word, page, PageSlot::LETTER, "a page slot")?);
+    match decimal(index) {
+        Some(index) if index < RawCall::ENTRIES => Ok((page, index)),
+        _ => Err(line.error(word, &format!("an entry from {page}+0 to {page}+{}", RawCall::ENTRIES - 1))),
+    }
+}
+
+/// What an entry is to hold: `empty`, `-> p2 writable`, `-> foreign readable`.
+fn raw_entry(line: &mut Line<'_>) -> Parsed<RawEntry> {
+    if line.optional("empty") {
+        return Ok(RawEntry::Empty);
+    }
+    line.keyword("->")?;
+    let to = if line.optional("foreign") { RawFrame::Foreign } else { RawFrame::Page(page(line)?) };
+    let expected = "readable, writable or large";
+    let word = line.word(expected)?;
+    let access = RawAccess::ALL.into_iter().find(|access| access.name() == word.text);
+    Ok(RawEntry::Leads { to, access: access.ok_or_else(|| line.error(word, expected))? })
 }
 
 /// A page of a mapping: `a0+1`, `r2+0` or `b0+1`.

@@ -164,6 +164,7 @@ impl Verb {
             }
             Operation::UnpinTree { tree } => Self::UnpinTree { tree },
             Operation::TrackAliases => Self::TrackAliases,
+            Operation::Raw(call) => Self::Raw(call),
         }
     }
 }

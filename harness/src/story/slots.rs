@@ -61,6 +61,13 @@ impl SlotSet {
         })
     }
 
+    /// Those that are in either.
+    #[inline]
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Those that are not in the other.
     #[inline]
     #[must_use]
@@ -94,6 +101,8 @@ pub struct Slots {
     pub trees: SlotSet,
     /// Slots without a tree.
     pub free_trees: SlotSet,
+    /// Pages that were given up to raw hypercalls.
+    pub raw: SlotSet,
     /// The areas.
     pub areas: MapSlots,
     /// The mappings of map-ram.

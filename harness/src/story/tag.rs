@@ -5,10 +5,12 @@
 //! proper tags only, so its meaning is not touched when a tag is added. Designs are no stand-in: a story is about what
 //! the defaults do unless somebody means otherwise.
 
+use oracle::vocabulary::astray::RawCall;
+
 use super::{Action, Verb};
 
 macro_rules! tags {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $word:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $word:expr;)*) => {
         /// What a record is.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[repr(u8)]
@@ -77,6 +79,16 @@ tags! {
     DeviceRead = 18, "device-read";
     /// [`Verb::DeviceWrite`].
     DeviceWrite = 19, "device-write";
+    /// [`RawCall::Update`].
+    HvUpdate = 20, RawCall::NAMES[0];
+    /// [`RawCall::Pin`].
+    HvPin = 21, RawCall::NAMES[1];
+    /// [`RawCall::Unpin`].
+    HvUnpin = 22, RawCall::NAMES[2];
+    /// [`RawCall::Write`].
+    HvWrite = 24, RawCall::NAMES[3];
+    /// [`RawCall::Flush`].
+    HvFlush = 25, RawCall::NAMES[4];
     /// [`Action::Continue`].
     Continue = 128, "continue";
     /// [`Action::Deliver`].
@@ -103,7 +115,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 28] = [
+    pub const STAND_INS: [Self; 33] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -119,6 +131,11 @@ impl Tag {
         Self::PinTree,
         Self::UnpinTree,
         Self::TrackAliases,
+        Self::HvUpdate,
+        Self::HvPin,
+        Self::HvUnpin,
+        Self::HvWrite,
+        Self::HvFlush,
         Self::Continue,
         Self::Deliver,
         Self::Fill,
@@ -204,6 +221,11 @@ impl Verb {
             Self::PinTree { .. } => Tag::PinTree,
             Self::UnpinTree { .. } => Tag::UnpinTree,
             Self::TrackAliases => Tag::TrackAliases,
+            Self::Raw(RawCall::Update { .. }) => Tag::HvUpdate,
+            Self::Raw(RawCall::Pin { .. }) => Tag::HvPin,
+            Self::Raw(RawCall::Unpin { .. }) => Tag::HvUnpin,
+            Self::Raw(RawCall::Write { .. }) => Tag::HvWrite,
+            Self::Raw(RawCall::Flush) => Tag::HvFlush,
         }
     }
 }

@@ -136,6 +136,7 @@ fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Verb::MapRam { first, count, ram } => write!(f, " {first}+{count} -> {ram}"),
         Verb::UnmapRam { ram } => write!(f, " {ram}"),
         Verb::DrainAliases | Verb::TrackAliases => Ok(()),
+        Verb::Raw(call) => write!(f, "{call}"),
         Verb::Read { place } | Verb::Write { place } => write!(f, " {place}"),
         Verb::DmaAlloc { first, count, buffer } => write!(f, " {first}+{count} -> {buffer}"),
         Verb::DmaFree { buffer } => write!(f, " {buffer}"),

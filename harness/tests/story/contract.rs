@@ -13,6 +13,7 @@ use crate::strategy;
 struct Callers {
     pages: BTreeSet<PageSlot>,
     tables: BTreeSet<PageSlot>,
+    raw: BTreeSet<PageSlot>,
     mappings: BTreeMap<Mapping, Vec<PageSlot>>,
     trees: BTreeMap<TreeSlot, Vec<PageSlot>>,
     known: BTreeMap<Mapping, usize>,
@@ -25,6 +26,7 @@ impl Callers {
         Self {
             pages: (0..4).map(PageSlot::new).collect(),
             tables: BTreeSet::new(),
+            raw: BTreeSet::new(),
             mappings: BTreeMap::new(),
             trees: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -129,6 +131,7 @@ impl Callers {
                 !self.pages.contains(page)
                     && !self.tables.contains(page)
                     && !in_tree
+                    && !self.raw.contains(page)
                     && !self.is_busy_page(*page)
             }
             Operation::FreePage { page } | Operation::MakeTable { page } => self.may_give(*page),
@@ -148,6 +151,18 @@ impl Callers {
             Operation::Vunmap { area } => self.may_unmap(Mapping::Area(*area)),
             Operation::UnmapRam { ram } => self.may_unmap(Mapping::Ram(*ram)),
             Operation::DrainAliases | Operation::TrackAliases => true,
+            // They are given up at once, and for ever.
+            Operation::Raw(call) => {
+                let fresh = |page: &PageSlot| {
+                    self.pages.contains(page) && !self.is_busy_page(*page) && !self.is_mapped(*page)
+                };
+                let may = call.pages().all(|page| self.raw.contains(&page) || fresh(&page));
+                for page in call.pages() {
+                    self.pages.remove(&page);
+                    self.raw.insert(page);
+                }
+                may
+            }
             Operation::Read { place } => self.may_use(*place),
             Operation::Write { place, token } => {
                 self.may_use(*place) && *token != Token::ZERO && self.tokens.insert(*token)
@@ -219,6 +234,7 @@ impl Callers {
             Operation::DrainAliases
             | Operation::TrackAliases
             | Operation::SetPageFlag { .. }
+            | Operation::Raw(_)
             | Operation::Read { .. }
             | Operation::Write { .. }
             | Operation::DeviceRead { .. }

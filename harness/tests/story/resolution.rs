@@ -108,6 +108,24 @@ fn where_no_slot_is_free_a_new_handle_is_void() {
 }
 
 #[test]
+fn a_page_that_a_raw_hypercall_names_is_given_up_to_such_calls() {
+    means(&[
+        ("c0 hv-unpin p0", "void"),
+        ("c0 hv-write p0+0", "void"),
+        ("c0 vmap p0+1 -> a0", ""),
+        ("c0 hv-pin p0 1", "c0 hv-pin p1 1"),
+        ("c0 hv-update p1+3 -> p0 large", "c0 hv-update p1+3 -> p1 large"),
+        ("c0 hv-update p2+0 -> foreign readable", ""),
+        ("c0 vunmap a0", ""),
+        ("c0 vmap p0+3 -> a0", "c0 vmap p0+2 -> a0"),
+        ("c0 free-page p1", "void"),
+        ("c0 hv-unpin p0", "c0 hv-unpin p1"),
+        ("c0 hv-write p9+2", "c0 hv-write p1+2"),
+        ("c0 hv-flush", ""),
+    ]);
+}
+
+#[test]
 fn a_mapped_page_is_not_given_away() {
     means(&[
         ("c0 vmap p0+1 -> a0", ""),

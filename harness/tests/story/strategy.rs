@@ -4,6 +4,7 @@ use harness::combinations;
 use harness::story::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Story, Verb};
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
+use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
     AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS, TreeSlot,
 };
@@ -73,29 +74,48 @@ fn verb() -> impl Strategy<Value = Verb> {
     let count = || 1..=MAX_PAGES as u8;
     let within = || 0..MAX_PAGES as u8;
     prop_oneof![
-        page().prop_map(|page| Verb::AllocPage { page }),
-        page().prop_map(|page| Verb::FreePage { page }),
-        (page(), count(), area()).prop_map(|(first, count, area)| Verb::Vmap { first, count, area }),
-        area().prop_map(|area| Verb::Vunmap { area }),
-        (page(), count(), ram()).prop_map(|(first, count, ram)| Verb::MapRam { first, count, ram }),
-        ram().prop_map(|ram| Verb::UnmapRam { ram }),
-        Just(Verb::DrainAliases),
-        place().prop_map(|place| Verb::Read { place }),
-        place().prop_map(|place| Verb::Write { place }),
-        page().prop_map(|page| Verb::MakeTable { page }),
-        page().prop_map(|page| Verb::UnmakeTable { page }),
-        (page(), count(), buffer()).prop_map(|(first, count, buffer)| Verb::DmaAlloc {
+        1 => page().prop_map(|page| Verb::AllocPage { page }),
+        1 => page().prop_map(|page| Verb::FreePage { page }),
+        1 => (page(), count(), area()).prop_map(|(first, count, area)| Verb::Vmap { first, count, area }),
+        1 => area().prop_map(|area| Verb::Vunmap { area }),
+        1 => (page(), count(), ram()).prop_map(|(first, count, ram)| Verb::MapRam { first, count, ram }),
+        1 => ram().prop_map(|ram| Verb::UnmapRam { ram }),
+        1 => Just(Verb::DrainAliases),
+        1 => place().prop_map(|place| Verb::Read { place }),
+        1 => place().prop_map(|place| Verb::Write { place }),
+        1 => page().prop_map(|page| Verb::MakeTable { page }),
+        1 => page().prop_map(|page| Verb::UnmakeTable { page }),
+        1 => (page(), count(), buffer()).prop_map(|(first, count, buffer)| Verb::DmaAlloc {
             first,
             count,
             buffer
         }),
-        buffer().prop_map(|buffer| Verb::DmaFree { buffer }),
-        (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceRead { buffer, page }),
-        (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceWrite { buffer, page }),
-        page().prop_map(|page| Verb::SetPageFlag { page }),
-        (page(), count(), tree()).prop_map(|(first, count, tree)| Verb::PinTree { first, count, tree }),
-        tree().prop_map(|tree| Verb::UnpinTree { tree }),
-        Just(Verb::TrackAliases),
+        1 => buffer().prop_map(|buffer| Verb::DmaFree { buffer }),
+        1 => (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceRead { buffer, page }),
+        1 => (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceWrite { buffer, page }),
+        1 => page().prop_map(|page| Verb::SetPageFlag { page }),
+        1 => (page(), count(), tree()).prop_map(|(first, count, tree)| Verb::PinTree { first, count, tree }),
+        1 => tree().prop_map(|tree| Verb::UnpinTree { tree }),
+        1 => Just(Verb::TrackAliases),
+        5 => raw().prop_map(Verb::Raw),
+    ]
+}
+
+fn raw() -> impl Strategy<Value = RawCall> {
+    let page = || (0..SLOTS).prop_map(PageSlot::new);
+    let index = || 0..RawCall::ENTRIES;
+    let to = prop_oneof![3 => page().prop_map(RawFrame::Page), 1 => Just(RawFrame::Foreign)];
+    let leads = (to, select(&RawAccess::ALL[..]));
+    let entry = prop_oneof![
+        1 => Just(RawEntry::Empty),
+        3 => leads.prop_map(|(to, access)| RawEntry::Leads { to, access }),
+    ];
+    prop_oneof![
+        (page(), index(), entry).prop_map(|(table, index, entry)| RawCall::Update { table, index, entry }),
+        (page(), 1..=4u8).prop_map(|(page, level)| RawCall::Pin { page, level }),
+        page().prop_map(|page| RawCall::Unpin { page }),
+        (page(), index()).prop_map(|(table, index)| RawCall::Write { table, index }),
+        Just(RawCall::Flush),
     ]
 }
 

@@ -250,6 +250,10 @@ impl PvMmu for Xen {
         self.hypervisor.other_guest_takes(bus);
     }
 
+    fn beneath(&self) -> Option<&Hypervisor> {
+        Some(&self.hypervisor)
+    }
+
     fn leftovers(&self, bus: &Bus) -> Vec<String> {
         let mut left = self.hypervisor.leftovers(bus);
         match self.multicalls.outstanding() {

@@ -10,6 +10,7 @@ use machine::{
     Bus, Config, Cpu, Cr3, Entry, Flags, Frame, Interrupt, Machine, Observer, Pause, Role, Software,
     Temperament, Told, Word,
 };
+use std::rc::Rc;
 
 /// What the guest can be told to do.
 #[derive(Clone, Copy, Debug)]
@@ -161,7 +162,7 @@ impl Bench {
                 bus.memory.set_role(*page, Role::Data);
             }
             (0..cpus).for_each(|cpu| bus.boot_cr3(cpu, Cr3 { root: tables[4], pcid: 0 }));
-            let hypervisor = Hypervisor::boot(bus, sizes, &std::rc::Rc::default());
+            let hypervisor = Hypervisor::boot(bus, sizes, &Rc::default());
             hypervisor.adopt_tables(bus, tables[4], (1..=4).map(|level| (tables[level], level as u8)));
             Guest { hypervisor }
         });

@@ -162,7 +162,8 @@ fn random_executions_are_not_vacuous() {
         }
         wide += one.wide;
     }
-    assert!(took_effect.iter().all(|&count| count > 100), "{took_effect:?}");
+    // Hypercalls of a caller's own, which come last, have no outcome to lie about.
+    assert!(took_effect[..19].iter().all(|&count| count > 100), "{took_effect:?}");
     let told = took_effect.iter().sum::<usize>() + void;
     assert!(void > 100 && void < told / 3, "{void} of {told}");
     assert!(overlapped > 500 && compared > 100 && wide > 2_000, "{overlapped} {compared} {wide}");

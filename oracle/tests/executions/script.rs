@@ -191,6 +191,8 @@ impl Belief {
             Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
             Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))].0 = Map::Busy,
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))].0 = Map::Busy,
+            // Given up for ever.
+            Operation::Raw(call) => call.pages().for_each(|page| self.pages[page.index()] = Page::Busy),
             // Its owner keeps the page while it does so.
             Operation::SetPageFlag { page } => self.users[page.index()] += 1,
             Operation::PinTree { pages, tree } => {
@@ -246,7 +248,7 @@ impl Belief {
                 *life = Map::Absent;
                 pages.as_slice().iter().for_each(|page| self.pages[page.index()] = Page::Ordinary);
             }
-            Operation::DrainAliases | Operation::TrackAliases => {}
+            Operation::DrainAliases | Operation::TrackAliases | Operation::Raw(_) => {}
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 -= 1;
             }

@@ -149,6 +149,7 @@ impl Toy {
             | Operation::SetPageFlag { page } => missing(page),
             Operation::UnpinTree { tree } => self.trees[tree.index()].is_none(),
             Operation::UnmakeTable { page } => !self.tables[page.index()],
+            Operation::Raw(call) => call.pages().any(|page| missing(&page)),
             Operation::Vmap { pages, .. }
             | Operation::MapRam { pages, .. }
             | Operation::DmaAlloc { pages, .. }
@@ -214,6 +215,10 @@ impl Toy {
             Operation::DeviceWrite { buffer, page, token } => {
                 let page = self.page_at(Mapping::Buffer(buffer), page);
                 self.words[page.index()] = Some(token);
+            }
+            Operation::Raw(call) => {
+                call.pages().for_each(|page| self.words[page.index()] = None);
+                return if self.choices.one_in(2) { Outcome::Refused } else { Outcome::Done };
             }
             Operation::Read { place } => {
                 let page = self.page_at(place.mapping, place.page);
@@ -311,6 +316,7 @@ fn takes_away(operation: &Operation, taken: PageSlot) -> bool {
         }
         // Which pages it zeroes is known no more once it has.
         Operation::DmaFree { .. } | Operation::UnpinTree { .. } => true,
+        Operation::Raw(call) => call.pages().any(|page| page == taken),
         _ => false,
     }
 }

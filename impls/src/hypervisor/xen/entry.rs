@@ -1,12 +1,34 @@
 //! Changing one entry of a table: the references move with it (`mod_l1_entry` and upwards).
 //!
 //! The new entry's are taken before it is stored, the old entry's dropped after: at every moment what the tables lead
-//! to is held.
+//! to is held. In the other order somebody makes a table of what can still be written to:
+//!
+//! ```text
+//!   c0 clears an entry                    c1 pins the page that it leads to
+//!   drops the page's last reference
+//!                                         type: L1, all have flushed, validated
+//!   (a walker comes by the entry once more)
+//!   store
+//!                                         whoever cached it can write the table
+//! ```
+//!
+//! Nor is the time at which the reference goes read before the store, although it is needed only then:
+//!
+//! ```text
+//!   c0 clears an entry                    c1
+//!   clock: 5
+//!                                         flushes, at 6
+//!                                         (a walker brings the entry back)
+//!   store
+//!   the last reference goes: stamp 5
+//!                                         flushed later than 5: still has it, and is not asked
+//! ```
 
 use super::Hypervisor;
 use super::refusal::Refusal;
 use super::table_lock::LockedTable;
 use super::validation::held_type;
+use crate::protocol::Step;
 use machine::{Cpu, Entry, Family, Flags, Word};
 
 /// What the hardware sets by itself.
@@ -42,8 +64,14 @@ impl Hypervisor {
             return Ok(());
         }
         self.get_entry(cpu, new, level)?;
+        let drops_last = self.protocol.does(Step::DropAfterStore);
+        if !drops_last {
+            self.put_entry_at(cpu, old, level, table.since);
+        }
         exchange(cpu, word, level, old, new, bits);
-        self.put_entry(cpu, old, level);
+        if drops_last {
+            self.put_entry_at(cpu, old, level, table.since);
+        }
         Ok(())
     }
 }

@@ -14,6 +14,7 @@
 
 use super::tlb_clock::{Time, TlbClock};
 use crate::family;
+use crate::protocol::{Protocol, Step};
 use crate::sizes::Sizes;
 use crate::sync::{LockClass, Lockdep, SpinGuard, SpinLock};
 use machine::{Bus, Cpu, Holder, MAX_CPUS, Until, Var, VarArray, Wait, WaitKind};
@@ -54,13 +55,13 @@ impl Flush {
     pub(super) const VARS: u32 = 2 + MAX_CPUS as u32 * MAX_CPUS as u32 + TlbClock::VARS;
 
     /// Nothing was asked for yet.
-    pub(super) fn new(bus: &Bus, sizes: Sizes, lockdep: &Rc<Lockdep>) -> Self {
+    pub(super) fn new(bus: &Bus, sizes: Sizes, protocol: &Rc<Protocol>, lockdep: &Rc<Lockdep>) -> Self {
         let cpus = bus.cpus();
         Self {
             asked: SpinLock::new(bus, lockdep, FLUSH_LOCK, Default::default()),
             request: bus.memory.var(family::HYPERVISOR_FLUSH),
             answers: bus.memory.vars(family::HYPERVISOR_ACK, usize::from(cpus) * usize::from(cpus)),
-            clock: TlbClock::new(bus, sizes),
+            clock: TlbClock::new(bus, sizes, protocol),
             cpus,
         }
     }
@@ -112,8 +113,10 @@ impl Flush {
         let mut asked = self.asked.lock(cpu);
         // Whoever was first has done it.
         if self.clock.wraps(cpu) {
-            self.here(cpu, Scope::Everything);
-            self.ask_others(cpu, &mut asked, self.everybody(), Scope::Everything);
+            if self.clock.protocol.does(Step::FlushAtWrap) {
+                self.here(cpu, Scope::Everything);
+                self.ask_others(cpu, &mut asked, self.everybody(), Scope::Everything);
+            }
             self.clock.begin_round(cpu);
         }
     }

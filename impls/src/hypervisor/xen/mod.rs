@@ -76,7 +76,7 @@ impl Hypervisor {
         let hypervisor = Self {
             frames: FrameTable::new(bus),
             locks: TableLocks::new(bus, &lockdep),
-            flush: Flush::new(bus, sizes, &lockdep),
+            flush: Flush::new(bus, sizes, protocol, &lockdep),
             heap: Heap::new(bus, &lockdep),
             protocol: Rc::clone(protocol),
             events: EventChannels::new(bus, &lockdep),

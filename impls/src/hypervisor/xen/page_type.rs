@@ -36,7 +36,9 @@
 
 use super::Hypervisor;
 use super::refusal::Refusal;
+use super::tlb_clock::Time;
 use super::type_info::{PageType, TypeInfo};
+use crate::protocol::Step;
 use machine::{Cpu, Frame, Holder, Role, Until, Var, Wait, WaitKind};
 
 impl Hypervisor {
@@ -54,7 +56,10 @@ impl Hypervisor {
                     TypeInfo::unvalidated(wanted, cpu.id())
                 }
             } else if found != wanted {
-                return Err(Refusal::TypeConflict { frame, found, wanted });
+                if !seen.validated() || self.protocol.does(Step::RefuseTypeConflict) {
+                    return Err(Refusal::TypeConflict { frame, found, wanted });
+                }
+                seen.taken()
             } else if seen.validated() {
                 seen.taken()
             } else {
@@ -104,6 +109,11 @@ impl Hypervisor {
     /// Drops a typed reference (`put_page_type`). With the last one, what a table leads to is given up; the frame keeps
     /// its type, held by nobody, until another is asked for.
     pub(super) fn put_page_type(&self, cpu: &Cpu<'_>, frame: Frame) {
+        self.put_page_type_at(cpu, frame, None);
+    }
+
+    /// The same, for a reference that went at this time: none is now.
+    fn put_page_type_at(&self, cpu: &Cpu<'_>, frame: Frame, went: Option<Time>) {
         let var = self.frames.type_info(frame);
         let mut seen = TypeInfo(cpu.load(var));
         loop {
@@ -119,7 +129,7 @@ impl Hypervisor {
             let dropped = match last_of_table {
                 Some(_) => seen.without_validation(cpu.id()),
                 None if seen.page_type() == PageType::Writable => {
-                    seen.dropped().stamped(self.flush.time(cpu))
+                    seen.dropped().stamped(self.time_of(cpu, went))
                 }
                 None => seen.dropped(),
             };
@@ -128,8 +138,10 @@ impl Hypervisor {
                 continue;
             }
             if let Some(level) = last_of_table {
-                self.devalidate(cpu, frame, level);
-                let now = self.flush.time(cpu);
+                if self.protocol.does(Step::GiveUpEntries) {
+                    self.devalidate(cpu, frame, level);
+                }
+                let now = self.time_of(cpu, went);
                 cpu.update(var, |info| Some(TypeInfo(info).without_worker().dropped().stamped(now).0));
             }
             return;
@@ -149,8 +161,17 @@ impl Hypervisor {
 
     /// Drops a typed and a total reference (`put_page_and_type`).
     pub(super) fn put_page_and_type(&self, cpu: &Cpu<'_>, frame: Frame) {
-        self.put_page_type(cpu, frame);
+        self.put_page_and_type_at(cpu, frame, None);
+    }
+
+    /// The same, for a reference that went at this time: none is now.
+    pub(super) fn put_page_and_type_at(&self, cpu: &Cpu<'_>, frame: Frame, went: Option<Time>) {
+        self.put_page_type_at(cpu, frame, went);
         self.frames.put_page(cpu, frame);
+    }
+
+    fn time_of(&self, cpu: &Cpu<'_>, went: Option<Time>) -> Time {
+        went.unwrap_or_else(|| self.flush.time(cpu))
     }
 }
 

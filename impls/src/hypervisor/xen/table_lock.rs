@@ -4,8 +4,10 @@
 //! tables may share a lock word, and where there are many they do.
 
 use super::Hypervisor;
+use super::tlb_clock::Time;
 use super::type_info::{PageType, TypeInfo};
 use crate::family;
+use crate::protocol::Step;
 use crate::sync::{LockClass, Lockdep, SpinGuard, SpinLock};
 use machine::{Bus, Cpu, Frame};
 use std::rc::Rc;
@@ -25,6 +27,8 @@ pub(super) struct TableLocks(Vec<SpinLock<()>>);
 pub(super) struct LockedTable<'a> {
     pub(super) frame: Frame,
     pub(super) level: u8,
+    /// When the reference of an entry that is replaced counts as gone, if it is known so early: never, if all is well.
+    pub(super) since: Option<Time>,
     lock: SpinGuard<'a, ()>,
 }
 
@@ -49,6 +53,7 @@ impl Hypervisor {
     /// Locks a frame if it is a validated table (`page_lock`). The caller holds a total reference.
     #[track_caller]
     pub(super) fn lock_table<'a>(&'a self, cpu: &'a Cpu<'_>, frame: Frame) -> Option<LockedTable<'a>> {
+        let since = if self.protocol.does(Step::StampAfterStore) { None } else { Some(self.flush.time(cpu)) };
         let lock = self.locks.of(frame).lock(cpu);
         let var = self.frames.type_info(frame);
         let mut seen = TypeInfo(cpu.load(var));
@@ -58,7 +63,7 @@ impl Hypervisor {
                 return None;
             }
             match cpu.compare_exchange(var, seen.0, seen.taken().0) {
-                Ok(()) => return Some(LockedTable { frame, level, lock }),
+                Ok(()) => return Some(LockedTable { frame, level, since, lock }),
                 Err(now) => seen = TypeInfo(now),
             }
         }

@@ -35,8 +35,10 @@
 //! from an earlier round: all have flushed since, but it may become the present again, and it is not worth finding out.
 
 use crate::family;
+use crate::protocol::{Protocol, Step};
 use crate::sizes::Sizes;
 use machine::{Bus, Cpu, MAX_CPUS, Var, VarArray};
+use std::rc::Rc;
 
 /// A time of the clock. 0 is during a wrap.
 pub(super) type Time = u8;
@@ -44,6 +46,7 @@ pub(super) type Time = u8;
 /// The clock, and when each CPU flushed last.
 #[derive(Debug)]
 pub(super) struct TlbClock {
+    pub(super) protocol: Rc<Protocol>,
     now: Var,
     flushed: VarArray,
     /// The greatest time.
@@ -56,7 +59,7 @@ impl TlbClock {
     pub(super) const VARS: u32 = 1 + MAX_CPUS as u32;
 
     /// Nobody has flushed yet. The first wrap is not far: what happens seldom is to be tried often.
-    pub(super) fn new(bus: &Bus, sizes: Sizes) -> Self {
+    pub(super) fn new(bus: &Bus, sizes: Sizes, protocol: &Rc<Protocol>) -> Self {
         let last = match sizes {
             Sizes::Tiny => 0xf,
             Sizes::Small | Sizes::Real => Time::MAX,
@@ -64,7 +67,8 @@ impl TlbClock {
         let cpus = bus.cpus();
         let now = bus.memory.var(family::TLB_CLOCK);
         bus.memory.set_value(now, u64::from(last - 3));
-        Self { now, flushed: bus.memory.vars(family::TLB_TIME, cpus.into()), last, cpus }
+        let flushed = bus.memory.vars(family::TLB_TIME, cpus.into());
+        Self { protocol: Rc::clone(protocol), now, flushed, last, cpus }
     }
 
     /// What the clock says.
@@ -75,8 +79,14 @@ impl TlbClock {
     /// Flushes everything on this CPU, and notes when.
     pub(super) fn flush_here(&self, cpu: &Cpu<'_>) {
         let interrupts = cpu.irq_save();
-        let time = self.tick(cpu);
-        cpu.flush_all();
+        let time = if self.protocol.does(Step::TickBeforeFlush) {
+            let time = self.tick(cpu);
+            cpu.flush_all();
+            time
+        } else {
+            cpu.flush_all();
+            self.tick(cpu)
+        };
         cpu.store(self.flushed.at(cpu.id().into()), u64::from(time));
         cpu.irq_restore(interrupts);
     }

@@ -16,7 +16,9 @@
 
 use super::Hypervisor;
 use super::refusal::Refusal;
+use super::tlb_clock::Time;
 use super::type_info::PageType;
+use crate::protocol::Step;
 use machine::{Cpu, Entry, Family, Flags, Frame, Word};
 
 impl Hypervisor {
@@ -25,7 +27,10 @@ impl Hypervisor {
         let mut next = 0;
         while let Some(index) = cpu.bus().memory.next_non_zero(table, next) {
             if let Err(refusal) = self.get_entry(cpu, load(cpu, table, index, level), level) {
-                self.put_entries(cpu, table, level, index);
+                // Nothing of it happened: whoever asked may never ask again.
+                if self.protocol.does(Step::UndoFailedPromotion) {
+                    self.put_entries(cpu, table, level, index);
+                }
                 return Err(refusal);
             }
             next = index + 1;
@@ -59,10 +64,15 @@ impl Hypervisor {
 
     /// Drops the references that an entry of a table of this level stands for.
     pub(super) fn put_entry(&self, cpu: &Cpu<'_>, entry: Entry, level: u8) {
+        self.put_entry_at(cpu, entry, level, None);
+    }
+
+    /// The same, for an entry that went at this time: none is now.
+    pub(super) fn put_entry_at(&self, cpu: &Cpu<'_>, entry: Entry, level: u8, went: Option<Time>) {
         match held_type(entry, level) {
             None => {}
             Some(PageType::None) => self.frames.put_page(cpu, entry.frame()),
-            Some(_) => self.put_page_and_type(cpu, entry.frame()),
+            Some(_) => self.put_page_and_type_at(cpu, entry.frame(), went),
         }
     }
 }

@@ -1,0 +1,7 @@
+story 1
+under bug failed-promotion
+// The entry that leads to p1 is fine, the next one is not.
+cpus 1, hardware calm, sizes tiny, backends native xen
+c0  hv-update p0+0 -> p1 writable
+c0  hv-update p0+1 -> foreign readable
+c0  hv-pin p0 1
