@@ -14,6 +14,7 @@ pub mod frames;
 pub mod hypervisor;
 pub mod other_domain;
 pub mod outcome;
+pub mod permissions;
 pub mod progress;
 pub mod range_reuse;
 pub mod rest;

@@ -21,7 +21,8 @@ fn generated_stories_find_nothing_by_default() {
     let coverage = runner.coverage();
     assert!(coverage.void_percent() < 30.0, "{}", coverage.line());
     let on = coverage.on(Backends::NATIVE);
-    assert!(on.effects.iter().all(|count| *count > 500), "{}", coverage.line());
+    // Some operations are told in some stories only.
+    assert!(on.effects.iter().all(|count| *count > 100), "{}", coverage.line());
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::protocol::Step;
 use crate::table_pages::NotPinned;
 use machine::{Bus, Cpu, Frame, Word};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot,
-    Range, SLOTS, Token, TreeSlot,
+    AreaSlot, BufferSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place,
+    RamSlot, Range, SLOTS, Token, TreeSlot,
 };
 use std::cell::Cell;
 
@@ -171,10 +171,7 @@ impl<P: PvMmu> Kernel<P> {
                 let value = cpu.read(self.address(place)?);
                 Some(value.map_or(Outcome::Fault, |value| Outcome::Value(Token(value as u32))))
             }
-            Operation::Write { place, token } => {
-                let written = cpu.write(self.address(place)?, u64::from(token.0));
-                Some(if written.is_ok() { Outcome::Done } else { Outcome::Fault })
-            }
+            Operation::Write { place, token } => Some(self.write_at(cpu, self.address(place)?, token)),
             Operation::MakeTable { page } => self.make_table(cpu, page),
             Operation::UnmakeTable { page } => self.unmake_table(cpu, page),
             Operation::SetPageFlag { page } => {
@@ -188,6 +185,7 @@ impl<P: PvMmu> Kernel<P> {
                 Some(Outcome::Done)
             }
             Operation::Raw(call) => self.go_astray(cpu, call),
+            Operation::Owned(owned) => self.attempt_owned(cpu, owned),
             Operation::DmaAlloc { pages, buffer } => self.dma_alloc(cpu, &pages, buffer),
             Operation::DmaFree { buffer } => self.dma_free(cpu, buffer),
             Operation::DeviceRead { .. } | Operation::DeviceWrite { .. } => {
@@ -214,6 +212,60 @@ impl<P: PvMmu> Kernel<P> {
             }
             _ => Outcome::Void,
         }
+    }
+
+    /// What is asked of areas that own their pages.
+    fn attempt_owned(&self, cpu: &Cpu<'_>, owned: Owned) -> Option<Outcome> {
+        Some(match owned {
+            Owned::Vmalloc { count, area } => match self.vmalloc(cpu, count) {
+                Ok(first) => {
+                    let range = Range { start: first << 12, pages: count };
+                    self.callers.hold(Mapping::Area(area), range);
+                    Outcome::Mapped(range)
+                }
+                Err(error) => failed(error),
+            },
+            Owned::SetMemory { area, access } => {
+                let range = self.callers.range(Mapping::Area(area))?;
+                self.set_memory(cpu, range.start >> 12, access);
+                Outcome::Done
+            }
+            Owned::Vfree { area } => {
+                let range = self.callers.range(Mapping::Area(area))?;
+                self.callers.let_go(Mapping::Area(area));
+                self.vfree(cpu, range.start >> 12);
+                Outcome::Done
+            }
+            Owned::Exec { place } => {
+                let va = self.address(place)?;
+                let fetched = cpu.fetch(va).or_else(|fault| {
+                    if self.spurious_fault(cpu, va, false) { cpu.fetch(va) } else { Err(fault) }
+                });
+                if fetched.is_ok() { Outcome::Done } else { Outcome::Fault }
+            }
+            Owned::ReadDirect { place } => {
+                let value = cpu.read(self.direct_address(cpu, place)?);
+                value.map_or(Outcome::Fault, |value| Outcome::Value(Token(value as u32)))
+            }
+            Owned::WriteDirect { place, token } => {
+                self.write_at(cpu, self.direct_address(cpu, place)?, token)
+            }
+        })
+    }
+
+    fn write_at(&self, cpu: &Cpu<'_>, va: u64, token: Token) -> Outcome {
+        let value = u64::from(token.0);
+        let written = cpu.write(va, value).or_else(|fault| {
+            if self.spurious_fault(cpu, va, true) { cpu.write(va, value) } else { Err(fault) }
+        });
+        if written.is_ok() { Outcome::Done } else { Outcome::Fault }
+    }
+
+    /// Where a page that an area owns lies in the direct map.
+    fn direct_address(&self, cpu: &Cpu<'_>, place: Place) -> Option<u64> {
+        let range = self.callers.range(place.mapping)?;
+        let Some(vm) = self.vm_struct(range.start >> 12) else { cpu.bug("the area owns no pages") };
+        Some(self.direct.page_of(vm.pages()[usize::from(place.page)]) << 12)
     }
 
     fn address(&self, place: Place) -> Option<u64> {
@@ -352,7 +404,13 @@ impl<P: PvMmu> Kernel<P> {
     pub(crate) fn give_everything_back(&self, cpu: &Cpu<'_>) {
         self.come_back(cpu);
         for slot in 0..SLOTS {
-            self.unmap(cpu, Mapping::Area(AreaSlot::new(slot)));
+            let area = AreaSlot::new(slot);
+            let range = self.callers.range(Mapping::Area(area));
+            if range.is_some_and(|range| self.vm_struct(range.start >> 12).is_some()) {
+                self.attempt_owned(cpu, Owned::Vfree { area });
+            } else {
+                self.unmap(cpu, Mapping::Area(area));
+            }
             self.unmap(cpu, Mapping::Ram(RamSlot::new(slot)));
         }
         for buffer in (0..SLOTS).map(BufferSlot::new) {

@@ -2,6 +2,7 @@
 
 use crate::alias_table::AliasTable;
 use crate::callers::Callers;
+use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel_tables::KernelTables;
 use crate::page_alloc::PageAllocator;
@@ -14,7 +15,8 @@ use crate::sync::{Lockdep, Rcu, Work, Workqueue};
 use crate::tlbflush::{FLUSH_VECTOR, TlbFlush};
 use crate::vmalloc::Vmalloc;
 use crate::vmalloc::block::VmapBlock;
-use machine::{Background, Bus, Config, Cpu, Interrupt, Level, Software, Standing, Temperament, Wait};
+use machine::paging::LEVELS;
+use machine::{Background, Bus, Config, Cpu, Interrupt, Level, Role, Software, Standing, Temperament, Wait};
 use oracle::vocabulary::{Call, Outcome};
 use std::rc::Rc;
 
@@ -47,6 +49,7 @@ pub struct Kernel<P: PvMmu> {
     pub sizes: Sizes,
     pub(crate) pages: PageAllocator,
     pub(crate) tables: KernelTables,
+    pub(crate) direct: DirectMap,
     pub(crate) tlb: TlbFlush,
     pub(crate) rcu: Rcu<RcuCallback>,
     pub(crate) work: Workqueue,
@@ -76,12 +79,15 @@ impl<P: PvMmu> Kernel<P> {
     pub fn boot(bus: &Rc<Bus>, sizes: Sizes, protocol: Rc<Protocol>) -> Self {
         let lockdep = Lockdep::new();
         let pv = P::boot(bus, sizes, &protocol, &lockdep);
-        let mut pages = PageAllocator::new(bus, &lockdep, 0..sizes.frames());
+        let mut pages = PageAllocator::new(bus, &lockdep, 0..sizes.first_low_frame());
         let root = pages.alloc_at_boot(&pv, bus);
+        bus.memory.set_role(pv.frame_of(root), Role::Table(LEVELS));
+        let (direct, direct_tables) = DirectMap::boot(bus, &lockdep, &pv, sizes, root);
         let pages_at_boot = pages.count_free();
         let callers = Callers::new((0..Sizes::INITIAL_PAGES).map(|_| pages.alloc_at_boot(&pv, bus)));
         Self {
-            tables: KernelTables::boot(bus, &lockdep, &pv, root),
+            tables: KernelTables::boot(bus, &lockdep, &pv, root, &direct_tables),
+            direct,
             tlb: TlbFlush::new(bus),
             rcu: Rcu::new(bus),
             work: Workqueue::new(bus),
@@ -131,6 +137,9 @@ impl<P: PvMmu> Kernel<P> {
         let free = self.pages.count_free();
         if free != self.pages_at_boot {
             left.push(format!("{} pages were not given back", self.pages_at_boot.abs_diff(free)));
+        }
+        if self.direct.free.count_free() != Sizes::LOW_PAGES as usize {
+            left.push("pages of low memory were not given back".to_owned());
         }
         if self.rcu.queued() != 0 {
             left.push("callbacks still wait for a grace period".to_owned());

@@ -12,6 +12,8 @@
 //!   flush everywhere
 //! ```
 
+use crate::alias_table::COUNTED;
+use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel::Kernel;
 use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
@@ -89,14 +91,16 @@ fn tables_of(range: PageRange) -> std::ops::RangeInclusive<u64> {
 }
 
 impl KernelTables {
-    /// An empty root, in every CPU's CR3.
-    pub fn boot<P: PvMmu>(bus: &Bus, lockdep: &Rc<Lockdep>, pv: &P, root: Pfn) -> Self {
+    /// The root, in every CPU's CR3.
+    ///
+    /// The tables beneath it that are there already are named by level, from the lowest; they stay for good.
+    pub fn boot<P: PvMmu>(bus: &Bus, lockdep: &Rc<Lockdep>, pv: &P, root: Pfn, below: &[(Pfn, u8)]) -> Self {
         let frame = pv.frame_of(root);
         bus.memory.set_role(frame, Role::Table(LEVELS));
         for cpu in 0..bus.cpus() {
             bus.boot_cr3(cpu, Cr3 { root: frame, pcid: 0 });
         }
-        pv.adopt_boot_tables(bus, root, &[(root, LEVELS)]);
+        pv.adopt_boot_tables(bus, root, &[&[(root, LEVELS)], below].concat());
         Self { root: frame, users: Mutex::new(bus, lockdep, KERNEL_TABLES, TableUsers::default()) }
     }
 
@@ -294,6 +298,22 @@ impl<P: PvMmu> Kernel<P> {
         self.count_aliases(cpu, pages)
     }
 
+    /// The lowest-level entry for an address, if there is one.
+    pub(crate) fn leaf_entry(&self, cpu: &Cpu<'_>, va: u64) -> Option<Entry> {
+        Some(cpu.load_entry(self.entry_word(cpu, va, 1)?, 1))
+    }
+
+    /// Gives a mapped page other flags, and flushes nothing.
+    pub(crate) fn protect_page(&self, cpu: &Cpu<'_>, page: u64, pfn: Pfn, flags: Flags) {
+        let va = page << 12;
+        let Some(word) = self.entry_word(cpu, va, 1) else { cpu.bug("an area has no tables") };
+        // What marks the entry for others stays.
+        let marks = cpu.load_entry(word, 1).flags() & COUNTED;
+        if self.pv.set_pte_at(cpu, va, word, self.pv.make_entry(pfn, flags | marks)).is_err() {
+            cpu.bug("the platform does not let permissions be changed");
+        }
+    }
+
     /// Clears the entries of a range, and flushes nothing (`vunmap_range_noflush`).
     pub(crate) fn unmap_pages(&self, cpu: &Cpu<'_>, range: PageRange) {
         if !self.has_alias_table() {
@@ -333,7 +353,7 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// Nothing is mapped any more: frees all tables but the root.
+    /// Nothing is mapped any more: frees all tables but the root and those of the direct map.
     pub(crate) fn free_all_tables(&self, cpu: &Cpu<'_>) {
         if self.protocol.designs.frees_tables() && !self.tables.users.lock(cpu).0.is_empty() {
             cpu.bug("a table counts users after the last purge");
@@ -365,7 +385,7 @@ impl<P: PvMmu> Kernel<P> {
             from = index + 1;
             let entry = cpu.load_entry(Word::new(table, index), level);
             let va = base + index as u64 * machine::paging::span(level);
-            if !entry.present() {
+            if !entry.present() || (level == LEVELS && index == DirectMap::index_in_root()) {
                 continue;
             }
             if level == wanted {

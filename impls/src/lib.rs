@@ -7,6 +7,7 @@
 pub mod alias_table;
 pub mod astray;
 pub mod callers;
+pub mod direct_map;
 pub mod dma;
 pub mod family;
 pub mod hypervisor;

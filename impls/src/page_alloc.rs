@@ -21,8 +21,18 @@ pub struct PageAllocator {
 impl PageAllocator {
     /// These pages are free.
     pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, free: Range<u32>) -> Self {
+        Self::of_pages(bus, ZONE_LOCK, lockdep, free)
+    }
+
+    /// These pages of another zone are free, to be handed out in this order.
+    pub fn of_pages(
+        bus: &Bus,
+        lock: LockClass,
+        lockdep: &Rc<Lockdep>,
+        free: impl Iterator<Item = u32>,
+    ) -> Self {
         Self {
-            free: SpinLock::new(bus, lockdep, ZONE_LOCK, free.map(Pfn).collect()),
+            free: SpinLock::new(bus, lockdep, lock, free.map(Pfn).collect()),
             lifo: bus.temperament().contains(Temperament::LIFO_REUSE),
         }
     }

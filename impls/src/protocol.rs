@@ -287,6 +287,12 @@ steps! {
     GiveUpEntries = "give-up-entries",
     /// The reference of an old entry is dropped after the new one is stored.
     DropAfterStore = "drop-after-store",
+    /// Lazy aliases are drained before a page is to have restricted permissions.
+    DrainBeforeProtect = "drain-before-protect",
+    /// A change of permissions is flushed for the direct map of every page, and not only for as many from the first on.
+    FlushEveryDirectAlias = "flush-every-direct-alias",
+    /// The direct map of pages whose permissions are reset becomes writable only after the flush.
+    DefaultAfterFlush = "default-after-flush",
 }
 
 /// How many steps there are.

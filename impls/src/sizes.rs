@@ -29,8 +29,19 @@ impl Sizes {
     /// Pages that the callers hold when a story begins: slots `p0` to `p3`.
     pub const INITIAL_PAGES: u8 = 4;
 
+    /// Pages of low memory, which the direct map holds: few, so that they soon go round.
+    pub const LOW_PAGES: u32 = 6;
+
+    /// Frames of low memory: its pages, the three tables of the direct map, and three more that nobody uses.
+    pub const LOW_FRAMES: u32 = 2 * 3 + Self::LOW_PAGES;
+
     /// Frames of physical memory, tables and the kernel's own included.
     pub const fn frames(self) -> u32 {
+        self.first_low_frame() + Self::LOW_FRAMES
+    }
+
+    /// From here on frames are low memory, whose pages `vmalloc` takes; all others are the page allocator's.
+    pub const fn first_low_frame(self) -> u32 {
         match self {
             Self::Tiny => 48,
             Self::Small => 128,
@@ -40,7 +51,7 @@ impl Sizes {
 
     /// Frames from here on have no place in the direct map: the kernel would have to map them to touch them.
     pub const fn first_high_frame(self) -> u32 {
-        self.frames() / 2
+        self.first_low_frame() / 2
     }
 
     /// Pages of address space that vmap and the blocks share.

@@ -27,7 +27,8 @@ pub enum AlarmKind {
         /// The address walked for.
         va: u64,
     },
-    /// An access was made through a translation whose frame has been put to another use since.
+    /// An access was made through a translation whose frame has been put to another use since, and which the tables
+    /// would not make any more: they lead elsewhere, or allow less.
     StaleTranslationUsed {
         /// The frame.
         frame: Frame,

@@ -127,7 +127,10 @@ impl Cpu<'_> {
         if frame.0 >= self.bus.memory.frames() {
             return Err(PageFault { va, protection: false });
         }
-        if leaf.level == 1 && self.bus.memory.incarnation(frame) != leaf.incarnation {
+        if leaf.level == 1
+            && self.bus.memory.incarnation(frame) != leaf.incarnation
+            && !self.bus.would_translate(self.core.cr3.get().root, va, leaf)
+        {
             self.bus.alarm(self.id, AlarmKind::StaleTranslationUsed { frame, va }, Some(at));
         }
         Ok(Word::new(frame, (va % PAGE_SIZE / 8) as usize))

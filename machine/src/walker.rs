@@ -69,6 +69,20 @@ impl Bus {
         unreachable!("an entry of level 1 is a leaf")
     }
 
+    /// Whether the tables under a root still say what a cached leaf says, and allow no less. Then it is not stale,
+    /// whatever its frame was used for since it was cached: a mapping that stands for good, as a direct map does,
+    /// outlives the uses of the frames behind it.
+    #[cold]
+    pub(crate) fn would_translate(&self, root: Frame, va: u64, cached: &TlbEntry) -> bool {
+        self.mapped(root, va).is_some_and(|now| {
+            let grants = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
+            now.level == cached.level
+                && now.entry.frame() == cached.frame
+                && (now.flags & grants).contains(cached.flags & grants)
+                && cached.flags.contains(now.flags & Flags::NO_EXECUTE)
+        })
+    }
+
     /// A walk by the hardware of one CPU, as the SDM describes it (volume 3A, 4.5, 4.8 and 4.10.3): from the lowest
     /// cached upper entry or from the root, setting accessed bits, caching the path and the leaf.
     pub(crate) fn walk(

@@ -5,10 +5,34 @@
 
 use core::fmt;
 
-use crate::vocabulary::{PageSlot, SLOTS, Token};
+use crate::vocabulary::{AreaSlot, MAX_PAGES, PageSlot, SLOTS, Token};
 
 /// CPUs that the reference keeps apart.
 pub(crate) const CPUS: usize = 8;
+
+/// Where a word is: on a page that a caller holds, or on one that an area owns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Home(u8);
+
+impl Home {
+    const CALLERS: usize = SLOTS as usize;
+    const ALL: usize = Self::CALLERS + SLOTS as usize * MAX_PAGES;
+
+    /// The page of an area that owns it.
+    pub(crate) const fn owned(area: AreaSlot, page: u8) -> Self {
+        Self(SLOTS + area.number() * MAX_PAGES as u8 + page % MAX_PAGES as u8)
+    }
+
+    const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl From<PageSlot> for Home {
+    fn from(page: PageSlot) -> Self {
+        Self(page.number())
+    }
+}
 
 /// A small set of tokens in ascending order. Its memory is kept when it is cleared.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +91,7 @@ enum Kind {
 /// An access in flight on one CPU.
 #[derive(Debug, Default)]
 struct Access {
-    what: Option<(PageSlot, Kind)>,
+    what: Option<(Home, Kind)>,
     /// Of a read: every token that was possible at some moment since it began. Of a write: the tokens of all other
     /// writes that were in flight at some moment since it began.
     met: TokenSet,
@@ -76,16 +100,25 @@ struct Access {
 }
 
 /// The words of all pages and the accesses in flight.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Contents {
-    words: [Word; SLOTS as usize],
+    words: Box<[Word]>,
+    /// How many of the words any story since the last clearing has touched.
+    touched: usize,
     accesses: [Access; CPUS],
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        let words = (0..Home::ALL).map(|_| Word::default()).collect();
+        Self { words, touched: 0, accesses: Default::default() }
+    }
 }
 
 impl Contents {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        for word in &mut self.words {
+        for word in &mut self.words[..std::mem::take(&mut self.touched)] {
             word.possible.0.clear();
             (word.writers, word.forced, word.skipped) = (0, false, false);
         }
@@ -94,35 +127,40 @@ impl Contents {
         }
     }
 
-    /// The page was zeroed; nobody accesses it.
-    pub(crate) fn zero(&mut self, page: PageSlot) {
-        let word = &mut self.words[page.index()];
+    fn touch(&mut self, page: Home) -> &mut Word {
+        self.touched = self.touched.max(page.index() + 1);
+        &mut self.words[page.index()]
+    }
+
+    /// The page was zeroed; nobody accesses it. Every word begins so.
+    pub(crate) fn zero(&mut self, page: impl Into<Home>) {
+        let word = self.touch(page.into());
         word.possible.become_only(Token::ZERO);
         (word.forced, word.skipped) = (true, false);
     }
 
     /// The page may have been zeroed, or not; nobody accesses it.
-    pub(crate) fn perhaps_zero(&mut self, page: PageSlot) {
-        let word = &mut self.words[page.index()];
+    pub(crate) fn perhaps_zero(&mut self, page: impl Into<Home>) {
+        let word = self.touch(page.into());
         word.possible.insert(Token::ZERO);
         word.forced = false;
     }
 
     /// The page holds no word any more.
-    pub(crate) fn vanish(&mut self, page: PageSlot) {
-        let word = &mut self.words[page.index()];
+    pub(crate) fn vanish(&mut self, page: impl Into<Home>) {
+        let word = self.touch(page.into());
         word.possible.0.clear();
         word.forced = false;
     }
 
     /// A change of the page that other backends may have made was void on this one.
-    pub(crate) fn skip(&mut self, page: PageSlot) {
-        let word = &mut self.words[page.index()];
+    pub(crate) fn skip(&mut self, page: impl Into<Home>) {
+        let word = self.touch(page.into());
         (word.forced, word.skipped) = (false, true);
     }
 
     /// A read begins.
-    pub(crate) fn begin_read(&mut self, cpu: usize, page: PageSlot) {
+    pub(crate) fn begin_read(&mut self, cpu: usize, page: Home) {
         let word = &self.words[page.index()];
         let access = &mut self.accesses[cpu];
         debug_assert!(access.what.is_none(), "one access at a time on a CPU");
@@ -132,7 +170,7 @@ impl Contents {
     }
 
     /// A write begins: from now on its token may be found.
-    pub(crate) fn begin_write(&mut self, cpu: usize, page: PageSlot, token: Token) {
+    pub(crate) fn begin_write(&mut self, cpu: usize, page: Home, token: Token) {
         debug_assert!(self.accesses[cpu].what.is_none(), "one access at a time on a CPU");
         self.accesses[cpu].met.0.clear();
         for other in 0..CPUS {
@@ -189,6 +227,17 @@ impl Contents {
         word.writers -= 1;
         word.possible.0.retain(|&other| other == token || access.met.contains(other));
         word.forced = word.possible.0.len() == 1 && !word.skipped;
+    }
+
+    /// Ends the write in flight on this CPU, which faulted: it left nothing behind.
+    pub(crate) fn abandon_write(&mut self, cpu: usize) {
+        let Some((page, Kind::Write(token))) = self.accesses[cpu].what.take() else {
+            panic!("a write that ends has begun");
+        };
+        let word = &mut self.words[page.index()];
+        word.writers -= 1;
+        word.possible.0.retain(|&other| other != token);
+        word.forced = false;
     }
 
     /// Every token that the page may hold now, in ascending order.

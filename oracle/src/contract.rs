@@ -36,6 +36,7 @@
 //! - *Entries out of use.* A stale leaf under a tag that is not current, behind a flush on next use, on a lazy CPU, in
 //!   a vCPU that does not run and will flush before it does, or to a freed frame that a hypervisor will flush before
 //!   it gives it away.
+//! - *Either permission.* An access that overlaps a change of the permissions of its area may go through or fault.
 //! - *One spurious fault* for each CPU, page and widening of permissions, if a second walk succeeds.
 //! - *Fewer pins.* A fast pin may return fewer pages than were asked for, and a pinned page outlives its mapping.
 //! - *The second of two unmaps*, which found nothing to do, promises nothing for the first.

@@ -3,7 +3,7 @@
 //! Ranges are compared within one backend and never predicted: which hole a kernel picks is its own affair.
 
 use crate::handle::Handle;
-use crate::vocabulary::{AreaSlot, BufferSlot, Mapping, PageList, RamSlot, Range, SLOTS};
+use crate::vocabulary::{Access, AreaSlot, BufferSlot, Mapping, PageList, RamSlot, Range, SLOTS};
 
 /// Bytes in a page.
 const PAGE_SIZE: u64 = 4096;
@@ -13,6 +13,10 @@ const PAGE_SIZE: u64 = 4096;
 pub(crate) struct Entry {
     pub(crate) handle: Handle,
     pub(crate) pages: PageList,
+    /// How many pages of its own it has instead.
+    pub(crate) owned: u8,
+    /// What it may allow at this moment, a bit for each [`Access`].
+    pub(crate) allowed: u8,
     /// Where it lies; meaningful once obtained.
     pub(crate) range: Range,
     /// Reads and writes in flight through it.
@@ -33,6 +37,11 @@ pub(crate) enum Misfit {
     Unguarded(Mapping, Range),
 }
 
+/// An access in the sets that `allowed` holds.
+pub(crate) const fn bit(access: Access) -> u8 {
+    1 << access as u8
+}
+
 /// All mappings of a backend.
 #[derive(Debug)]
 pub(crate) struct Mappings {
@@ -47,6 +56,8 @@ impl Mappings {
         let none = Entry {
             handle: Handle::default(),
             pages: PageList::new([]),
+            owned: 0,
+            allowed: bit(Access::ReadWrite),
             range: Range { start: 0, pages: 0 },
             accesses: 0,
         };

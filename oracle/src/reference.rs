@@ -43,13 +43,14 @@
 //! too holds the same token, because operations begin in told order on all of them. A race, a write that was
 //! void here, and what a read taught about either never force anything.
 
-use crate::contents::{CPUS, Contents};
+use crate::contents::{CPUS, Contents, Home};
 use crate::handle::Handle;
-use crate::mappings::{Mappings, Misfit};
+use crate::mappings::{Mappings, Misfit, bit};
 use crate::verdict::{Illegal, Kind, Verdict};
 use crate::vocabulary::astray::RawCall;
 use crate::vocabulary::{
-    BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range, SLOTS, Token, TreeSlot,
+    Access, BufferSlot, Call, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place, Range, SLOTS,
+    Token, TreeSlot,
 };
 
 /// One page.
@@ -87,6 +88,8 @@ struct Flight {
     void: bool,
     /// Another operation was in flight at some moment since it began.
     overlapped: bool,
+    /// Of an access: what its mapping may have allowed at some moment since it began, a bit for each [`Access`].
+    allowed: u8,
     serial: u32,
 }
 
@@ -136,6 +139,46 @@ const fn place_in(buffer: BufferSlot, page: u8) -> Place {
     Place { mapping: Mapping::Buffer(buffer), page }
 }
 
+/// The mapping that an operation on an area that owns its pages is about.
+fn subject(owned: Owned) -> Mapping {
+    match owned {
+        Owned::Vmalloc { area, .. } | Owned::SetMemory { area, .. } | Owned::Vfree { area } => {
+            Mapping::Area(area)
+        }
+        Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
+            place.mapping
+        }
+    }
+}
+
+/// Where an operation accesses a page.
+fn accessed(operation: &Operation) -> Option<Place> {
+    match operation {
+        Operation::Read { place } | Operation::Write { place, .. } => Some(*place),
+        Operation::Owned(owned) => owned.place(),
+        _ => None,
+    }
+}
+
+/// A write or an instruction fetch, while its mapping may have allowed these accesses: legal if one of them says so.
+/// Where a change of permissions overlaps it, it may go through or fault.
+///
+/// One that faults although it is allowed may do so once for each CPU, page and widening, if the next try succeeds:
+/// kernels make that try themselves, so that what is judged here is the last one.
+fn judge_permission(allowed: u8, operation: &Operation, faulted: bool) -> Judgement {
+    let executes = matches!(operation, Operation::Owned(Owned::Exec { .. }));
+    let permits = |access: &Access| if executes { access.executes() } else { access.writes() };
+    let (may, must) = Access::ALL
+        .iter()
+        .filter(|access| allowed & bit(**access) != 0)
+        .fold((false, true), |(may, must), access| (may || permits(access), must && permits(access)));
+    match faulted {
+        true if must => Err((Kind::Faulted, "that the mapping is there, and permits it".to_owned())),
+        false if !may => Err((Kind::Permitted, "a fault".to_owned())),
+        _ => Ok(may == must),
+    }
+}
+
 impl Reference {
     /// CPUs that it keeps apart.
     pub const CPUS: usize = CPUS;
@@ -178,7 +221,10 @@ impl Reference {
     /// is [`Outcome::Void`] and the kernel need not be asked.
     pub fn is_void(&self, operation: &Operation) -> bool {
         match *operation {
-            Operation::AllocPage { .. } | Operation::DrainAliases | Operation::TrackAliases => false,
+            Operation::AllocPage { .. }
+            | Operation::DrainAliases
+            | Operation::TrackAliases
+            | Operation::Owned(Owned::Vmalloc { .. }) => false,
             Operation::FreePage { page }
             | Operation::MakeTable { page }
             | Operation::SetPageFlag { page } => !self.pages[page.index()].handle.is_obtained(),
@@ -197,6 +243,7 @@ impl Reference {
             | Operation::DeviceRead { buffer, .. }
             | Operation::DeviceWrite { buffer, .. } => !self.is_mapped(Mapping::Buffer(buffer)),
             Operation::Read { place } | Operation::Write { place, .. } => !self.is_mapped(place.mapping),
+            Operation::Owned(owned) => !self.is_mapped(subject(owned)),
         }
     }
 
@@ -215,6 +262,7 @@ impl Reference {
         assert!(self.flights[seat].call.is_none(), "c{cpu} begins `{call}` within another operation");
         let void = self.is_void(&call.operation);
         self.take_operands(seat, &call.operation, void);
+        let allowed = accessed(&call.operation).map_or(0, |place| self.mappings.get(place.mapping).allowed);
         let overlapped = self.in_flight > 0;
         if overlapped {
             self.flights
@@ -224,7 +272,7 @@ impl Reference {
         }
         self.in_flight += 1;
         self.serial = self.serial.wrapping_add(1);
-        self.flights[seat] = Flight { call: Some(*call), void, overlapped, serial: self.serial };
+        self.flights[seat] = Flight { call: Some(*call), void, overlapped, allowed, serial: self.serial };
         Ticket { cpu, serial: self.serial }
     }
 
@@ -301,6 +349,47 @@ impl Reference {
                     self.contents.vanish(page);
                 }
             }
+            Operation::Owned(owned) => self.take_owned(cpu, owned, void),
+        }
+    }
+
+    fn take_owned(&mut self, cpu: usize, owned: Owned, void: bool) {
+        match owned {
+            Owned::Vmalloc { count, area } => {
+                assert!(count > 0, "the story maps no pages into {area}");
+                let entry = self.mappings.get_mut(Mapping::Area(area));
+                entry.handle.come(area);
+                (entry.pages, entry.owned) = (PageList::new([]), count);
+                entry.allowed = bit(Access::ReadWrite);
+            }
+            Owned::SetMemory { area, access } => {
+                let mapping = Mapping::Area(area);
+                let entry = self.mappings.get_mut(mapping);
+                entry.handle.must_be_present(area);
+                assert!(entry.owned > 0, "the story changes the permissions of {area}, which owns no pages");
+                // Whoever accesses it meanwhile may meet either.
+                entry.allowed |= bit(access);
+                entry.accesses += 1;
+                for flight in &mut self.flights {
+                    if flight
+                        .call
+                        .and_then(|call| accessed(&call.operation))
+                        .is_some_and(|at| at.mapping == mapping)
+                    {
+                        flight.allowed |= bit(access);
+                    }
+                }
+            }
+            Owned::Vfree { area } => {
+                assert!(
+                    self.mappings.get(Mapping::Area(area)).owned > 0,
+                    "the story frees {area}, which owns no pages"
+                );
+                self.begin_unmap(Mapping::Area(area));
+            }
+            Owned::Exec { place } => drop(self.begin_access(place)),
+            Owned::ReadDirect { place } => self.begin_read(cpu, place, void),
+            Owned::WriteDirect { place, token } => self.begin_write(cpu, place, token, void),
         }
     }
 
@@ -334,7 +423,7 @@ impl Reference {
         }
         let entry = self.mappings.get_mut(mapping);
         entry.handle.come(mapping);
-        entry.pages = pages;
+        (entry.pages, entry.owned, entry.allowed) = (pages, 0, bit(Access::ReadWrite));
     }
 
     fn begin_unmap(&mut self, mapping: Mapping) {
@@ -364,12 +453,17 @@ impl Reference {
     }
 
     /// The page that is accessed.
-    fn begin_access(&mut self, place: Place) -> PageSlot {
+    fn begin_access(&mut self, place: Place) -> Home {
         let entry = self.mappings.get_mut(place.mapping);
         entry.handle.must_be_present(place);
         entry.accesses += 1;
+        if let Mapping::Area(area) = place.mapping
+            && place.page < entry.owned
+        {
+            return Home::owned(area, place.page);
+        }
         let page = entry.pages.as_slice().get(usize::from(place.page));
-        *page.unwrap_or_else(|| panic!("the story accesses {place}, behind the end of the mapping"))
+        (*page.unwrap_or_else(|| panic!("the story accesses {place}, behind the end of the mapping"))).into()
     }
 
     /// An operation returned this, after its last effect. What it says after the first illegal outcome of a story
@@ -420,23 +514,33 @@ impl Reference {
             (_, Outcome::WouldSleep) if may_sleep => Ok(false),
             (_, Outcome::WouldSleep) => no(Kind::WouldSleep, "that it sleeps if it must"),
             (Operation::Vmap { pages, area }, Outcome::Mapped(range)) => {
-                self.judge_range(Mapping::Area(area), range, &pages)
+                self.judge_range(Mapping::Area(area), range, pages.len())
             }
             (Operation::MapRam { pages, ram }, Outcome::Mapped(range)) => {
-                self.judge_range(Mapping::Ram(ram), range, &pages)
+                self.judge_range(Mapping::Ram(ram), range, pages.len())
+            }
+            (Operation::Owned(Owned::Vmalloc { count, area }), Outcome::Mapped(range)) => {
+                self.judge_range(Mapping::Area(area), range, usize::from(count))
             }
             (Operation::DmaAlloc { pages, buffer }, Outcome::Mapped(range)) => {
-                self.judge_range(Mapping::Buffer(buffer), range, &pages)
+                self.judge_range(Mapping::Buffer(buffer), range, pages.len())
             }
             (Operation::Vmap { .. }, Outcome::NoMemory)
                 if !flight.overlapped && self.mappings.live().next().is_none() =>
             {
                 no(Kind::NoRoom, "a range: nothing else is mapped")
             }
-            (Operation::Read { .. } | Operation::DeviceRead { .. }, Outcome::Value(token)) => {
-                self.judge_read(cpu, token)
-            }
-            (Operation::Read { .. } | Operation::Write { .. }, Outcome::Fault) => {
+            (
+                Operation::Read { .. }
+                | Operation::DeviceRead { .. }
+                | Operation::Owned(Owned::ReadDirect { .. }),
+                Outcome::Value(token),
+            ) => self.judge_read(cpu, token),
+            (
+                Operation::Write { .. } | Operation::Owned(Owned::WriteDirect { .. } | Owned::Exec { .. }),
+                Outcome::Done | Outcome::Fault,
+            ) => judge_permission(flight.allowed, &call.operation, outcome == Outcome::Fault),
+            (Operation::Read { .. } | Operation::Owned(Owned::ReadDirect { .. }), Outcome::Fault) => {
                 no(Kind::Faulted, "that the mapping is there")
             }
             (
@@ -444,13 +548,13 @@ impl Reference {
                 | Operation::Vunmap { .. }
                 | Operation::UnmapRam { .. }
                 | Operation::DrainAliases
-                | Operation::Write { .. }
                 | Operation::UnmakeTable { .. }
                 | Operation::DmaFree { .. }
                 | Operation::DeviceWrite { .. }
                 | Operation::SetPageFlag { .. }
                 | Operation::UnpinTree { .. }
-                | Operation::TrackAliases,
+                | Operation::TrackAliases
+                | Operation::Owned(Owned::SetMemory { .. } | Owned::Vfree { .. }),
                 Outcome::Done,
             ) => Ok(true),
             (Operation::PinTree { .. }, Outcome::Done) => Ok(!may_sleep),
@@ -460,7 +564,8 @@ impl Reference {
                 | Operation::MakeTable { .. }
                 | Operation::Vmap { .. }
                 | Operation::MapRam { .. }
-                | Operation::DmaAlloc { .. },
+                | Operation::DmaAlloc { .. }
+                | Operation::Owned(Owned::Vmalloc { .. }),
                 Outcome::NoMemory,
             ) => Ok(false),
             (_, Outcome::NoMemory) => no(Kind::NoMemory, "that it needs no memory"),
@@ -470,10 +575,10 @@ impl Reference {
         }
     }
 
-    fn judge_range(&self, made: Mapping, range: Range, pages: &PageList) -> Judgement {
-        match self.mappings.fit(made, range, pages.len()) {
+    fn judge_range(&self, made: Mapping, range: Range, pages: usize) -> Judgement {
+        match self.mappings.fit(made, range, pages) {
             Ok(()) => Ok(false),
-            Err(Misfit::Length) => Err((Kind::WrongLength, format!("{} pages", pages.len()))),
+            Err(Misfit::Length) => Err((Kind::WrongLength, format!("{pages} pages"))),
             Err(Misfit::Place) => Err((Kind::Misplaced, "an aligned and canonical range".to_owned())),
             Err(Misfit::Overlaps(other, its)) => {
                 Err((Kind::Overlap, format!("a range apart from {other}, which lies at {its}")))
@@ -527,9 +632,11 @@ impl Reference {
                 }
             }
             Operation::Read { place } => self.end_read(cpu, flight, place.mapping),
-            Operation::Write { place, .. } => self.end_write(cpu, flight, place.mapping),
+            Operation::Write { place, .. } => self.end_write(cpu, flight, place.mapping, outcome),
             Operation::DeviceRead { buffer, .. } => self.end_read(cpu, flight, Mapping::Buffer(buffer)),
-            Operation::DeviceWrite { buffer, .. } => self.end_write(cpu, flight, Mapping::Buffer(buffer)),
+            Operation::DeviceWrite { buffer, .. } => {
+                self.end_write(cpu, flight, Mapping::Buffer(buffer), outcome);
+            }
             Operation::DmaAlloc { pages, buffer } => {
                 self.end_map(Mapping::Buffer(buffer), outcome);
                 for &page in pages.as_slice() {
@@ -549,6 +656,7 @@ impl Reference {
             }
             Operation::MakeTable { page } => self.end_table(page, outcome == Outcome::Done, flight.void),
             Operation::UnmakeTable { page } => self.end_unmake(page, flight.void),
+            Operation::Owned(owned) => self.release_owned(cpu, flight, owned, outcome),
         }
     }
 
@@ -570,17 +678,43 @@ impl Reference {
         }
     }
 
+    fn release_owned(&mut self, cpu: usize, flight: &Flight, owned: Owned, outcome: Outcome) {
+        match owned {
+            Owned::Vmalloc { count, area } => {
+                self.end_map(Mapping::Area(area), outcome);
+                if matches!(outcome, Outcome::Mapped(_)) {
+                    (0..count).for_each(|page| self.contents.zero(Home::owned(area, page)));
+                }
+            }
+            Owned::SetMemory { area, access } => {
+                let entry = self.mappings.get_mut(Mapping::Area(area));
+                entry.accesses -= 1;
+                entry.allowed = bit(access);
+            }
+            Owned::Vfree { area } => {
+                let count = self.mappings.get(Mapping::Area(area)).owned;
+                self.end_unmap(Mapping::Area(area));
+                (0..count).for_each(|page| self.contents.vanish(Home::owned(area, page)));
+            }
+            Owned::Exec { place } => self.mappings.get_mut(place.mapping).accesses -= 1,
+            Owned::ReadDirect { place } => self.end_read(cpu, flight, place.mapping),
+            Owned::WriteDirect { place, .. } => self.end_write(cpu, flight, place.mapping, outcome),
+        }
+    }
+
+    fn end_write(&mut self, cpu: usize, flight: &Flight, mapping: Mapping, outcome: Outcome) {
+        self.mappings.get_mut(mapping).accesses -= 1;
+        match outcome {
+            _ if flight.void => {}
+            Outcome::Fault => self.contents.abandon_write(cpu),
+            _ => self.contents.end_write(cpu),
+        }
+    }
+
     fn end_read(&mut self, cpu: usize, flight: &Flight, mapping: Mapping) {
         self.mappings.get_mut(mapping).accesses -= 1;
         if !flight.void {
             self.contents.end_read(cpu);
-        }
-    }
-
-    fn end_write(&mut self, cpu: usize, flight: &Flight, mapping: Mapping) {
-        self.mappings.get_mut(mapping).accesses -= 1;
-        if !flight.void {
-            self.contents.end_write(cpu);
         }
     }
 

@@ -82,6 +82,8 @@ pub enum Kind {
     NeverPossible,
     /// A read or a write of a live mapping raised a fault.
     Faulted,
+    /// A write or an instruction fetch went through where the permissions forbid it.
+    Permitted,
     /// Two live mappings share an address.
     Overlap,
     /// No page is left between an area and the mapping behind it.
@@ -110,9 +112,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NeverPossible,
         Self::Faulted,
+        Self::Permitted,
         Self::Overlap,
         Self::Unguarded,
         Self::WrongLength,
@@ -131,6 +134,7 @@ impl Kind {
     pub const fn rule(self) -> Rule {
         match self {
             Self::Refused => Rule::Hypervisor,
+            Self::Permitted => Rule::Permissions,
             _ => Rule::Outcome,
         }
     }
@@ -140,6 +144,7 @@ impl Kind {
         match self {
             Self::NeverPossible => "read a value that was never possible",
             Self::Faulted => "access to a live mapping faulted",
+            Self::Permitted => "an access went through that its permissions forbid",
             Self::Overlap => "two live mappings overlap",
             Self::Unguarded => "no guard page behind an area",
             Self::WrongLength => "mapped a range of the wrong length",

@@ -4,11 +4,14 @@
 //! which a story, the reference and a kernel speak of the same thing; addresses and frame numbers differ from
 //! backend to backend and are never compared.
 
+mod owned;
+
 use core::fmt;
 
 pub mod astray;
 
 pub use astray::RawCall;
+pub use owned::{Access, Owned};
 
 /// How many slots of each kind there are.
 pub const SLOTS: u8 = 16;
@@ -204,7 +207,7 @@ pub enum Operation {
         /// The page.
         page: PageSlot,
     },
-    /// Map pages into one range of kernel addresses, readable and writable.
+    /// Map pages into one range of kernel addresses, readable and writable, and not executable.
     Vmap {
         /// The pages, in order.
         pages: PageList,
@@ -304,11 +307,13 @@ pub enum Operation {
     TrackAliases,
     /// A hypercall of the caller's own, behind the kernel's back.
     Raw(RawCall),
+    /// An area that owns its pages is made, changed, used or freed.
+    Owned(Owned),
 }
 
 impl Operation {
     /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 32] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -333,6 +338,14 @@ impl Operation {
         RawCall::NAMES[2],
         RawCall::NAMES[3],
         RawCall::NAMES[4],
+        Owned::NAMES[0],
+        Owned::NAMES[1],
+        Owned::NAMES[2],
+        Owned::NAMES[3],
+        Owned::NAMES[4],
+        Owned::NAMES[5],
+        Owned::NAMES[6],
+        Owned::NAMES[7],
     ];
 
     /// Where the operation is in [`Self::NAMES`].
@@ -358,6 +371,7 @@ impl Operation {
             Self::UnpinTree { .. } => 17,
             Self::TrackAliases => 18,
             Self::Raw(call) => 19 + call.index(),
+            Self::Owned(owned) => 24 + owned.index(),
         }
     }
 
@@ -395,6 +409,7 @@ impl fmt::Display for Operation {
             Self::DmaFree { buffer } => write!(f, " {buffer}"),
             Self::DeviceRead { buffer, page } => write!(f, " {buffer}+{page}"),
             Self::DeviceWrite { buffer, page, token } => write!(f, " {buffer}+{page} = {token}"),
+            Self::Owned(owned) => owned.fmt(f),
         }
     }
 }

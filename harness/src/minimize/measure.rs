@@ -3,7 +3,7 @@
 
 use machine::Pause;
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{Mapping, Place};
+use oracle::vocabulary::{Mapping, Owned, Place};
 
 use crate::story::{Action, Event, Story, Verb};
 
@@ -63,7 +63,9 @@ fn verb_size(verb: Verb) -> u32 {
         Verb::Vmap { first, count, area } => 16 * count + first.number() + area.number(),
         Verb::MapRam { first, count, ram } => 16 * count + first.number() + ram.number(),
         Verb::PinTree { first, count, tree } => 16 * count + first.number() + tree.number(),
-        Verb::Vunmap { area } => area.number(),
+        Verb::Vunmap { area } | Verb::Owned(Owned::SetMemory { area, .. } | Owned::Vfree { area }) => {
+            area.number()
+        }
         Verb::UnmapRam { ram } => ram.number(),
         Verb::UnpinTree { tree } => tree.number(),
         Verb::DrainAliases | Verb::TrackAliases => 0,
@@ -72,9 +74,14 @@ fn verb_size(verb: Verb) -> u32 {
         Verb::DeviceRead { buffer, page } => buffer.number() + 16 * page,
         Verb::DeviceWrite { buffer, page } => return 200 + u32::from(buffer.number() + 16 * page),
         Verb::Raw(call) => return raw_size(call),
-        Verb::Read { place } => return place_size(place),
+        Verb::Read { place } | Verb::Owned(Owned::Exec { place } | Owned::ReadDirect { place }) => {
+            return place_size(place);
+        }
         // A read is plainer than a write.
-        Verb::Write { place } => return 200 + place_size(place),
+        Verb::Write { place } | Verb::Owned(Owned::WriteDirect { place, .. }) => {
+            return 200 + place_size(place);
+        }
+        Verb::Owned(Owned::Vmalloc { count, area }) => 16 * count + area.number(),
     })
 }
 

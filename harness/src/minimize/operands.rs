@@ -1,7 +1,7 @@
 //! Plainer operands: fewer pages, lower slots, interrupts on, lower CPUs; a read instead of a write.
 
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot, TreeSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, Owned, PageSlot, Place, RamSlot, TreeSlot};
 
 use crate::story::{Action, Event, Verb};
 
@@ -105,6 +105,25 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
         Verb::Write { place } => std::iter::once(Verb::Read { place })
             .chain(places(place).into_iter().map(|place| Verb::Write { place }))
             .collect(),
+        Verb::Owned(owned) => plainer_owned(owned).into_iter().map(Verb::Owned).collect(),
+    }
+}
+
+fn plainer_owned(owned: Owned) -> Vec<Owned> {
+    let areas = |area: AreaSlot| (0..area.number()).map(AreaSlot::new);
+    match owned {
+        Owned::Vmalloc { count, area } => (1..count).map(|count| Owned::Vmalloc { count, area }).collect(),
+        Owned::SetMemory { area, access } => {
+            areas(area).map(|area| Owned::SetMemory { area, access }).collect()
+        }
+        Owned::Vfree { area } => areas(area).map(|area| Owned::Vfree { area }).collect(),
+        Owned::Exec { place } => places(place).into_iter().map(|place| Owned::Exec { place }).collect(),
+        Owned::ReadDirect { place } => {
+            places(place).into_iter().map(|place| Owned::ReadDirect { place }).collect()
+        }
+        Owned::WriteDirect { place, token } => std::iter::once(Owned::ReadDirect { place })
+            .chain(places(place).into_iter().map(|place| Owned::WriteDirect { place, token }))
+            .collect(),
     }
 }
 
@@ -153,8 +172,26 @@ fn rename_areas(events: &mut [Event]) {
     let mut rename = |area: &mut AreaSlot| *area = AreaSlot::new(number(&mut names, area.number()));
     for event in events {
         match &mut event.action {
-            Action::Call { verb: Verb::Vmap { area, .. } | Verb::Vunmap { area }, .. } => rename(area),
-            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. }
+            Action::Call {
+                verb:
+                    Verb::Vmap { area, .. }
+                    | Verb::Vunmap { area }
+                    | Verb::Owned(
+                        Owned::Vmalloc { area, .. } | Owned::SetMemory { area, .. } | Owned::Vfree { area },
+                    ),
+                ..
+            } => rename(area),
+            Action::Call {
+                verb:
+                    Verb::Read { place }
+                    | Verb::Write { place }
+                    | Verb::Owned(
+                        Owned::Exec { place }
+                        | Owned::ReadDirect { place }
+                        | Owned::WriteDirect { place, .. },
+                    ),
+                ..
+            }
             | Action::Fill { place } => {
                 if let Mapping::Area(area) = &mut place.mapping {
                     rename(area);
@@ -172,7 +209,10 @@ fn rename_rams(events: &mut [Event]) {
     for event in events {
         match &mut event.action {
             Action::Call { verb: Verb::MapRam { ram, .. } | Verb::UnmapRam { ram }, .. } => rename(ram),
-            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. }
+            Action::Call {
+                verb: Verb::Read { place } | Verb::Write { place } | Verb::Owned(Owned::Exec { place }),
+                ..
+            }
             | Action::Fill { place } => {
                 if let Mapping::Ram(ram) = &mut place.mapping {
                     rename(ram);

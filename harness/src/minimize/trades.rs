@@ -4,6 +4,7 @@
 //! plain drain does what another operation did by the way, and needs none of the lines that prepared it.
 
 use machine::{Pause, Temperament};
+use oracle::vocabulary::Owned;
 
 use crate::story::{Action, Story, Verb};
 
@@ -49,7 +50,11 @@ fn pages(shrink: &mut Shrink<'_>) -> bool {
         (2..=PAGES).any(|more| {
             for_one_or_two(shrink, &|story| match &mut story.events[index].action {
                 Action::Call {
-                    verb: Verb::Vmap { count, .. } | Verb::MapRam { count, .. } | Verb::DmaAlloc { count, .. },
+                    verb:
+                        Verb::Vmap { count, .. }
+                        | Verb::MapRam { count, .. }
+                        | Verb::DmaAlloc { count, .. }
+                        | Verb::Owned(Owned::Vmalloc { count, .. }),
                     ..
                 } => {
                     let grows = *count < more;

@@ -2,15 +2,18 @@
 //! end. It hears of each operation at the moment it ends, be it told or helped along by another CPU.
 
 use machine::{Bus, Frame, MAX_CPUS, Observer, Point};
-use oracle::vocabulary::{Call, MAX_PAGES, Mapping, Operation, Outcome, PageList, PageSlot, Range, SLOTS};
+use oracle::vocabulary::{
+    Call, MAX_PAGES, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Range, SLOTS,
+};
 use oracle::{Reference, Rule, Ticket};
 
 use impls::protocol::{Designs, TableDrain};
 use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
-use crate::checks::aliases::Aliases;
+use crate::checks::aliases::{Aliases, address};
 use crate::checks::other_domain::{self, OtherDomain};
+use crate::checks::permissions::Promises;
 use crate::checks::{Breach, Checks, drain, first_alarm, hypervisor, outcome, range_reuse};
 use crate::coverage::Coverage;
 use crate::headline::{About, Finding, Headline, words_only};
@@ -53,9 +56,10 @@ impl Flight {
         self.frames[..frames.len()].copy_from_slice(&frames);
     }
 
-    /// Whether it may map this frame. To which frames a buffer is mapped nobody knows before it is there.
+    /// Whether it may map this frame. To which frames a buffer is mapped, or an area that owns its pages, nobody
+    /// knows before it is there.
     fn maps(&self, frame: Frame) -> bool {
-        if let Operation::DmaAlloc { .. } = self.call.operation {
+        if let Operation::DmaAlloc { .. } | Operation::Owned(Owned::Vmalloc { .. }) = self.call.operation {
             return true;
         }
         matches!(
@@ -84,6 +88,7 @@ pub(super) struct Scene {
     failed_buffer: u32,
     /// The pages of each tree, as it was last asked for.
     trees: [PageList; SLOTS as usize],
+    promises: Promises,
     seats: [Seat; MAX_CPUS as usize],
     under_way: u8,
     /// The event that is being told, and its name.
@@ -115,6 +120,7 @@ impl Scene {
             other_domain: OtherDomain::default(),
             failed_buffer: 0,
             trees: [PageList::EMPTY; SLOTS as usize],
+            promises: Promises::default(),
             seats: [Seat::Idle; MAX_CPUS as usize],
             under_way: 0,
             event: None,
@@ -143,6 +149,7 @@ impl Scene {
         self.aliases.clear();
         self.other_domain.clear();
         self.failed_buffer = 0;
+        self.promises.clear();
         self.seats = [Seat::Idle; MAX_CPUS as usize];
         self.under_way = 0;
         self.finding = None;
@@ -203,6 +210,11 @@ impl Scene {
             Operation::Vunmap { area } => self.aliases.going(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.aliases.going(Mapping::Ram(ram)),
             Operation::DmaFree { buffer } => self.aliases.going(Mapping::Buffer(buffer)),
+            Operation::Owned(Owned::SetMemory { area, .. }) => self.promises.changing(area),
+            Operation::Owned(Owned::Vfree { area }) => {
+                self.aliases.going(Mapping::Area(area));
+                self.promises.going(area);
+            }
             _ => {}
         }
         if let Operation::PinTree { pages, tree } = call.operation {
@@ -285,11 +297,18 @@ impl Scene {
             }
             (Operation::DmaAlloc { .. }, _) => self.failed_buffer = self.aliases.tick(),
             (Operation::DmaFree { buffer }, _) => self.aliases.gone(Mapping::Buffer(buffer)),
-            (Operation::Vunmap { area }, _) => self.aliases.gone(Mapping::Area(area)),
+            (Operation::Vunmap { area } | Operation::Owned(Owned::Vfree { area }), _) => {
+                self.aliases.gone(Mapping::Area(area));
+            }
             (Operation::UnmapRam { ram }, _) => self.aliases.gone(Mapping::Ram(ram)),
             (Operation::UnmakeTable { .. } | Operation::UnpinTree { .. }, _) if flight.known > 0 => {
                 self.aliases.lost(|va| drain::leads_to(bus, va, flight.frames()));
             }
+            (Operation::Owned(Owned::Vmalloc { area, .. }), Outcome::Mapped(range)) => {
+                self.made(flight, Mapping::Area(area), range);
+                self.promises.made(area, flight.frames());
+            }
+            (Operation::Owned(Owned::SetMemory { area, access }), _) => self.promises.changed(area, access),
             _ => {}
         }
     }
@@ -317,6 +336,10 @@ impl Scene {
             }
             _ => None,
         };
+        let of_this = of_this.or_else(|| self.promises.check(bus));
+        if let Operation::Owned(Owned::Vfree { area }) = flight.call.operation {
+            self.promises.gone(area);
+        }
         of_this.or_else(|| {
             let judges = self.no_alias && self.under_way == 0;
             judges.then(|| hypervisor::translations(bus)).flatten()
@@ -399,6 +422,11 @@ impl Observer<Outcome> for Scene {
         }
         let seat = core::mem::replace(&mut self.seats[usize::from(cpu)], Seat::Idle);
         if let Seat::Call(mut flight) = seat {
+            if let (Operation::Owned(Owned::Vmalloc { .. }), Outcome::Mapped(range)) =
+                (flight.call.operation, outcome)
+            {
+                flight.known = frames_at(bus, cpu, range, &mut flight.frames);
+            }
             self.under_way -= 1;
             if let (Operation::DmaAlloc { .. }, Outcome::Mapped(range)) = (flight.call.operation, outcome) {
                 flight.beneath(bus, range);
@@ -408,6 +436,16 @@ impl Observer<Outcome> for Scene {
             }
         }
     }
+}
+
+/// The frames that the tables lead to from a range. Where they lead nowhere, one that no machine has.
+fn frames_at(bus: &Bus, cpu: u8, range: Range, frames: &mut [Frame; MAX_PAGES]) -> u8 {
+    let root = bus.core(cpu).cr3().root;
+    for (page, frame) in (0..range.pages).zip(frames.iter_mut()) {
+        let found = bus.mapped(root, address(range, page));
+        *frame = found.map_or(Frame(u32::MAX), |found| found.entry.frame());
+    }
+    range.pages.min(MAX_PAGES as u8)
 }
 
 fn frames_of(subject: &dyn Subject, pages: &PageList, frames: &mut [Frame; MAX_PAGES]) -> u8 {

@@ -15,7 +15,9 @@ use core::fmt;
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, TreeSlot};
+use oracle::vocabulary::{
+    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, Owned, PageSlot, Place, RamSlot, Token, TreeSlot,
+};
 
 use crate::combinations;
 
@@ -175,6 +177,17 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         Tag::HvUnpin => call(Verb::Raw(RawCall::Unpin { page })),
         Tag::HvWrite => call(Verb::Raw(RawCall::Write { table: first, index: a >> 4 & 3 })),
         Tag::HvFlush => call(Verb::Raw(RawCall::Flush)),
+        Tag::Vmalloc => call(Verb::Owned(Owned::Vmalloc { count: (a & 7) + 1, area: AreaSlot::new(b) })),
+        tag @ (Tag::SetMemoryRo | Tag::SetMemoryRox | Tag::SetMemoryRw) => {
+            let access = tag.access().unwrap_or(Access::ReadWrite);
+            call(Verb::Owned(Owned::SetMemory { area: AreaSlot::new(a), access }))
+        }
+        Tag::Vfree => call(Verb::Owned(Owned::Vfree { area: AreaSlot::new(a) })),
+        Tag::Exec => call(Verb::Owned(Owned::Exec { place: decode_place(a, b) })),
+        Tag::ReadDirect => call(Verb::Owned(Owned::ReadDirect { place: decode_direct(a) })),
+        Tag::WriteDirect => {
+            call(Verb::Owned(Owned::WriteDirect { place: decode_direct(a), token: Token::ZERO }))
+        }
         Tag::Continue => Action::Continue,
         Tag::Deliver => Action::Deliver { from: (a % (MAX_CPUS + 1)).checked_sub(1).map(|cpu| cpu % cpus) },
         Tag::Fill => Action::Fill { place: decode_place(a, b) },
@@ -228,6 +241,13 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             }
             Verb::Raw(RawCall::Pin { page, level }) => [page.number() | (level.clamp(1, 4) - 1) << 4, 0],
             Verb::Raw(RawCall::Write { table, index }) => [table.number() | (index & 3) << 4, 0],
+            Verb::Owned(owned) => match owned {
+                Owned::Vmalloc { count, area } => [count.clamp(1, MAX_PAGES as u8) - 1, area.number()],
+                Owned::SetMemory { area, .. } | Owned::Vfree { area } => [area.number(), 0],
+                Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
+                    encode_place(place)
+                }
+            },
         },
         Action::Deliver { from } => [from.map_or(0, |cpu| cpu % cpus + 1), 0],
         Action::Fill { place } => encode_place(place),
@@ -284,6 +304,11 @@ fn decode_place(byte: u8, kind: u8) -> Place {
         Mapping::Ram(RamSlot::new(byte & 15))
     };
     Place { mapping, page: byte >> 5 }
+}
+
+/// The direct map is reached through areas alone.
+fn decode_direct(byte: u8) -> Place {
+    decode_place(byte & !16, 0)
 }
 
 fn encode_place(place: Place) -> [u8; 2] {

@@ -5,7 +5,7 @@
 use impls::Designs;
 use machine::{Family, Pause, Point, PointKind};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, PageSlot, Place, RamSlot, TreeSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, Owned, PageSlot, Place, RamSlot, Token, TreeSlot};
 
 use crate::combinations;
 
@@ -14,7 +14,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 31] = [
+pub(super) const USUAL: [(Tag, usize); 39] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -46,6 +46,14 @@ pub(super) const USUAL: [(Tag, usize); 31] = [
     (Tag::HvUnpin, 6),
     (Tag::HvWrite, 4),
     (Tag::HvFlush, 5),
+    (Tag::Vmalloc, 14),
+    (Tag::SetMemoryRo, 8),
+    (Tag::SetMemoryRox, 10),
+    (Tag::SetMemoryRw, 6),
+    (Tag::Vfree, 12),
+    (Tag::Exec, 8),
+    (Tag::ReadDirect, 14),
+    (Tag::WriteDirect, 10),
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
@@ -154,7 +162,7 @@ impl Draw<'_> {
                     Some(Mapping::Area(area)) => Some(area.number()),
                     _ => None,
                 };
-                let unused = slots.areas.live.without(slots.areas.used);
+                let unused = slots.areas.live.without(slots.areas.used).without(slots.areas.owned);
                 Verb::Vunmap { area: AreaSlot::new(self.near(focus, unused)?) }
             }
             Tag::UnmapRam => {
@@ -188,7 +196,32 @@ impl Draw<'_> {
                 let (buffer, page) = self.page_of_buffer()?;
                 Verb::DeviceWrite { buffer, page }
             }
-            _ => return None,
+            _ => return self.owned(tag).map(Verb::Owned),
+        })
+    }
+
+    /// What is done with areas that own their pages.
+    fn owned(&mut self, tag: Tag) -> Option<Owned> {
+        let areas = self.slots.areas;
+        let own = areas.live & areas.owned;
+        let focus = match self.focus {
+            Some(Mapping::Area(area)) => Some(area.number()),
+            _ => None,
+        };
+        let mut area = |set: SlotSet| self.near(focus, set).map(AreaSlot::new);
+        Some(match tag {
+            Tag::Vmalloc => Owned::Vmalloc {
+                count: self.dice.geometric(2, 4) as u8,
+                area: AreaSlot::new(areas.free.from(0)?),
+            },
+            Tag::Vfree => Owned::Vfree { area: area(own.without(areas.used))? },
+            Tag::Exec => Owned::Exec { place: self.place(|slots| slots.live)? },
+            Tag::ReadDirect => Owned::ReadDirect { place: self.place(|slots| slots.live & slots.owned)? },
+            Tag::WriteDirect => {
+                let place = self.place(|slots| slots.live & slots.owned)?;
+                Owned::WriteDirect { place, token: Token::ZERO }
+            }
+            _ => Owned::SetMemory { area: area(own.without(areas.changing))?, access: tag.access()? },
         })
     }
 

@@ -9,7 +9,7 @@
 use impls::Sizes;
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{Call, Mapping, Operation, PageSlot};
+use oracle::vocabulary::{Call, Mapping, Operation, Owned, PageSlot};
 
 use super::dice::Dice;
 use super::draw::{self, ABOUT_DMA, Draw, USUAL};
@@ -97,7 +97,7 @@ impl SoFar {
             self.held = Some(family);
         }
         match event.action.tag() {
-            Tag::Vunmap | Tag::UnmapRam => self.aliases = true,
+            Tag::Vunmap | Tag::UnmapRam | Tag::Vfree => self.aliases = true,
             Tag::DrainAliases if told.pause.is_none() => self.aliases = false,
             _ => {}
         }
@@ -208,7 +208,7 @@ impl Generator {
             return None;
         }
         let held = slots.areas.live.len() + slots.rams.live.len() + slots.buffers.live.len();
-        if matches!(tag, Tag::Vmap | Tag::MapRam | Tag::DmaAlloc) && held >= swarm.mappings {
+        if matches!(tag, Tag::Vmap | Tag::MapRam | Tag::DmaAlloc | Tag::Vmalloc) && held >= swarm.mappings {
             return None;
         }
         let mut event = draw.event(tag, cpu)?;
@@ -333,6 +333,27 @@ fn follows(dice: &mut Dice, operation: &Operation, dma: bool, (any, other): (u8,
         }
         Operation::UnmakeTable { .. } | Operation::UnpinTree { .. } => None,
         Operation::Raw(call) => after_raw(dice, call).map(|tag| (tag, any)),
+        Operation::Owned(owned) => Some(after_owned(dice, owned, any, other)),
+    }
+}
+
+/// What usually follows an operation on an area that owns its pages.
+fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
+    use Tag::{DrainAliases, Exec, SetMemoryRo, SetMemoryRox, SetMemoryRw, Vfree, Vmalloc, WriteDirect};
+    match owned {
+        Owned::Vmalloc { .. } => {
+            let next = [WriteDirect, Tag::Write, SetMemoryRox, SetMemoryRox, SetMemoryRo, Vfree];
+            (dice.pick(&next), if dice.percent(50) { any } else { other })
+        }
+        Owned::SetMemory { access, .. } if access.executes() => {
+            (dice.pick(&[Exec, Vfree, SetMemoryRw]), other)
+        }
+        Owned::SetMemory { .. } => (dice.pick(&[Tag::Write, WriteDirect, Vfree, SetMemoryRox]), other),
+        Owned::Vfree { .. } => (dice.pick(&[Vmalloc, Vmalloc, DrainAliases]), any),
+        Owned::Exec { .. } => (dice.pick(&[Vfree, SetMemoryRw]), other),
+        Owned::ReadDirect { .. } | Owned::WriteDirect { .. } => {
+            (dice.pick(&[SetMemoryRo, SetMemoryRox, Vfree]), other)
+        }
     }
 }
 
@@ -419,6 +440,9 @@ fn subject(told: &Told) -> Option<Mapping> {
             | Operation::DmaFree { buffer }
             | Operation::DeviceRead { buffer, .. }
             | Operation::DeviceWrite { buffer, .. } => Some(Mapping::Buffer(buffer)),
+            Operation::Owned(owned) => {
+                owned.area().map(Mapping::Area).or_else(|| owned.place().map(|place| place.mapping))
+            }
             _ => None,
         },
         _ => None,
@@ -458,11 +482,22 @@ fn length(dice: &mut Dice) -> usize {
     dice.between(low, high)
 }
 
+/// Whether an event is about areas that own their pages.
+fn is_special(tag: Tag) -> bool {
+    matches!(tag, Tag::Vmalloc | Tag::Vfree | Tag::Exec | Tag::ReadDirect | Tag::WriteDirect)
+        || tag.access().is_some()
+}
+
 impl Swarm {
     fn draw(dice: &mut Dice, header: Header) -> Self {
         let mut weights = draw::USUAL_WEIGHTS;
+        // Permissions are a subject of their own: most stories leave them alone.
+        let special = dice.percent(20);
         for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
             *weight *= [0, 1, 2, 6][dice.weighted(&[25, 35, 25, 15])];
+            if !special && is_special(tag) {
+                *weight = 0;
+            }
             if tag == Tag::DrainStores && !header.temperament.contains(Temperament::LAZY_STORES) {
                 *weight = 0;
             }

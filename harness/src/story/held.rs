@@ -4,8 +4,8 @@
 use impls::Sizes;
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, MAX_PAGES, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
-    TreeSlot,
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, Operation, Owned, PageList, PageSlot, Place, RamSlot, SLOTS,
+    Token, TreeSlot,
 };
 
 use super::Verb;
@@ -43,6 +43,8 @@ struct Maps {
     /// Reads and writes in progress.
     users: [u8; SLOTS as usize],
     pages: [PageList; SLOTS as usize],
+    /// Its length, pages of its own or not.
+    length: [u8; SLOTS as usize],
     /// The length of the last mapping that was handed out in the slot.
     last_length: [u8; SLOTS as usize],
 }
@@ -53,9 +55,17 @@ impl Held {
         let pages = SlotSet::first(Sizes::INITIAL_PAGES);
         let none = SlotSet::default();
         let maps = Maps {
-            slots: MapSlots { live: none, free: SlotSet::ALL, used: none, known: none },
+            slots: MapSlots {
+                live: none,
+                free: SlotSet::ALL,
+                used: none,
+                known: none,
+                owned: none,
+                changing: none,
+            },
             users: [0; SLOTS as usize],
             pages: [PageList::new([]); SLOTS as usize],
+            length: [0; SLOTS as usize],
             last_length: [0; SLOTS as usize],
         };
         Self {
@@ -112,10 +122,12 @@ impl Held {
                 Operation::MapRam { pages: self.list(first, count)?, ram: RamSlot::new(slot) }
             }
             Verb::Vunmap { area } => {
-                Operation::Vunmap { area: AreaSlot::new(self.areas.unused(area.number())?) }
+                let plain = self.areas.slots.live.without(self.areas.slots.owned);
+                Operation::Vunmap { area: AreaSlot::new(self.areas.unused_of(area.number(), plain)?) }
             }
             Verb::UnmapRam { ram } => {
-                Operation::UnmapRam { ram: RamSlot::new(self.rams.unused(ram.number())?) }
+                let live = self.rams.slots.live;
+                Operation::UnmapRam { ram: RamSlot::new(self.rams.unused_of(ram.number(), live)?) }
             }
             Verb::DrainAliases => Operation::DrainAliases,
             Verb::SetPageFlag { page } => Operation::SetPageFlag { page: self.page(page, self.pages)? },
@@ -133,7 +145,7 @@ impl Held {
                 Operation::DmaAlloc { pages: self.idle_list(first, count)?, buffer: BufferSlot::new(slot) }
             }
             Verb::DmaFree { buffer } => {
-                let slot = self.buffers.unused(buffer.number())?;
+                let slot = self.buffers.unused_of(buffer.number(), self.buffers.slots.live)?;
                 let pages = self.buffers.pages[usize::from(slot)];
                 let alone = |page: &PageSlot| self.mappings[page.index()] == 1;
                 pages.as_slice().iter().all(alone).then_some(())?;
@@ -147,7 +159,40 @@ impl Held {
                 let (buffer, page) = self.page_of_buffer(buffer, page)?;
                 Operation::DeviceWrite { buffer, page, token: token(index) }
             }
+            Verb::Owned(owned) => Operation::Owned(self.bind_owned(index, owned)?),
         })
+    }
+
+    fn bind_owned(&self, index: u16, owned: Owned) -> Option<Owned> {
+        let areas = &self.areas;
+        let own = areas.slots.live & areas.slots.owned;
+        Some(match owned {
+            Owned::Vmalloc { count, area } => {
+                let slot = areas.slots.free.from(area.number())?;
+                Owned::Vmalloc { count: count.clamp(1, MAX_PAGES as u8), area: AreaSlot::new(slot) }
+            }
+            Owned::SetMemory { area, access } => {
+                let slot = areas.live_of(area.number(), own)?;
+                let idle = !areas.slots.changing.contains(slot);
+                Owned::SetMemory { area: idle.then_some(AreaSlot::new(slot))?, access }
+            }
+            Owned::Vfree { area } => {
+                Owned::Vfree { area: AreaSlot::new(areas.unused_of(area.number(), own)?) }
+            }
+            Owned::Exec { place } => Owned::Exec { place: self.place(place)? },
+            Owned::ReadDirect { place } => Owned::ReadDirect { place: self.direct(place, own)? },
+            Owned::WriteDirect { place, .. } => {
+                Owned::WriteDirect { place: self.direct(place, own)?, token: Token(u32::from(index) + 1) }
+            }
+        })
+    }
+
+    /// A page that an area owns.
+    fn direct(&self, place: Place, own: SlotSet) -> Option<Place> {
+        let Mapping::Area(area) = place.mapping else { return None };
+        let slot = self.areas.live_of(area.number(), own)?;
+        let mapping = Mapping::Area(AreaSlot::new(slot));
+        Some(Place { mapping, page: place.page % self.areas.length[usize::from(slot)] })
     }
 
     /// The page of this set that a slot stands for. A slot whose page is busy stands for no other.
@@ -223,7 +268,7 @@ impl Held {
     fn place(&self, place: Place) -> Option<Place> {
         let (maps, slot) = self.maps(place.mapping);
         let slot = maps.live(slot)?;
-        let length = maps.pages[usize::from(slot)].len() as u8;
+        let length = maps.length[usize::from(slot)];
         Some(Place { mapping: like(place.mapping, slot), page: place.page % length })
     }
 
@@ -300,6 +345,25 @@ impl Held {
                 }
             }
             Operation::DrainAliases | Operation::TrackAliases => {}
+            Operation::Owned(owned) => self.begin_owned(owned),
+        }
+    }
+
+    fn begin_owned(&mut self, owned: Owned) {
+        match owned {
+            Owned::Vmalloc { count, area } => {
+                self.begin_map(Mapping::Area(area), PageList::new([]));
+                self.areas.length[area.index()] = count;
+                self.areas.slots.owned.set(area.number(), true);
+            }
+            Owned::SetMemory { area, .. } => {
+                self.areas.slots.changing.set(area.number(), true);
+                self.areas.begin_use(area.number());
+            }
+            Owned::Vfree { area } => self.areas.slots.live.set(area.number(), false),
+            Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
+                self.begin_access(place.mapping);
+            }
         }
     }
 
@@ -345,21 +409,35 @@ impl Held {
                 }
             }
             Operation::DrainAliases | Operation::TrackAliases | Operation::Raw(_) => {}
+            Operation::Owned(owned) => self.end_owned(owned),
+        }
+    }
+
+    fn end_owned(&mut self, owned: Owned) {
+        match owned {
+            Owned::Vmalloc { area, .. } => self.areas.hand_out(area.number()),
+            Owned::SetMemory { area, .. } => {
+                self.areas.slots.changing.set(area.number(), false);
+                self.areas.end_use(area.number());
+            }
+            Owned::Vfree { area } => {
+                self.end_unmap(Mapping::Area(area));
+                self.areas.slots.owned.set(area.number(), false);
+            }
+            Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
+                self.end_access(place.mapping);
+            }
         }
     }
 
     fn begin_access(&mut self, mapping: Mapping) {
         let (maps, slot) = self.maps_mut(mapping);
-        maps.users[usize::from(slot)] += 1;
-        maps.slots.used.set(slot, true);
+        maps.begin_use(slot);
     }
 
     fn end_access(&mut self, mapping: Mapping) {
         let (maps, slot) = self.maps_mut(mapping);
-        let users = &mut maps.users[usize::from(slot)];
-        *users -= 1;
-        let used = *users > 0;
-        maps.slots.used.set(slot, used);
+        maps.end_use(slot);
     }
 
     /// While the frames beneath them change nobody may use these pages; and from then on again.
@@ -373,6 +451,7 @@ impl Held {
         let (maps, slot) = self.maps_mut(mapping);
         maps.slots.free.set(slot, false);
         maps.pages[usize::from(slot)] = pages;
+        maps.length[usize::from(slot)] = pages.len() as u8;
         for page in pages.as_slice() {
             self.mappings[page.index()] += 1;
             self.mapped_pages.set(page.number(), true);
@@ -393,19 +472,36 @@ impl Held {
 impl Maps {
     /// The live mapping that a slot stands for. A slot whose mapping is busy stands for no other.
     fn live(&self, slot: u8) -> Option<u8> {
-        let busy = !self.slots.live.contains(slot) && !self.slots.free.contains(slot);
-        if busy { None } else { self.slots.live.from(slot) }
+        self.live_of(slot, self.slots.live)
     }
 
-    /// The same, if nobody reads or writes there.
-    fn unused(&self, slot: u8) -> Option<u8> {
-        self.live(slot).filter(|slot| !self.slots.used.contains(*slot))
+    /// The same, of these live mappings alone.
+    fn live_of(&self, slot: u8, set: SlotSet) -> Option<u8> {
+        let busy = !self.slots.live.contains(slot) && !self.slots.free.contains(slot);
+        if busy { None } else { set.from(slot) }
+    }
+
+    /// The same, if nobody does anything there.
+    fn unused_of(&self, slot: u8, set: SlotSet) -> Option<u8> {
+        self.live_of(slot, set).filter(|slot| !self.slots.used.contains(*slot))
+    }
+
+    fn begin_use(&mut self, slot: u8) {
+        self.users[usize::from(slot)] += 1;
+        self.slots.used.set(slot, true);
+    }
+
+    fn end_use(&mut self, slot: u8) {
+        let users = &mut self.users[usize::from(slot)];
+        *users -= 1;
+        let used = *users > 0;
+        self.slots.used.set(slot, used);
     }
 
     fn hand_out(&mut self, slot: u8) {
         self.slots.live.set(slot, true);
         self.slots.known.set(slot, true);
-        self.last_length[usize::from(slot)] = self.pages[usize::from(slot)].len() as u8;
+        self.last_length[usize::from(slot)] = self.length[usize::from(slot)];
     }
 }
 

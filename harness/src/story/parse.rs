@@ -4,7 +4,7 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS, TreeSlot,
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, Owned, PageSlot, Place, RamSlot, SLOTS, Token, TreeSlot,
 };
 
 use crate::combinations;
@@ -288,6 +288,14 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
                 Verb::DeviceWrite { buffer, page }
             })
         }
+        Tag::Vmalloc
+        | Tag::SetMemoryRo
+        | Tag::SetMemoryRox
+        | Tag::SetMemoryRw
+        | Tag::Vfree
+        | Tag::Exec
+        | Tag::ReadDirect
+        | Tag::WriteDirect => call(Verb::Owned(owned(line, tag)?)),
         Tag::Continue => Action::Continue,
         Tag::Deliver => {
             let from = if line.optional("from") {
@@ -429,6 +437,40 @@ fn raw_entry(line: &mut Line<'_>) -> Parsed<RawEntry> {
     let word = line.word(expected)?;
     let access = RawAccess::ALL.into_iter().find(|access| access.name() == word.text);
     Ok(RawEntry::Leads { to, access: access.ok_or_else(|| line.error(word, expected))? })
+}
+
+/// What is done with areas that own their pages.
+fn owned(line: &mut Line<'_>, tag: Tag) -> Parsed<Owned> {
+    if let Some(access) = tag.access() {
+        return Ok(Owned::SetMemory { area: area(line)?, access });
+    }
+    Ok(match tag {
+        Tag::Vmalloc => {
+            let expected = "how many pages, like +2";
+            let word = line.word(expected)?;
+            let count = word.text.strip_prefix('+').and_then(decimal::<u8>);
+            let count = count.filter(|count| (1..=MAX_PAGES).contains(&usize::from(*count)));
+            let count = count.ok_or_else(|| line.error(word, expected))?;
+            line.keyword("->")?;
+            Owned::Vmalloc { count, area: area(line)? }
+        }
+        Tag::Vfree => Owned::Vfree { area: area(line)? },
+        Tag::Exec => Owned::Exec { place: place(line)? },
+        Tag::ReadDirect => Owned::ReadDirect { place: place_of_area(line)? },
+        _ => Owned::WriteDirect { place: place_of_area(line)?, token: Token::ZERO },
+    })
+}
+
+/// A page of an area: `a0+1`.
+fn place_of_area(line: &mut Line<'_>) -> Parsed<Place> {
+    let word = line.peek();
+    let found = place(line)?;
+    match (found.mapping, word) {
+        (Mapping::Ram(_) | Mapping::Buffer(_), Some(word)) => {
+            Err(line.error(word, "a page of an area, like a0+1"))
+        }
+        _ => Ok(found),
+    }
 }
 
 /// A page of a mapping: `a0+1`, `r2+0` or `b0+1`.

@@ -5,7 +5,7 @@
 //! and so is an event by which the caller would break its contract.
 
 use machine::Pause;
-use oracle::vocabulary::{Call, Operation, PageList, PageSlot, Place};
+use oracle::vocabulary::{Call, Operation, Owned, PageList, PageSlot, Place, Token};
 
 use super::{Action, Event, Header, State, Story, Verb};
 
@@ -165,6 +165,10 @@ impl Verb {
             Operation::UnpinTree { tree } => Self::UnpinTree { tree },
             Operation::TrackAliases => Self::TrackAliases,
             Operation::Raw(call) => Self::Raw(call),
+            Operation::Owned(Owned::WriteDirect { place, .. }) => {
+                Self::Owned(Owned::WriteDirect { place, token: Token::ZERO })
+            }
+            Operation::Owned(owned) => Self::Owned(owned),
         }
     }
 }

@@ -129,4 +129,8 @@ pub struct MapSlots {
     pub used: SlotSet,
     /// There is or was a mapping.
     pub known: SlotSet,
+    /// Areas that own their pages, live or being made or freed.
+    pub owned: SlotSet,
+    /// Areas whose permissions are being changed.
+    pub changing: SlotSet,
 }

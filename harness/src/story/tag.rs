@@ -6,6 +6,7 @@
 //! the defaults do unless somebody means otherwise.
 
 use oracle::vocabulary::astray::RawCall;
+use oracle::vocabulary::{Access, Owned};
 
 use super::{Action, Verb};
 
@@ -89,6 +90,22 @@ tags! {
     HvWrite = 24, RawCall::NAMES[3];
     /// [`RawCall::Flush`].
     HvFlush = 25, RawCall::NAMES[4];
+    /// [`Owned::Vmalloc`].
+    Vmalloc = 28, "vmalloc";
+    /// [`Owned::SetMemory`] to [`Access::ReadOnly`].
+    SetMemoryRo = 29, "set-memory-ro";
+    /// [`Owned::SetMemory`] to [`Access::ReadExecute`].
+    SetMemoryRox = 30, "set-memory-rox";
+    /// [`Owned::SetMemory`] to [`Access::ReadWrite`].
+    SetMemoryRw = 31, "set-memory-rw";
+    /// [`Owned::Vfree`].
+    Vfree = 32, "vfree";
+    /// [`Owned::Exec`].
+    Exec = 33, "exec";
+    /// [`Owned::ReadDirect`].
+    ReadDirect = 34, "read-direct";
+    /// [`Owned::WriteDirect`].
+    WriteDirect = 35, "write-direct";
     /// [`Action::Continue`].
     Continue = 128, "continue";
     /// [`Action::Deliver`].
@@ -115,7 +132,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 33] = [
+    pub const STAND_INS: [Self; 41] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -149,6 +166,14 @@ impl Tag {
         Self::DeviceRead,
         Self::DeviceWrite,
         Self::Touch,
+        Self::Vmalloc,
+        Self::SetMemoryRo,
+        Self::SetMemoryRox,
+        Self::SetMemoryRw,
+        Self::Vfree,
+        Self::Exec,
+        Self::ReadDirect,
+        Self::WriteDirect,
     ];
 
     /// The number that the bytes of a story hold.
@@ -174,6 +199,30 @@ impl Tag {
     /// Whether the event happens on no CPU, and stands on a line without one.
     pub const fn is_on_no_cpu(self) -> bool {
         matches!(self, Self::GracePeriod | Self::DeviceRead | Self::DeviceWrite | Self::Touch)
+    }
+
+    /// The tag of an operation on an area that owns its pages.
+    const fn of_owned(owned: Owned) -> Self {
+        match owned {
+            Owned::Vmalloc { .. } => Self::Vmalloc,
+            Owned::SetMemory { access: Access::ReadOnly, .. } => Self::SetMemoryRo,
+            Owned::SetMemory { access: Access::ReadExecute, .. } => Self::SetMemoryRox,
+            Owned::SetMemory { access: Access::ReadWrite, .. } => Self::SetMemoryRw,
+            Owned::Vfree { .. } => Self::Vfree,
+            Owned::Exec { .. } => Self::Exec,
+            Owned::ReadDirect { .. } => Self::ReadDirect,
+            Owned::WriteDirect { .. } => Self::WriteDirect,
+        }
+    }
+
+    /// What an operation makes of an area's permissions, if it changes them.
+    pub const fn access(self) -> Option<Access> {
+        match self {
+            Self::SetMemoryRo => Some(Access::ReadOnly),
+            Self::SetMemoryRox => Some(Access::ReadExecute),
+            Self::SetMemoryRw => Some(Access::ReadWrite),
+            _ => None,
+        }
     }
 
     /// Whether the record modifies the event before it.
@@ -226,6 +275,7 @@ impl Verb {
             Self::Raw(RawCall::Unpin { .. }) => Tag::HvUnpin,
             Self::Raw(RawCall::Write { .. }) => Tag::HvWrite,
             Self::Raw(RawCall::Flush) => Tag::HvFlush,
+            Self::Owned(owned) => Tag::of_owned(*owned),
         }
     }
 }

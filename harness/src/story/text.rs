@@ -143,6 +143,7 @@ fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
             write!(f, " {buffer}+{page}")
         }
+        Verb::Owned(owned) => write!(f, "{owned}"),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::story::{Generator, ResolvedAction, Story, Told};
-use oracle::vocabulary::{Mapping, Operation, PageSlot, Place, Token, TreeSlot};
+use oracle::vocabulary::{AreaSlot, Mapping, Operation, Owned, PageSlot, Place, Token, TreeSlot};
 use proptest::prelude::*;
 
 use crate::strategy;
@@ -17,6 +17,8 @@ struct Callers {
     mappings: BTreeMap<Mapping, Vec<PageSlot>>,
     trees: BTreeMap<TreeSlot, Vec<PageSlot>>,
     known: BTreeMap<Mapping, usize>,
+    /// Areas that own their pages, with how many.
+    own: BTreeMap<AreaSlot, u8>,
     tokens: BTreeSet<Token>,
     progress: [Vec<Option<Operation>>; 4],
 }
@@ -30,6 +32,7 @@ impl Callers {
             mappings: BTreeMap::new(),
             trees: BTreeMap::new(),
             known: BTreeMap::new(),
+            own: BTreeMap::new(),
             tokens: BTreeSet::new(),
             progress: Default::default(),
         }
@@ -99,20 +102,31 @@ impl Callers {
             Operation::DmaAlloc { buffer, .. } | Operation::DmaFree { buffer } => {
                 Mapping::Buffer(*buffer) == mapping
             }
+            Operation::Owned(Owned::Vmalloc { area, .. } | Owned::Vfree { area }) => {
+                Mapping::Area(*area) == mapping
+            }
             _ => false,
         })
     }
 
     fn is_read(&self, mapping: Mapping) -> bool {
+        self.in_progress().any(|operation| match operation {
+            Operation::Read { place } | Operation::Write { place, .. } => place.mapping == mapping,
+            Operation::Owned(owned) => owned.place().is_some_and(|place| place.mapping == mapping),
+            _ => false,
+        }) || self.is_changing(mapping)
+    }
+
+    fn is_changing(&self, mapping: Mapping) -> bool {
         self.in_progress().any(|operation| {
-            matches!(operation, Operation::Read { place } | Operation::Write { place, .. }
-                if place.mapping == mapping)
+            matches!(operation, Operation::Owned(Owned::SetMemory { area, .. }) if Mapping::Area(*area) == mapping)
         })
     }
 
     fn may_map(&self, mapping: Mapping, pages: &[PageSlot]) -> bool {
         let distinct: BTreeSet<_> = pages.iter().collect();
         !self.mappings.contains_key(&mapping)
+            && !self.owns(mapping)
             && !self.is_busy(mapping)
             && distinct.len() == pages.len()
             && !pages.is_empty()
@@ -120,8 +134,43 @@ impl Callers {
     }
 
     fn may_use(&self, place: Place) -> bool {
+        if self.owns(place.mapping) {
+            return self.may_use_own(place);
+        }
         let pages = self.mappings.get(&place.mapping);
         !self.is_busy(place.mapping) && pages.is_some_and(|pages| usize::from(place.page) < pages.len())
+    }
+
+    fn owns(&self, mapping: Mapping) -> bool {
+        matches!(mapping, Mapping::Area(area) if self.own.contains_key(&area))
+    }
+
+    fn may_use_own(&self, place: Place) -> bool {
+        let Mapping::Area(area) = place.mapping else { return false };
+        !self.is_busy(place.mapping) && self.own.get(&area).is_some_and(|count| place.page < *count)
+    }
+
+    fn may_owned(&mut self, owned: Owned) -> bool {
+        match owned {
+            Owned::Vmalloc { count, area } => {
+                let mapping = Mapping::Area(area);
+                let taken = self.mappings.contains_key(&mapping) || self.owns(mapping);
+                !taken && !self.is_busy(mapping) && (1..=8).contains(&count)
+            }
+            Owned::SetMemory { area, .. } => {
+                let mapping = Mapping::Area(area);
+                self.owns(mapping) && !self.is_busy(mapping) && !self.is_changing(mapping)
+            }
+            Owned::Vfree { area } => {
+                let mapping = Mapping::Area(area);
+                self.owns(mapping) && !self.is_busy(mapping) && !self.is_read(mapping)
+            }
+            Owned::Exec { place } => self.may_use(place),
+            Owned::ReadDirect { place } => self.may_use_own(place),
+            Owned::WriteDirect { place, token } => {
+                self.may_use_own(place) && token != Token::ZERO && self.tokens.insert(token)
+            }
+        }
     }
 
     fn may(&mut self, operation: &Operation) -> bool {
@@ -183,6 +232,7 @@ impl Callers {
                     && *token != Token::ZERO
                     && self.tokens.insert(*token)
             }
+            Operation::Owned(owned) => self.may_owned(*owned),
         }
     }
 
@@ -238,7 +288,18 @@ impl Callers {
             | Operation::Read { .. }
             | Operation::Write { .. }
             | Operation::DeviceRead { .. }
-            | Operation::DeviceWrite { .. } => {}
+            | Operation::DeviceWrite { .. }
+            | Operation::Owned(
+                Owned::SetMemory { .. }
+                | Owned::Exec { .. }
+                | Owned::ReadDirect { .. }
+                | Owned::WriteDirect { .. },
+            ) => {}
+            Operation::Owned(Owned::Vmalloc { count, area }) => {
+                self.own.insert(*area, *count);
+                self.known.insert(Mapping::Area(*area), usize::from(*count));
+            }
+            Operation::Owned(Owned::Vfree { area }) => drop(self.own.remove(area)),
         }
     }
 

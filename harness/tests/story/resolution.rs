@@ -1,7 +1,7 @@
 //! Resolution: which handles an event means, and which events are void.
 
 use harness::story::{Resolved, ResolvedAction, Story, Told, resolve};
-use oracle::vocabulary::{Call, Operation, Token};
+use oracle::vocabulary::{Call, Operation, Owned, Token};
 use proptest::prelude::*;
 
 use crate::strategy;
@@ -34,7 +34,10 @@ proptest! {
 fn renumbered(told: &Told, index: u16) -> Told {
     let mut told = Told { index, ..*told };
     if let ResolvedAction::Call(Call {
-        operation: Operation::Write { token, .. } | Operation::DeviceWrite { token, .. },
+        operation:
+            Operation::Write { token, .. }
+            | Operation::DeviceWrite { token, .. }
+            | Operation::Owned(Owned::WriteDirect { token, .. }),
         ..
     }) = &mut told.action
     {

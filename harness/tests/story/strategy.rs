@@ -6,7 +6,7 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, MAX_PAGES, Mapping, PageSlot, Place, RamSlot, SLOTS, TreeSlot,
+    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, Owned, PageSlot, Place, RamSlot, SLOTS, Token, TreeSlot,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -98,6 +98,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => tree().prop_map(|tree| Verb::UnpinTree { tree }),
         1 => Just(Verb::TrackAliases),
         5 => raw().prop_map(Verb::Raw),
+        5 => owned().prop_map(Verb::Owned),
     ]
 }
 
@@ -116,6 +117,20 @@ fn raw() -> impl Strategy<Value = RawCall> {
         page().prop_map(|page| RawCall::Unpin { page }),
         (page(), index()).prop_map(|(table, index)| RawCall::Write { table, index }),
         Just(RawCall::Flush),
+    ]
+}
+
+fn owned() -> impl Strategy<Value = Owned> {
+    let area = || (0..SLOTS).prop_map(AreaSlot::new);
+    let direct =
+        || (area(), 0..MAX_PAGES as u8).prop_map(|(area, page)| Place { mapping: Mapping::Area(area), page });
+    prop_oneof![
+        (1..=MAX_PAGES as u8, area()).prop_map(|(count, area)| Owned::Vmalloc { count, area }),
+        (area(), select(Access::ALL.to_vec())).prop_map(|(area, access)| Owned::SetMemory { area, access }),
+        area().prop_map(|area| Owned::Vfree { area }),
+        place().prop_map(|place| Owned::Exec { place }),
+        direct().prop_map(|place| Owned::ReadDirect { place }),
+        direct().prop_map(|place| Owned::WriteDirect { place, token: Token::ZERO }),
     ]
 }
 

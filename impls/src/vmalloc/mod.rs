@@ -11,7 +11,7 @@
 //! only stops at `Cleared`, and the range stays reserved.
 //!
 //! [`area`] hands ranges out; [`purge`] takes them back; [`block`] is the per-CPU front end for small mappings;
-//! `vmap` and `map_ram` are what callers see. `vm_unmap_aliases` is in [`purge`].
+//! `vmap`, `map_ram` and [`vmalloc_area`] are what callers see. `vm_unmap_aliases` is in [`purge`].
 
 pub mod area;
 pub mod block;
@@ -19,6 +19,7 @@ pub mod busy_areas;
 pub mod free_space;
 mod map_ram;
 pub mod purge;
+pub mod vmalloc_area;
 mod vmap;
 
 use crate::family;
@@ -28,7 +29,10 @@ use busy_areas::BusyAreas;
 use free_space::{FreeSpace, Reuse};
 use machine::{Bus, Temperament, Var};
 use purge::LazyArea;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use vmalloc_area::VmStruct;
 
 const FREE_AREA_LOCK: LockClass = LockClass { family: family::FREE_AREA_LOCK, name: "free_vmap_area_lock" };
 const AREA_LOCK: LockClass = LockClass { family: family::AREA_LOCK, name: "vmap_area_lock" };
@@ -47,6 +51,8 @@ pub struct Vmalloc {
     /// Pages on the lazy list, or taken from it by a purge that has not flushed yet.
     lazy_pages: Var,
     pub(crate) blocks: block::Blocks,
+    /// The areas that own their pages, by the number of their first; each is its caller's to change.
+    owners: RefCell<BTreeMap<u64, VmStruct>>,
     reuse: Reuse,
 }
 
@@ -63,6 +69,7 @@ impl Vmalloc {
             purge: Mutex::new(bus, lockdep, PURGE_LOCK, ()),
             lazy_pages: bus.memory.var(family::LAZY_PAGES),
             blocks: block::Blocks::new(bus, lockdep, sizes),
+            owners: RefCell::default(),
             reuse: if lifo { Reuse::LastFreed } else { Reuse::FirstFit },
         }
     }
@@ -83,6 +90,9 @@ impl Vmalloc {
         }
         if !self.lazy.peek(Vec::is_empty) || bus.memory.value(self.lazy_pages) != 0 {
             left.push("lazily unmapped areas are outstanding after the last purge".to_owned());
+        }
+        if !self.owners.borrow().is_empty() {
+            left.push("areas still own pages".to_owned());
         }
         left.extend(self.blocks.leftovers(bus));
         left

@@ -1,6 +1,6 @@
 //! Walk caches that still lead into tables that are gone, and frames that serve another purpose by now.
 
-use crate::{KERNEL, Program, Rig, UNMAPPED, UPPER, read};
+use crate::{KERNEL, Program, Rig, UNMAPPED, UPPER, read, write};
 use machine::*;
 
 const VA: u64 = 0x4000_0000;
@@ -103,10 +103,43 @@ fn a_stale_translation_used_after_its_frame_was_reused() {
     rig.run(0, READ);
     rig.assert_quiet();
     rig.bus().memory.set_role(frame, Role::Data);
+    rig.set(VA, 1, Entry::EMPTY);
     rig.run(0, READ);
     assert_eq!(rig.alarms(), [AlarmKind::StaleTranslationUsed { frame, va: VA }]);
     let at = rig.bus().alarms()[0].at.expect("code did it");
     assert!(at.file().ends_with("litmus/main.rs"), "the line of the access, as the caller sees it");
+}
+
+#[test]
+fn a_translation_that_the_tables_still_make_outlives_the_uses_of_its_frame() {
+    let mut rig = Rig::calm();
+    let frame = rig.map(VA, KERNEL);
+    rig.run(0, READ);
+    rig.bus().memory.set_role(frame, Role::Free);
+    rig.bus().memory.set_role(frame, Role::Data);
+    rig.run(0, READ);
+    rig.assert_quiet();
+}
+
+#[test]
+fn a_table_may_be_read_through_an_older_translation_that_cannot_write_it() {
+    let mut rig = Rig::calm();
+    let frame = rig.map(VA, Flags::PRESENT);
+    rig.run(0, READ);
+    rig.bus().memory.set_role(frame, Role::Table(1));
+    rig.run(0, READ);
+    rig.assert_quiet();
+}
+
+#[test]
+fn a_table_may_not_be_used_through_an_older_translation_that_could_write_it() {
+    let mut rig = Rig::calm();
+    let frame = rig.map(VA, KERNEL);
+    rig.run(0, |_, cpu| write(cpu, VA, 1));
+    rig.set(VA, 1, Entry::new(frame, Flags::PRESENT));
+    rig.bus().memory.set_role(frame, Role::Table(1));
+    rig.run(0, |_, cpu| write(cpu, VA, 2));
+    assert_eq!(rig.alarms(), [AlarmKind::StaleTranslationUsed { frame, va: VA }]);
 }
 
 #[test]

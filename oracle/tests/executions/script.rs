@@ -1,8 +1,8 @@
 //! Random scripts: what a story tells, with every handle idle when it is used.
 
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Call, Mapping, Operation, PageList, PageSlot, Place, RamSlot, SLOTS, Token,
-    TreeSlot,
+    Access, AreaSlot, BufferSlot, Call, Mapping, Operation, Owned, PageList, PageSlot, Place, RamSlot, SLOTS,
+    Token, TreeSlot,
 };
 
 /// CPUs of a script.
@@ -41,6 +41,10 @@ struct Belief {
     users: [u8; SLOTS as usize],
     maps: [(Map, PageList, u8); 3 * SLOTS as usize],
     trees: [(Map, PageList); SLOTS as usize],
+    /// How many pages of its own an area has.
+    own: [u8; SLOTS as usize],
+    /// Its permissions are being changed.
+    changing: [bool; SLOTS as usize],
     running: [Option<Operation>; CPUS],
 }
 
@@ -85,14 +89,57 @@ impl Belief {
 
     fn place(&self, operand: u8) -> Option<Place> {
         let live = mappings().filter(|mapping| self.maps[index(*mapping)].0 == Map::Live);
-        let places = live.flat_map(|mapping| {
-            (0..self.maps[index(mapping)].1.len()).map(move |page| Place { mapping, page: page as u8 })
-        });
+        let places =
+            live.flat_map(|mapping| (0..self.length(mapping)).map(move |page| Place { mapping, page }));
         pick(places, operand)
     }
 
+    fn length(&self, mapping: Mapping) -> u8 {
+        match mapping {
+            Mapping::Area(area) if self.own[area.index()] > 0 => self.own[area.index()],
+            _ => self.maps[index(mapping)].1.len() as u8,
+        }
+    }
+
+    /// A live area that owns its pages; nobody accesses it, where that is asked for.
+    fn own_area(&self, operand: u8, idle: bool) -> Option<AreaSlot> {
+        let areas = (0..4).map(AreaSlot::new).filter(|area| {
+            let (life, _, accesses) = self.maps[index(Mapping::Area(*area))];
+            let free = !idle || accesses == 0;
+            life == Map::Live && self.own[area.index()] > 0 && free && !self.changing[area.index()]
+        });
+        pick(areas, operand)
+    }
+
+    fn own_place(&self, operand: u8) -> Option<Place> {
+        let areas = (0..4).map(AreaSlot::new).filter(|area| {
+            self.maps[index(Mapping::Area(*area))].0 == Map::Live && self.own[area.index()] > 0
+        });
+        let area = pick(areas, operand)?;
+        Some(Place { mapping: Mapping::Area(area), page: operand % self.own[area.index()] })
+    }
+
+    fn choose_owned(&self, kind: u8, operand: u8, token: u32) -> Option<Owned> {
+        Some(match kind % 8 {
+            0 | 1 => {
+                let absent = (0..4)
+                    .map(AreaSlot::new)
+                    .filter(|area| self.maps[index(Mapping::Area(*area))].0 == Map::Absent);
+                Owned::Vmalloc { count: 1 + operand % 2, area: pick(absent, operand)? }
+            }
+            2 | 3 => {
+                let access = Access::ALL[usize::from(operand >> 4) % Access::ALL.len()];
+                Owned::SetMemory { area: self.own_area(operand, false)?, access }
+            }
+            4 => Owned::Vfree { area: self.own_area(operand, true)? },
+            5 => Owned::Exec { place: self.place(operand)? },
+            6 => Owned::ReadDirect { place: self.own_place(operand)? },
+            _ => Owned::WriteDirect { place: self.own_place(operand)?, token: Token(token) },
+        })
+    }
+
     fn choose(&self, kind: u8, operand: u8, token: u32) -> Option<Operation> {
-        Some(match kind % 24 {
+        Some(match kind % 32 {
             0 => {
                 // Few pages, so that they are reused and shared.
                 let absent = page_slots().take(6).filter(|page| self.pages[page.index()] == Page::Absent);
@@ -121,7 +168,8 @@ impl Belief {
             7 => {
                 let idle = |mapping: &Mapping| {
                     let (life, _, accesses) = self.maps[index(*mapping)];
-                    life == Map::Live && accesses == 0
+                    let owns = matches!(mapping, Mapping::Area(area) if self.own[area.index()] > 0);
+                    life == Map::Live && accesses == 0 && !owns
                 };
                 match pick(mappings().filter(idle), operand)? {
                     Mapping::Area(area) => Operation::Vunmap { area },
@@ -152,7 +200,7 @@ impl Belief {
                 let live = |buffer: &BufferSlot| self.maps[index(Mapping::Buffer(*buffer))].0 == Map::Live;
                 let buffer = pick(buffers().filter(live), operand)?;
                 let page = operand % self.maps[index(Mapping::Buffer(buffer))].1.len() as u8;
-                if kind % 24 == 18 {
+                if kind % 32 == 18 {
                     Operation::DeviceRead { buffer, page }
                 } else {
                     Operation::DeviceWrite { buffer, page, token: Token(token) }
@@ -177,6 +225,7 @@ impl Belief {
             }
             23 => Operation::TrackAliases,
             9..=11 => Operation::Write { place: self.place(operand)?, token: Token(token) },
+            24..=31 => Operation::Owned(self.choose_owned(kind, operand, token)?),
             _ => Operation::Read { place: self.place(operand)? },
         })
     }
@@ -217,6 +266,20 @@ impl Belief {
             Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
                 self.maps[index(Mapping::Buffer(buffer))].2 += 1;
             }
+            Operation::Owned(owned) => match owned {
+                Owned::Vmalloc { count, area } => {
+                    self.begin_map(Mapping::Area(area), PageList::new([]));
+                    self.own[area.index()] = count;
+                }
+                Owned::SetMemory { area, .. } => {
+                    self.changing[area.index()] = true;
+                    self.maps[index(Mapping::Area(area))].2 += 1;
+                }
+                Owned::Vfree { area } => self.maps[index(Mapping::Area(area))].0 = Map::Busy,
+                Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
+                    self.maps[index(place.mapping)].2 += 1;
+                }
+            },
         }
     }
 
@@ -264,6 +327,20 @@ impl Belief {
             Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
                 self.maps[index(Mapping::Buffer(buffer))].2 -= 1;
             }
+            Operation::Owned(owned) => match owned {
+                Owned::Vmalloc { area, .. } => self.maps[index(Mapping::Area(area))].0 = Map::Live,
+                Owned::SetMemory { area, .. } => {
+                    self.changing[area.index()] = false;
+                    self.maps[index(Mapping::Area(area))].2 -= 1;
+                }
+                Owned::Vfree { area } => {
+                    self.own[area.index()] = 0;
+                    self.end_unmap(Mapping::Area(area));
+                }
+                Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
+                    self.maps[index(place.mapping)].2 -= 1;
+                }
+            },
         }
     }
 
@@ -281,6 +358,8 @@ pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
         users: [0; SLOTS as usize],
         maps: [(Map::Absent, PageList::new([]), 0); 3 * SLOTS as usize],
         trees: [(Map::Absent, PageList::EMPTY); SLOTS as usize],
+        own: [0; SLOTS as usize],
+        changing: [false; SLOTS as usize],
         running: [None; CPUS],
     };
     belief.pages[..usize::from(INITIAL_PAGES)].fill(Page::Ordinary);

@@ -2,7 +2,8 @@
 //! random choice says at which.
 
 use oracle::vocabulary::{
-    BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Range, SLOTS, Token,
+    Access, BufferSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place,
+    Range, SLOTS, Token,
 };
 use oracle::{Illegal, Reference, Ticket, Verdict};
 
@@ -53,6 +54,8 @@ pub(crate) struct Toy {
     tables: [bool; SLOTS as usize],
     trees: [Option<PageList>; SLOTS as usize],
     maps: [Option<(PageList, u64)>; 3 * SLOTS as usize],
+    /// The words of the pages that an area owns, and what it allows.
+    own: [Option<([Token; MAX_PAGES], Access)>; SLOTS as usize],
     running: [Option<Running>; CPUS],
     choices: Choices,
 }
@@ -73,6 +76,7 @@ impl Toy {
             tables: [false; SLOTS as usize],
             trees: [None; SLOTS as usize],
             maps: [None; 3 * SLOTS as usize],
+            own: [None; SLOTS as usize],
             running: [const { None }; CPUS],
             choices: Choices(seed | 1),
         };
@@ -143,7 +147,10 @@ impl Toy {
     fn lacks(&self, operation: &Operation) -> bool {
         let missing = |page: &PageSlot| self.words[page.index()].is_none();
         match operation {
-            Operation::AllocPage { .. } | Operation::DrainAliases | Operation::TrackAliases => false,
+            Operation::AllocPage { .. }
+            | Operation::DrainAliases
+            | Operation::TrackAliases
+            | Operation::Owned(Owned::Vmalloc { .. }) => false,
             Operation::FreePage { page }
             | Operation::MakeTable { page }
             | Operation::SetPageFlag { page } => missing(page),
@@ -162,6 +169,12 @@ impl Toy {
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].is_none()
             }
+            Operation::Owned(Owned::SetMemory { area, .. } | Owned::Vfree { area }) => {
+                self.maps[index(Mapping::Area(*area))].is_none()
+            }
+            Operation::Owned(
+                Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. },
+            ) => self.maps[index(place.mapping)].is_none(),
         }
     }
 
@@ -220,13 +233,35 @@ impl Toy {
                 call.pages().for_each(|page| self.words[page.index()] = None);
                 return if self.choices.one_in(2) { Outcome::Refused } else { Outcome::Done };
             }
-            Operation::Read { place } => {
-                let page = self.page_at(place.mapping, place.page);
-                return Outcome::Value(self.words[page.index()].expect("a mapped page holds a word"));
+            Operation::Read { place } | Operation::Owned(Owned::ReadDirect { place }) => {
+                return Outcome::Value(*self.word_at(place));
             }
-            Operation::Write { place, token } => {
-                let page = self.page_at(place.mapping, place.page);
-                self.words[page.index()] = Some(token);
+            Operation::Write { place, token } | Operation::Owned(Owned::WriteDirect { place, token }) => {
+                if !self.access_at(place).writes() {
+                    return Outcome::Fault;
+                }
+                *self.word_at(place) = token;
+            }
+            Operation::Owned(Owned::Exec { place }) => {
+                if !self.access_at(place).executes() {
+                    return Outcome::Fault;
+                }
+            }
+            Operation::Owned(Owned::Vmalloc { count, area }) => {
+                // Which pages they are is nobody's business; the list has their number.
+                let pages = PageList::new((0..count).map(PageSlot::new));
+                let outcome = self.map(Mapping::Area(area), pages);
+                if matches!(outcome, Outcome::Mapped(_)) {
+                    self.own[area.index()] = Some(([Token::ZERO; MAX_PAGES], Access::ReadWrite));
+                }
+                return outcome;
+            }
+            Operation::Owned(Owned::SetMemory { area, access }) => {
+                self.own[area.index()].as_mut().expect("an area that owns its pages").1 = access;
+            }
+            Operation::Owned(Owned::Vfree { area }) => {
+                self.own[area.index()] = None;
+                self.maps[index(Mapping::Area(area))] = None;
             }
             Operation::MakeTable { page } if self.choices.one_in(6) => {
                 if self.choices.one_in(4) {
@@ -262,6 +297,26 @@ impl Toy {
         for page in &pages.as_slice()[..first] {
             self.words[page.index()] = Some(Token::ZERO);
         }
+    }
+
+    /// The pages of its own of the area that a place is in.
+    fn own_at(&mut self, place: Place) -> Option<&mut ([Token; MAX_PAGES], Access)> {
+        match place.mapping {
+            Mapping::Area(area) => self.own[area.index()].as_mut(),
+            Mapping::Ram(_) | Mapping::Buffer(_) => None,
+        }
+    }
+
+    fn access_at(&mut self, place: Place) -> Access {
+        self.own_at(place).map_or(Access::ReadWrite, |own| own.1)
+    }
+
+    fn word_at(&mut self, place: Place) -> &mut Token {
+        if self.own_at(place).is_some() {
+            return &mut self.own_at(place).expect("looked at above").0[usize::from(place.page)];
+        }
+        let page = self.page_at(place.mapping, place.page);
+        self.words[page.index()].as_mut().expect("a mapped page holds a word")
     }
 
     fn page_at(&self, mapping: Mapping, page: u8) -> PageSlot {

@@ -66,16 +66,19 @@ impl Hypervisor {
         wrong
     }
 
-    /// What is still held when the guest has torn everything down: the root that it started on may be, and nothing
-    /// else.
+    /// What is still held when the guest has torn everything down: the root that it started on may be, and what its first
+    /// tables lead to, by them alone. Nothing else.
     pub fn leftovers(&self, bus: &Bus) -> Vec<String> {
         let mut left = self.audit(bus);
+        let mut at_boot = vec![0; bus.memory.frames() as usize];
+        self.held_at_boot.borrow().iter().for_each(|frame| at_boot[frame.index()] += 1);
         for frame in (HYPERVISOR_FRAMES..bus.memory.frames()).map(Frame) {
             let (info, total) = (self.type_info(bus, frame), self.count_info(bus, frame).count());
             if self.boot_root.get() == Some(frame) {
                 continue;
             }
-            if info.count() > 0 {
+            let by_boot: u32 = at_boot[frame.index()];
+            if info.count() > by_boot {
                 left.push(format!(
                     "the type of a frame is still held: {frame} {} times as {}",
                     info.count(),
@@ -85,7 +88,7 @@ impl Hypervisor {
             if info.pinned() {
                 left.push(format!("a table is still pinned: {frame}"));
             }
-            if total != allocations(bus, frame) {
+            if total > allocations(bus, frame) + by_boot {
                 left.push(format!(
                     "a frame is still referred to: {frame} {total} times, with its allocation"
                 ));

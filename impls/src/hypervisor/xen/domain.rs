@@ -87,6 +87,7 @@ impl Hypervisor {
             GUEST,
             "{frame} is none of the guest's, but its first tables lead to it"
         );
+        self.held_at_boot.borrow_mut().push(frame);
         let count = self.frames.count_info(frame);
         bus.memory.set_value(count, bus.memory.value(count) + 1);
         if page_type == PageType::None {

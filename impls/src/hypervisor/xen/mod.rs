@@ -45,7 +45,7 @@ use flush::{FLUSH_VECTOR, Flush};
 use heap::Heap;
 use machine::{Bus, Cpu, Frame, Interrupt};
 use page_info::FrameTable;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use table_lock::TableLocks;
 
@@ -60,6 +60,8 @@ pub struct Hypervisor {
     events: EventChannels,
     /// The root that the guest started on.
     boot_root: Cell<Option<Frame>>,
+    /// What the guest's first tables lead to, once for each entry that does: it stays mapped for good.
+    held_at_boot: RefCell<Vec<Frame>>,
 }
 
 impl Hypervisor {
@@ -81,6 +83,7 @@ impl Hypervisor {
             protocol: Rc::clone(protocol),
             events: EventChannels::new(bus, &lockdep),
             boot_root: Cell::new(None),
+            held_at_boot: RefCell::default(),
         };
         hypervisor.hand_out_memory(bus);
         hypervisor

@@ -1,0 +1,319 @@
+//! Rule 12, permissions: no page is writable and executable through any two usable translations where the kernel
+//! promised not.
+//!
+//! The promises, by what returned last for an area that owns its pages:
+//! - `vmalloc` and `set-memory-rw`: none of its pages can be executed;
+//! - `set-memory-rox`: none can be written;
+//! - `set-memory-ro`: neither;
+//! - while a `vfree` is under way, and when it returns: no page can be written and executed too.
+//!
+//! A translation is one in a TLB that its CPU may use, or one that the tables under a CPU's root would make: a walker
+//! may make it at any time. Whose addresses it is for does not matter, nor that its alias was unmapped: a page whose
+//! permissions are restricted may have no lazy alias.
+//!
+//! Legal, and not seen here:
+//! - Anything at all while the permissions of an area are being changed: the promise is made by the return.
+//! - Translations that allow less than the tables do: x86 walks again before it faults, so that the worst is one
+//!   spurious fault. A direct map that is back at its default may be cached read-only for as long as anybody likes.
+//! - What is cached under a tag that is not current.
+//! - A page that was given back and has another owner: it is judged by that one's promise.
+
+use machine::paging::LEVELS;
+use machine::{Bus, Entry, Flags, Frame, Role, Word};
+use oracle::Rule;
+use oracle::vocabulary::{Access, AreaSlot};
+
+use super::Breach;
+
+/// What the translations of a page must not allow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Forbidden {
+    /// The permissions are being changed.
+    Nothing,
+    /// Any of these.
+    Any { write: bool, execute: bool },
+    /// To write by one and to execute by another.
+    Both,
+}
+
+/// What the kernel promised of the pages of one area.
+#[derive(Clone, Debug)]
+struct Promise {
+    area: AreaSlot,
+    frames: Vec<Frame>,
+    forbidden: Forbidden,
+}
+
+/// What the kernel promised of all pages of such areas, on one backend.
+#[derive(Debug, Default)]
+pub struct Promises(Vec<Promise>);
+
+/// Where a page can be written, and where it can be executed.
+#[derive(Clone, Copy, Default)]
+struct Allowed {
+    write: Option<Way>,
+    execute: Option<Way>,
+}
+
+/// A translation: in the TLB of a CPU, or in the tables, at an address.
+#[derive(Clone, Copy)]
+struct Way {
+    cpu: u8,
+    va: u64,
+    cached: bool,
+}
+
+impl Promises {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// An area returned that owns these pages, readable and writable. They are nobody else's any more.
+    pub fn made(&mut self, area: AreaSlot, frames: &[Frame]) {
+        for promise in &mut self.0 {
+            promise.frames.retain(|frame| !frames.contains(frame));
+        }
+        let forbidden = Forbidden::Any { write: false, execute: true };
+        self.0.push(Promise { area, frames: frames.to_vec(), forbidden });
+    }
+
+    fn set(&mut self, area: AreaSlot, forbidden: Forbidden) {
+        self.0
+            .iter_mut()
+            .filter(|promise| promise.area == area)
+            .for_each(|promise| promise.forbidden = forbidden);
+    }
+
+    /// A change of the area's permissions begins.
+    pub fn changing(&mut self, area: AreaSlot) {
+        self.set(area, Forbidden::Nothing);
+    }
+
+    /// A change of the area's permissions returned.
+    pub fn changed(&mut self, area: AreaSlot, access: Access) {
+        self.set(area, Forbidden::Any { write: !access.writes(), execute: !access.executes() });
+    }
+
+    /// The area begins to be freed.
+    pub fn going(&mut self, area: AreaSlot) {
+        self.set(area, Forbidden::Both);
+    }
+
+    /// The area was freed, and judged for the last time.
+    pub fn gone(&mut self, area: AreaSlot) {
+        self.0.retain(|promise| promise.area != area);
+    }
+
+    /// Whether every promise is kept at this moment.
+    pub fn check(&self, bus: &Bus) -> Option<Breach> {
+        self.0.iter().find_map(|promise| {
+            promise.frames.iter().find_map(|frame| judge(promise.forbidden, *frame, allowed(bus, *frame)))
+        })
+    }
+}
+
+fn judge(forbidden: Forbidden, frame: Frame, allowed: Allowed) -> Option<Breach> {
+    let (ways, what): ([Option<Way>; 2], _) = match forbidden {
+        Forbidden::Nothing => return None,
+        Forbidden::Both => {
+            let both = allowed.write.and(allowed.execute).is_some();
+            (
+                [allowed.write, allowed.execute].map(|way| way.filter(|_| both)),
+                "a page can be written and executed",
+            )
+        }
+        Forbidden::Any { write, .. } if write && allowed.write.is_some() => {
+            ([allowed.write, None], "a page that was made read-only can be written")
+        }
+        Forbidden::Any { execute, .. } => (
+            [allowed.execute.filter(|_| execute), None],
+            "a page can be executed that nobody made executable",
+        ),
+    };
+    let mut ways = ways.into_iter().flatten().peekable();
+    let cpu = ways.peek()?.cpu;
+    let ways: Vec<_> = ways.collect();
+    let seen = |way: &Way| {
+        let Way { cpu, va, cached } = way;
+        if *cached {
+            format!("the TLB of c{cpu} leads there from {va:#x}")
+        } else {
+            format!("the tables lead there from {va:#x}")
+        }
+    };
+    let detail = format!("{frame}: {}", ways.iter().map(seen).collect::<Vec<_>>().join(", "));
+    let breach = Breach::new(Rule::Permissions, what, detail).on(cpu);
+    Some(breach.about(ways.iter().map(|way| way.va), [frame]))
+}
+
+/// What any translation of a frame allows. A way by a TLB is named before one by the tables.
+fn allowed(bus: &Bus, frame: Frame) -> Allowed {
+    let mut allowed = Allowed::default();
+    let mut note = |flags: Flags, way: Way| {
+        if flags.contains(Flags::WRITABLE) {
+            allowed.write.get_or_insert(way);
+        }
+        if !flags.contains(Flags::NO_EXECUTE) {
+            allowed.execute.get_or_insert(way);
+        }
+    };
+    for cpu in 0..bus.cpus() {
+        let core = bus.core(cpu);
+        let pcid = core.cr3().pcid;
+        for leaf in core.tlb().leaves().iter().filter(|leaf| leaf.global() || leaf.pcid == pcid) {
+            let pages = if leaf.level == 1 { 1 } else { 512 };
+            if (leaf.frame.0..leaf.frame.0 + pages).contains(&frame.0) {
+                let va = leaf.va + (u64::from(frame.0 - leaf.frame.0) << 12);
+                note(leaf.flags, Way { cpu, va, cached: true });
+            }
+        }
+    }
+    let root_of = |cpu: u8| bus.core(cpu).cr3().root;
+    for cpu in (0..bus.cpus()).filter(|cpu| (0..*cpu).all(|other| root_of(other) != root_of(*cpu))) {
+        below(bus, root_of(cpu), LEVELS, 0, Flags::WRITABLE, &mut |flags, at, va| {
+            if at == frame {
+                note(flags, Way { cpu, va, cached: false });
+            }
+        });
+    }
+    allowed
+}
+
+/// Tells of every page that the entries below a table lead to, with what all levels allow together.
+fn below(
+    bus: &Bus,
+    table: Frame,
+    level: u8,
+    base: u64,
+    flags: Flags,
+    tell: &mut impl FnMut(Flags, Frame, u64),
+) {
+    let mut from = 0;
+    while let Some(index) = bus.memory.next_non_zero(table, from) {
+        from = index + 1;
+        let entry = Entry(bus.memory.peek(Word::new(table, index)));
+        let va = base + index as u64 * machine::paging::span(level);
+        if !entry.present() || entry.frame().0 >= bus.memory.frames() {
+            continue;
+        }
+        let both = (flags & entry.flags() & Flags::WRITABLE) | ((flags | entry.flags()) & Flags::NO_EXECUTE);
+        if level == 1 {
+            tell(both, entry.frame(), if va & 1 << 47 != 0 { va | 0xffff << 48 } else { va });
+        } else if bus.memory.role(entry.frame()) == Role::Table(level - 1) {
+            below(bus, entry.frame(), level - 1, va, both, tell);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::workbench::{VA, machine, map_with, page, switch_pcid, touch, unmap};
+
+    const OTHER: u64 = VA + 4096;
+    const W: Flags = Flags::PRESENT.union(Flags::WRITABLE).union(Flags::NO_EXECUTE);
+    const R: Flags = Flags::PRESENT.union(Flags::NO_EXECUTE);
+    const X: Flags = Flags::PRESENT;
+
+    fn area() -> AreaSlot {
+        AreaSlot::new(0)
+    }
+
+    fn promised(frame: Frame, access: Access) -> Promises {
+        let mut promises = Promises::default();
+        promises.made(area(), &[frame]);
+        promises.changing(area());
+        promises.changed(area(), access);
+        promises
+    }
+
+    fn what(promises: &Promises, bus: &Bus) -> Option<String> {
+        promises.check(bus).map(|breach| {
+            assert_eq!(breach.rule, Rule::Permissions);
+            breach.what.into_owned()
+        })
+    }
+
+    #[test]
+    fn an_alias_that_can_write_a_read_only_page_is_a_breach_in_tables_and_in_tlbs() {
+        let mut machine = machine(2);
+        let frame = page(&machine, 8);
+        map_with(&machine, VA, frame, R);
+        map_with(&machine, OTHER, frame, W);
+        for access in [Access::ReadOnly, Access::ReadExecute] {
+            let promises = promised(frame, access);
+            let breach = promises.check(machine.bus()).expect("the tables let it be written");
+            assert_eq!((breach.about.pages, breach.about.frames), (vec![OTHER], vec![frame]));
+            assert_eq!(&*breach.what, "a page that was made read-only can be written");
+        }
+        assert_eq!(promised(frame, Access::ReadWrite).check(machine.bus()), None);
+        touch(&mut machine, 1, OTHER);
+        map_with(&machine, OTHER, frame, R);
+        let promises = promised(frame, Access::ReadOnly);
+        assert_eq!(promises.check(machine.bus()).expect("c1 still can").cpu, Some(1));
+        switch_pcid(&machine, 1, 1);
+        assert_eq!(promises.check(machine.bus()), None, "under another tag it is of no use");
+    }
+
+    #[test]
+    fn an_alias_that_can_execute_is_a_breach_unless_it_was_made_so() {
+        let machine = machine(1);
+        let frame = page(&machine, 8);
+        map_with(&machine, VA, frame, X);
+        assert_eq!(what(&promised(frame, Access::ReadExecute), machine.bus()), None);
+        for access in [Access::ReadOnly, Access::ReadWrite] {
+            let found = what(&promised(frame, access), machine.bus());
+            assert_eq!(found.as_deref(), Some("a page can be executed that nobody made executable"));
+        }
+        let mut fresh = Promises::default();
+        fresh.made(area(), &[frame]);
+        assert!(what(&fresh, machine.bus()).is_some(), "no area begins executable");
+    }
+
+    #[test]
+    fn a_page_that_is_freed_may_be_writable_or_executable_and_not_both() {
+        let mut machine = machine(2);
+        let frame = page(&machine, 8);
+        map_with(&machine, VA, frame, X);
+        touch(&mut machine, 1, VA);
+        unmap(&machine, VA);
+        let mut promises = promised(frame, Access::ReadExecute);
+        promises.going(area());
+        assert_eq!(what(&promises, machine.bus()), None);
+        map_with(&machine, OTHER, frame, W);
+        assert_eq!(what(&promises, machine.bus()).as_deref(), Some("a page can be written and executed"));
+        promises.gone(area());
+        assert_eq!(what(&promises, machine.bus()), None);
+    }
+
+    #[test]
+    fn nothing_is_promised_while_permissions_change_nor_of_a_page_with_another_owner() {
+        let machine = machine(1);
+        let frame = page(&machine, 8);
+        map_with(&machine, VA, frame, X);
+        map_with(&machine, OTHER, frame, W);
+        let mut promises = promised(frame, Access::ReadOnly);
+        assert!(what(&promises, machine.bus()).is_some());
+        promises.changing(area());
+        assert_eq!(what(&promises, machine.bus()), None);
+        promises.going(area());
+        assert!(what(&promises, machine.bus()).is_some());
+        promises.made(AreaSlot::new(1), &[frame]);
+        promises.changing(AreaSlot::new(1));
+        assert_eq!(what(&promises, machine.bus()), None);
+    }
+
+    #[test]
+    fn what_allows_less_and_what_leads_to_other_pages_is_legal() {
+        let mut machine = machine(1);
+        let (frame, other) = (page(&machine, 8), page(&machine, 9));
+        map_with(&machine, VA, frame, R);
+        map_with(&machine, OTHER, other, Flags::PRESENT | Flags::WRITABLE);
+        touch(&mut machine, 0, VA);
+        touch(&mut machine, 0, OTHER);
+        for access in Access::ALL {
+            assert_eq!(what(&promised(frame, access), machine.bus()), None);
+        }
+    }
+}
