@@ -289,6 +289,19 @@ pub const BUGS: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "steal-transient-state",
+        about: "The hypervisor takes a frame from a guest in two steps: it looks whether anybody refers to it, and drops \
+                the references that there are then. One that was taken in between is lost, and an entry leads to what is \
+                the guest's no more.",
+        source: "Xen advisory XSA-287 (commit 3d4868a481): states of a page that must not exist while it is taken from a \
+                 domain",
+        omitted: &[Step::StealInOneStep],
+        shows_on: Backends::XEN,
+        length: 3,
+        finds: "rule 7 (hypervisor): hv-exchange: an entry leads to memory of another domain",
+        ..NONE
+    },
+    Bug {
         name: "tlb-clock-stamp.a",
         about: "The time at which a page's last reference goes is read, and an older one is stored than that at which the \
                 entry went: the clock has ticked in between, and who flushed then and cached the entry once more \

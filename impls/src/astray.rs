@@ -5,7 +5,9 @@
 //! flush nothing unless they ask for it. Whatever the hypervisor answers, the kernel's own books are not touched: all that
 //! it must hold to is that it protects page tables and other domains, and that its references balance in the end.
 
-use crate::hypervisor::xen::{AccessedDirty, HYPERVISOR_FRAMES, Hypervisor, MmuExt, MmuUpdate, Refusal};
+use crate::hypervisor::xen::{
+    AccessedDirty, Exchange, HYPERVISOR_FRAMES, Hypervisor, MmuExt, MmuUpdate, Refusal,
+};
 use crate::kernel::Kernel;
 use crate::kernel_tables::TABLE_FLAGS;
 use crate::paravirt::{Pfn, PvMmu};
@@ -27,6 +29,8 @@ const WINDOW_START: u64 = 0xffff << 48 | (WINDOW as u64) << 39;
 pub struct Astray {
     /// The pages that were given up, a bit for each slot.
     pages: Cell<u16>,
+    /// Somebody exchanges a frame: two at once would each take the other's for theirs, which is no harm but their own.
+    exchanging: Cell<bool>,
     /// The third- and second-level table that pinned tables are linked into.
     window: Cell<Option<Window>>,
 }
@@ -54,6 +58,7 @@ impl<P: PvMmu> Kernel<P> {
             }
             RawCall::Pin { page, level } => self.pin_and_link(hypervisor, cpu, page, level)?,
             RawCall::Unpin { page } => self.unlink_and_unpin(hypervisor, cpu, page)?,
+            RawCall::Exchange { page } => return self.exchange_astray(hypervisor, cpu, page),
             RawCall::Write { table, index } => return Some(write_through(cpu, table, index)),
             RawCall::Flush => hypervisor.mmuext_op(cpu, MmuExt::TlbFlushAll),
         };
@@ -62,6 +67,29 @@ impl<P: PvMmu> Kernel<P> {
             Err(refusal) => {
                 cpu.note(refusal.reason(), refusal.subject());
                 Outcome::Refused
+            }
+        })
+    }
+
+    /// Offers the frame of a page for one that devices reach. Others may be about to do something with the page all along.
+    fn exchange_astray(&self, hypervisor: &Hypervisor, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
+        let pfn = self.callers.page(page)?;
+        if self.callers.astray.exchanging.replace(true) {
+            return Some(Outcome::NoMemory);
+        }
+        let (offered, mut given) = ([self.pv.frame_of(pfn)], [Frame(0)]);
+        let exchange = Exchange { offered: &offered, segment: 1, below: Some(P::dma_limit(self.sizes)) };
+        let exchanged = hypervisor.memory_exchange(cpu, exchange, &mut given);
+        self.callers.astray.exchanging.set(false);
+        Some(match exchanged.refusal {
+            Some(refusal) => {
+                cpu.note(refusal.reason(), refusal.subject());
+                Outcome::Refused
+            }
+            None if exchanged.frames == 0 => Outcome::NoMemory,
+            None => {
+                self.pv.has_frame(pfn, given[0]);
+                Outcome::Done
             }
         })
     }

@@ -261,6 +261,8 @@ steps! {
     FlushAfterExchange = "flush-after-exchange",
     /// What an exchange did not complete is put back as it was.
     RestoreRemainder = "restore-remainder",
+    /// The references of a frame that is taken from a guest go in one step, and only if there are no others.
+    StealInOneStep = "steal-in-one-step",
     /// Before the hypervisor gives a frame to anybody, every CPU that may remember it flushes.
     FlushBeforeGivingAway = "flush-before-giving-away",
     /// An entry is cleared, and that is done and not only put off, before its alias is counted off in the side table.

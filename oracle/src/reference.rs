@@ -500,6 +500,7 @@ impl Reference {
             // Whatever became of it: what must hold all the same is not to be seen in the answer.
             (Operation::Raw(_), Outcome::Done | Outcome::Refused)
             | (Operation::Raw(RawCall::Write { .. }), Outcome::Fault)
+            | (Operation::Raw(RawCall::Exchange { .. }), Outcome::NoMemory)
                 if !flight.void =>
             {
                 Ok(false)

@@ -100,7 +100,7 @@ fn raw_size(call: RawCall) -> u32 {
             }
             RawCall::Write { index, .. } => 16 * u32::from(index),
             RawCall::Pin { level, .. } => 16 * u32::from(level),
-            RawCall::Unpin { .. } | RawCall::Flush => 0,
+            RawCall::Unpin { .. } | RawCall::Exchange { .. } | RawCall::Flush => 0,
         }
 }
 

@@ -150,6 +150,7 @@ fn raw(call: RawCall) -> Vec<RawCall> {
             .chain(lower(page).map(|page| RawCall::Pin { page, level }))
             .collect(),
         RawCall::Unpin { page } => lower(page).map(|page| RawCall::Unpin { page }).collect(),
+        RawCall::Exchange { page } => lower(page).map(|page| RawCall::Exchange { page }).collect(),
         RawCall::Write { table, index } => (0..index)
             .map(|index| RawCall::Write { table, index })
             .chain(lower(table).map(|table| RawCall::Write { table, index }))

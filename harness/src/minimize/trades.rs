@@ -1,10 +1,12 @@
 //! Trades: something else gets larger, and one or two events are left out for it. A mapping takes more pages than two
 //! smaller ones did together; a wilder walker does by itself what a line told it to do; a pause moves to where another
 //! line is not needed; an event that is held up is told later instead; an event moves to a CPU whose paused operation it ends, so that no line of its own does; a
-//! plain drain does what another operation did by the way, and needs none of the lines that prepared it.
+//! plain drain or flush does what another operation did by the way, and needs none of the lines that prepared it; with
+//! fewer CPUs less has to be told to them.
 
 use machine::{Pause, Temperament};
 use oracle::vocabulary::Owned;
+use oracle::vocabulary::astray::RawCall;
 
 use crate::story::{Action, Story, Verb};
 
@@ -29,7 +31,9 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             || cpus(shrink)
             || moves(shrink)
             || pauses(shrink)
-            || drains(shrink))
+            || drains(shrink)
+            || flushes(shrink)
+            || fewer_cpus(shrink))
         {
             return;
         }
@@ -123,6 +127,41 @@ fn drains(shrink: &mut Shrink<'_>) -> bool {
                     })
                 })
         })
+}
+
+/// What made everybody flush by the way gives way to a plain flush.
+fn flushes(shrink: &mut Shrink<'_>) -> bool {
+    let flush = Action::Call { verb: Verb::Raw(RawCall::Flush), irqs_off: false };
+    (0..shrink.story.events.len()).any(|index| {
+        for_one_or_two(shrink, &|story| {
+            let event = &mut story.events[index];
+            let changes = event.action != flush && event.pause.is_none();
+            event.action = flush;
+            changes
+        })
+    })
+}
+
+/// With fewer CPUs a clock that all of them move wraps later, and less is told to get it elsewhere. Those to which nothing
+/// is told go, but for one.
+fn fewer_cpus(shrink: &mut Shrink<'_>) -> bool {
+    let mut used: Vec<u8> = shrink.story.events.iter().map(|event| event.cpu).collect();
+    used.sort_unstable();
+    used.dedup();
+    let count = used.len() as u8;
+    (count..=count + 1).any(|cpus| {
+        for_one_or_two(shrink, &|story| {
+            let fewer = cpus < story.header.cpus;
+            story.header.cpus = cpus.min(story.header.cpus);
+            for event in &mut story.events {
+                event.cpu = used.iter().position(|cpu| *cpu == event.cpu).map_or(0, |place| place as u8);
+                if let Action::Deliver { from } = &mut event.action {
+                    *from = None;
+                }
+            }
+            fewer
+        })
+    })
 }
 
 /// Makes a change, if it is one, and leaves one event out for it, or two.

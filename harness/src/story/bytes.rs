@@ -175,6 +175,7 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         })),
         Tag::HvPin => call(Verb::Raw(RawCall::Pin { page: first, level: (a >> 4 & 3) + 1 })),
         Tag::HvUnpin => call(Verb::Raw(RawCall::Unpin { page })),
+        Tag::HvExchange => call(Verb::Raw(RawCall::Exchange { page })),
         Tag::HvWrite => call(Verb::Raw(RawCall::Write { table: first, index: a >> 4 & 3 })),
         Tag::HvFlush => call(Verb::Raw(RawCall::Flush)),
         Tag::Vmalloc => call(Verb::Owned(Owned::Vmalloc { count: (a & 7) + 1, area: AreaSlot::new(b) })),
@@ -221,7 +222,7 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             | Verb::MakeTable { page }
             | Verb::UnmakeTable { page }
             | Verb::SetPageFlag { page }
-            | Verb::Raw(RawCall::Unpin { page }) => [page.number(), 0],
+            | Verb::Raw(RawCall::Unpin { page } | RawCall::Exchange { page }) => [page.number(), 0],
             Verb::PinTree { first, count, tree } => [pages(first, count), tree.number()],
             Verb::UnpinTree { tree } => [tree.number(), 0],
             Verb::Vmap { first, count, area } => [pages(first, count), area.number()],

@@ -14,7 +14,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 39] = [
+pub(super) const USUAL: [(Tag, usize); 40] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -43,8 +43,8 @@ pub(super) const USUAL: [(Tag, usize); 39] = [
     (Tag::TrackAliases, 1),
     (Tag::HvUpdate, 10),
     (Tag::HvPin, 5),
-    (Tag::HvUnpin, 6),
-    (Tag::HvWrite, 4),
+    (Tag::HvUnpin, 8),
+    (Tag::HvWrite, 6),
     (Tag::HvFlush, 5),
     (Tag::Vmalloc, 14),
     (Tag::SetMemoryRo, 8),
@@ -54,6 +54,7 @@ pub(super) const USUAL: [(Tag, usize); 39] = [
     (Tag::Exec, 8),
     (Tag::ReadDirect, 14),
     (Tag::WriteDirect, 10),
+    (Tag::HvExchange, 3),
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
@@ -174,7 +175,7 @@ impl Draw<'_> {
                 Verb::UnmapRam { ram: RamSlot::new(self.near(focus, unused)?) }
             }
             Tag::DrainAliases => Verb::DrainAliases,
-            Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush => {
+            Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush | Tag::HvExchange => {
                 Verb::Raw(self.raw(tag)?)
             }
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
@@ -256,6 +257,7 @@ impl Draw<'_> {
                 RawCall::Pin { page: any(self)?, level: self.dice.weighted(&[10, 5, 2, 1]) as u8 + 1 }
             }
             Tag::HvUnpin => RawCall::Unpin { page: self.page(raw)? },
+            Tag::HvExchange => RawCall::Exchange { page: any(self)? },
             Tag::HvWrite => RawCall::Write { table: self.page(raw)?, index },
             _ => RawCall::Flush,
         })
@@ -280,6 +282,12 @@ impl Draw<'_> {
             }
             (Tag::HvUnpin, RawCall::Update { table, .. }) => RawCall::Unpin { page: table },
             (Tag::HvUnpin, RawCall::Pin { page, .. }) => RawCall::Unpin { page },
+            (Tag::HvUpdate, RawCall::Exchange { page }) => {
+                let mut others = self.slots.raw;
+                others.set(page.number(), false);
+                let (to, access) = (RawFrame::Page(page), RawAccess::Writable);
+                RawCall::Update { table: self.page(others)?, index: 0, entry: RawEntry::Leads { to, access } }
+            }
             _ => return None,
         })
     }
@@ -378,8 +386,8 @@ pub(super) fn pause(dice: &mut Dice, tag: Tag, mean: usize, by_name: usize) -> P
 const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
     use PointKind::{Locked, Store, Wait};
     use impls::family::{
-        AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, FLUSH_LOCK, FREE_AREA_LOCK, HYPERVISOR_ACK,
-        LAZY_LOCK, PAGE_FLAGS, TLB_CLOCK, TLB_TIME, TYPE_INFO, ZONE_LOCK,
+        AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, COUNT_INFO, FLUSH_LOCK, FREE_AREA_LOCK,
+        HYPERVISOR_ACK, LAZY_LOCK, PAGE_FLAGS, TLB_CLOCK, TLB_TIME, TYPE_INFO, ZONE_LOCK,
     };
     match tag {
         Tag::AllocPage | Tag::FreePage => &[(Store, ZONE_LOCK)],
@@ -396,6 +404,7 @@ const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
         }
         Tag::HvUpdate => &[(Locked, Family::PTE), (Locked, Family::PTE), (Locked, TYPE_INFO)],
         Tag::HvPin | Tag::HvUnpin => &[(Locked, TYPE_INFO), (Wait, HYPERVISOR_ACK)],
+        Tag::HvExchange => &[(Locked, COUNT_INFO), (Locked, COUNT_INFO), (Wait, HYPERVISOR_ACK)],
         Tag::HvFlush => &[(Locked, TLB_CLOCK), (Store, TLB_TIME), (Wait, HYPERVISOR_ACK)],
         _ => &[],
     }
@@ -491,6 +500,18 @@ pub(super) fn in_handler(dice: &mut Dice, pause: Option<Pause>) -> Option<Pause>
     };
     Some(Pause::Before { point: Point { kind, family }, occurrence: 1 })
 }
+
+/// A pause at the second reference of a frame that is touched: when one was taken, and nothing was done on the strength of it.
+pub(super) const BEFORE_REFERENCE: Pause = Pause::Before {
+    point: Point { kind: PointKind::Locked, family: impls::family::COUNT_INFO },
+    occurrence: 2,
+};
+
+/// A pause before the hypervisor's TLB clock ticks, on the CPU that flushes.
+pub(super) const BEFORE_TICK: Pause = Pause::Before {
+    point: Point { kind: PointKind::Locked, family: impls::family::TLB_CLOCK },
+    occurrence: 1,
+};
 
 /// A pause before an entry is changed, with all that was done for it before.
 pub(super) const BEFORE_ENTRY: Pause =

@@ -276,7 +276,7 @@ impl Generator {
             }
         } else if let ResolvedAction::Call(call) = told.action {
             wishes[0] = follows(dice, &call.operation, dma, (any, other));
-            pause = entry_next(dice, &call.operation, wishes[0]);
+            pause = held_next(dice, &call.operation, wishes[0]);
         }
         for (tag, cpu) in wishes.into_iter().flatten() {
             if self.wishes.len() < MAX_WISHES {
@@ -290,7 +290,18 @@ impl Generator {
 fn follows(dice: &mut Dice, operation: &Operation, dma: bool, (any, other): (u8, u8)) -> Option<(Tag, u8)> {
     match *operation {
         Operation::Vmap { .. } | Operation::MapRam { .. } => {
-            Some((dice.pick(&[Tag::Read, Tag::Read, Tag::Write, Tag::Fill]), other))
+            const NEXT: [Tag; 9] = [
+                Tag::Read,
+                Tag::Read,
+                Tag::Read,
+                Tag::Read,
+                Tag::Write,
+                Tag::Write,
+                Tag::Fill,
+                Tag::Fill,
+                Tag::HvFlush,
+            ];
+            Some((dice.pick(&NEXT), other))
         }
         Operation::Read { place } | Operation::Write { place, .. } => {
             let unmap = match place.mapping {
@@ -359,7 +370,7 @@ fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
 
 /// Whether it is a hypercall of a caller's own: short, and with few places where others matter.
 const fn is_raw(tag: Tag) -> bool {
-    matches!(tag, Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush)
+    matches!(tag, Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush | Tag::HvExchange)
 }
 
 /// What happens while an operation is paused.
@@ -393,28 +404,37 @@ fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
         Operation::Raw(RawCall::Update { .. }) if dice.percent(80) => {
             Some(dice.pick(&[Tag::HvPin, Tag::HvPin, Tag::HvPin, Tag::HvWrite, Tag::HvFlush]))
         }
+        Operation::Raw(RawCall::Exchange { .. }) if dice.percent(80) => Some(Tag::HvUpdate),
         Operation::Raw(RawCall::Flush) if dice.percent(60) => {
-            Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam, Tag::HvUpdate]))
+            Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam, Tag::Vunmap, Tag::UnmapRam, Tag::HvUpdate]))
         }
         Operation::Vunmap { .. } | Operation::UnmapRam { .. } if dice.percent(25) => Some(Tag::HvFlush),
         _ => None,
     }
 }
 
-/// Where what follows is held up now and then: before the entry that it changes.
-fn entry_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) -> Option<Pause> {
-    let often = match (operation, next?.0) {
-        (Operation::Raw(RawCall::Update { .. }), Tag::HvUpdate) => 20,
-        (Operation::Read { .. } | Operation::Write { .. }, Tag::Vunmap | Tag::UnmapRam) => 8,
-        _ => 0,
+/// Where what follows is held up now and then: half done, or before the entry that it changes.
+fn held_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) -> Option<Pause> {
+    let (often, pause) = match (operation, next?.0) {
+        (_, Tag::HvExchange) => (40, draw::BEFORE_REFERENCE),
+        (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::HvFlush) => (70, draw::BEFORE_TICK),
+        (Operation::Raw(RawCall::Update { .. }), Tag::HvUpdate) => (35, draw::BEFORE_ENTRY),
+        (Operation::Read { .. } | Operation::Write { .. }, Tag::Vunmap | Tag::UnmapRam) => {
+            (8, draw::BEFORE_ENTRY)
+        }
+        _ => return None,
     };
-    dice.percent(often).then_some(draw::BEFORE_ENTRY)
+    dice.percent(often).then_some(pause)
 }
 
 /// What usually follows a raw hypercall.
 fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
     match call {
-        RawCall::Pin { .. } | RawCall::Write { .. } | RawCall::Unpin { .. } => Some(Tag::HvUpdate),
+        RawCall::Pin { .. } => {
+            Some(dice.pick(&[Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdate, Tag::HvExchange]))
+        }
+        RawCall::Write { .. } | RawCall::Unpin { .. } => Some(Tag::HvUpdate),
+        RawCall::Exchange { .. } => Some(dice.pick(&[Tag::HvUpdate, Tag::Touch])),
         RawCall::Update { .. } => Some(dice.pick(&[Tag::HvWrite, Tag::HvUpdate, Tag::HvUpdate, Tag::HvPin])),
         RawCall::Flush => None,
     }
@@ -424,7 +444,9 @@ fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
 const fn is_to_build_upon(call: RawCall) -> bool {
     matches!(
         call,
-        RawCall::Pin { .. } | RawCall::Update { entry: RawEntry::Leads { to: RawFrame::Page(_), .. }, .. }
+        RawCall::Pin { .. }
+            | RawCall::Exchange { .. }
+            | RawCall::Update { entry: RawEntry::Leads { to: RawFrame::Page(_), .. }, .. }
     )
 }
 
@@ -509,7 +531,7 @@ impl Swarm {
             *weight = 0;
         }
         // Guests seldom go astray; to flush is no harm.
-        if !dice.percent(15) {
+        if !dice.percent(18) {
             for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
                 if is_raw(tag) && tag != Tag::HvFlush {
                     *weight = 0;

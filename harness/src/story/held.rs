@@ -244,6 +244,7 @@ impl Held {
             },
             RawCall::Pin { page, level } => RawCall::Pin { page: self.page(page, candidates)?, level },
             RawCall::Unpin { page } => RawCall::Unpin { page: self.page(page, self.raw)? },
+            RawCall::Exchange { page } => RawCall::Exchange { page: self.page(page, candidates)? },
             RawCall::Write { table, index } => RawCall::Write { table: self.page(table, self.raw)?, index },
             RawCall::Flush => RawCall::Flush,
         })

@@ -250,6 +250,7 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
             call(Verb::Raw(RawCall::Pin { page, level: line.number_in("a level", 1, 4)? }))
         }
         Tag::HvUnpin => call(Verb::Raw(RawCall::Unpin { page: page(line)? })),
+        Tag::HvExchange => call(Verb::Raw(RawCall::Exchange { page: page(line)? })),
         Tag::HvWrite => {
             let (table, index) = table_entry(line)?;
             call(Verb::Raw(RawCall::Write { table, index }))

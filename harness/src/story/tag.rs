@@ -86,6 +86,8 @@ tags! {
     HvPin = 21, RawCall::NAMES[1];
     /// [`RawCall::Unpin`].
     HvUnpin = 22, RawCall::NAMES[2];
+    /// [`RawCall::Exchange`].
+    HvExchange = 23, RawCall::NAMES[5];
     /// [`RawCall::Write`].
     HvWrite = 24, RawCall::NAMES[3];
     /// [`RawCall::Flush`].
@@ -132,7 +134,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 41] = [
+    pub const STAND_INS: [Self; 42] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -153,6 +155,7 @@ impl Tag {
         Self::HvUnpin,
         Self::HvWrite,
         Self::HvFlush,
+        Self::HvExchange,
         Self::Continue,
         Self::Deliver,
         Self::Fill,
@@ -275,6 +278,7 @@ impl Verb {
             Self::Raw(RawCall::Unpin { .. }) => Tag::HvUnpin,
             Self::Raw(RawCall::Write { .. }) => Tag::HvWrite,
             Self::Raw(RawCall::Flush) => Tag::HvFlush,
+            Self::Raw(RawCall::Exchange { .. }) => Tag::HvExchange,
             Self::Owned(owned) => Tag::of_owned(*owned),
         }
     }

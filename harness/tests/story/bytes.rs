@@ -134,6 +134,7 @@ fn stored_numbers_never_change() {
             (20, "hv-update"),
             (21, "hv-pin"),
             (22, "hv-unpin"),
+            (23, "hv-exchange"),
             (24, "hv-write"),
             (25, "hv-flush"),
             (28, "vmalloc"),

@@ -117,6 +117,7 @@ fn raw() -> impl Strategy<Value = RawCall> {
         page().prop_map(|page| RawCall::Unpin { page }),
         (page(), index()).prop_map(|(table, index)| RawCall::Write { table, index }),
         Just(RawCall::Flush),
+        (0..SLOTS).prop_map(|page| RawCall::Exchange { page: PageSlot::new(page) }),
     ]
 }
 

@@ -246,6 +246,10 @@ impl PvMmu for Xen {
         self.hypervisor.interrupt(cpu, interrupt);
     }
 
+    fn has_frame(&self, pfn: Pfn, frame: Frame) {
+        self.p2m.set(pfn, frame);
+    }
+
     fn other_domain_takes(&self, bus: &Bus) {
         self.hypervisor.other_guest_takes(bus);
     }

@@ -41,6 +41,11 @@ pub enum RawCall {
     },
     /// Flushes everything on every CPU (`MMUEXT_TLB_FLUSH_ALL`).
     Flush,
+    /// Offers the frame beneath a page for one that devices reach, whatever refers to it (`XENMEM_exchange`).
+    Exchange {
+        /// The page.
+        page: PageSlot,
+    },
 }
 
 /// What an entry is to hold.
@@ -96,7 +101,7 @@ impl RawCall {
     pub const ENTRIES: u8 = 4;
 
     /// The words by which stories and headlines name the calls, in the order of their declaration.
-    pub const NAMES: [&str; 5] = ["hv-update", "hv-pin", "hv-unpin", "hv-write", "hv-flush"];
+    pub const NAMES: [&str; 6] = ["hv-update", "hv-pin", "hv-unpin", "hv-write", "hv-flush", "hv-exchange"];
 
     /// Where the call is in [`Self::NAMES`].
     pub const fn index(&self) -> usize {
@@ -106,6 +111,7 @@ impl RawCall {
             Self::Unpin { .. } => 2,
             Self::Write { .. } => 3,
             Self::Flush => 4,
+            Self::Exchange { .. } => 5,
         }
     }
 
@@ -116,7 +122,7 @@ impl RawCall {
                 (Some(table), Some(page))
             }
             Self::Update { table, .. } | Self::Write { table, .. } => (Some(table), None),
-            Self::Pin { page, .. } | Self::Unpin { page } => (Some(page), None),
+            Self::Pin { page, .. } | Self::Unpin { page } | Self::Exchange { page } => (Some(page), None),
             Self::Flush => (None, None),
         };
         one.into_iter().chain(other)
@@ -129,7 +135,7 @@ impl fmt::Display for RawCall {
         match self {
             Self::Update { table, index, entry } => write!(f, " {table}+{index} {entry}"),
             Self::Pin { page, level } => write!(f, " {page} {level}"),
-            Self::Unpin { page } => write!(f, " {page}"),
+            Self::Unpin { page } | Self::Exchange { page } => write!(f, " {page}"),
             Self::Write { table, index } => write!(f, " {table}+{index}"),
             Self::Flush => Ok(()),
         }

@@ -98,8 +98,17 @@ impl Hypervisor {
     /// Takes a frame from the guest (`steal_page`).
     fn steal_page(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
         self.frames.get_page(cpu, frame)?;
-        let both = CountInfo::ALLOCATED.0 + 1;
-        if cpu.compare_exchange(self.frames.count_info(frame), both, 0).is_err() {
+        let (count, both) = (self.frames.count_info(frame), CountInfo::ALLOCATED.0 + 1);
+        let alone = if self.protocol.does(Step::StealInOneStep) {
+            cpu.compare_exchange(count, both, 0).is_ok()
+        } else {
+            let alone = cpu.load(count) == both;
+            if alone {
+                cpu.swap(count, 0);
+            }
+            alone
+        };
+        if !alone {
             self.frames.put_page(cpu, frame);
             return Err(Refusal::StillReferred(frame));
         }
