@@ -69,17 +69,22 @@ impl Bus {
         unreachable!("an entry of level 1 is a leaf")
     }
 
-    /// Whether the tables under a root still say what a cached leaf says, and allow no less. Then it is not stale,
-    /// whatever its frame was used for since it was cached: a mapping that stands for good, as a direct map does,
-    /// outlives the uses of the frames behind it.
+    /// Whether the tables under a root still say what a cached leaf says. Then it is not stale, whatever its frame was
+    /// used for since it was cached: a mapping that stands for good, as a direct map does, outlives the uses of the
+    /// frames behind it.
+    ///
+    /// Of a page of data the tables may allow less by now: its permissions may be changed at any time, and who caches
+    /// the older ones until he is flushed is no more stale than one that cached them in this use of the frame. A table,
+    /// or a page that was given away, must never be reached by more than the tables allow.
     #[cold]
     pub(crate) fn would_translate(&self, root: Frame, va: u64, cached: &TlbEntry) -> bool {
         self.mapped(root, va).is_some_and(|now| {
             let grants = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
             now.level == cached.level
                 && now.entry.frame() == cached.frame
-                && (now.flags & grants).contains(cached.flags & grants)
-                && cached.flags.contains(now.flags & Flags::NO_EXECUTE)
+                && (self.memory.role(cached.frame) == Role::Data
+                    || (now.flags & grants).contains(cached.flags & grants)
+                        && cached.flags.contains(now.flags & Flags::NO_EXECUTE))
         })
     }
 

@@ -143,6 +143,33 @@ fn a_table_may_not_be_used_through_an_older_translation_that_could_write_it() {
 }
 
 #[test]
+fn a_page_of_data_may_be_used_through_an_older_translation_that_allows_more_than_the_tables() {
+    let mut rig = Rig::calm();
+    let frame = rig.map(VA, KERNEL);
+    rig.run(0, |_, cpu| write(cpu, VA, 1));
+    rig.bus().memory.set_role(frame, Role::Free);
+    rig.bus().memory.set_role(frame, Role::Data);
+    rig.set(VA, 1, Entry::new(frame, Flags::PRESENT | Flags::NO_EXECUTE));
+    rig.run(0, |_, cpu| write(cpu, VA, 2));
+    rig.run(0, READ);
+    rig.assert_quiet();
+    rig.set(VA, 1, Entry::new(Frame(frame.0 + 1), Flags::PRESENT));
+    rig.run(0, READ);
+    assert_eq!(rig.alarms(), [AlarmKind::StaleTranslationUsed { frame, va: VA }], "they lead elsewhere");
+}
+
+#[test]
+fn what_was_given_away_may_not_be_used_through_an_older_translation_that_allows_more() {
+    let mut rig = Rig::calm();
+    let frame = rig.map(VA, KERNEL);
+    rig.run(0, |_, cpu| write(cpu, VA, 1));
+    rig.bus().memory.set_role(frame, Role::Foreign);
+    rig.set(VA, 1, Entry::new(frame, Flags::PRESENT));
+    rig.run(0, READ);
+    assert_eq!(rig.alarms(), [AlarmKind::StaleTranslationUsed { frame, va: VA }]);
+}
+
+#[test]
 fn a_translation_made_after_the_reuse_is_not_stale() {
     let mut rig = Rig::calm();
     let frame = rig.map(VA, KERNEL);
