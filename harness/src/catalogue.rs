@@ -334,7 +334,7 @@ pub const BUGS: &[Bug] = &[
         designs: &[("table_drain", "never")],
         omitted: &[Step::FlushAtWrap],
         shows_on: Backends::XEN,
-        length: 5,
+        length: 4,
         finds: "rule 7 (hypervisor): make-table: a CPU can write a page table",
         ..NONE
     },
@@ -344,7 +344,7 @@ pub const BUGS: &[Bug] = &[
         source: "derived from the types that Xen keeps of frames; a guest gone astray in seed 004",
         omitted: &[Step::RefuseTypeConflict],
         shows_on: Backends::XEN,
-        length: 3,
+        length: 2,
         finds: "rule 7 (hypervisor): hv-update: an entry lets a page table be written",
         ..NONE
     },
@@ -377,7 +377,7 @@ pub const BUGS: &[Bug] = &[
         source: "derived from the order in which Xen moves references with an entry",
         omitted: &[Step::DropAfterStore],
         shows_on: Backends::XEN,
-        length: 5,
+        length: 4,
         finds: "rule 7 (hypervisor): hv-update: a CPU can write a page table",
         ..NONE
     },

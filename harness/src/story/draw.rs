@@ -400,7 +400,7 @@ const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
         Tag::DrainAliases | Tag::RunWork => &[(Wait, CALL_ACK), (Store, LAZY_LOCK), (Store, FREE_AREA_LOCK)],
         Tag::SetPageFlag => &[(Store, PAGE_FLAGS)],
         Tag::MakeTable | Tag::PinTree => {
-            &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK)]
+            &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK), (Locked, ZONE_LOCK)]
         }
         Tag::HvUpdate => &[(Locked, Family::PTE), (Locked, Family::PTE), (Locked, TYPE_INFO)],
         Tag::HvPin | Tag::HvUnpin => &[(Locked, TYPE_INFO), (Wait, HYPERVISOR_ACK)],

@@ -199,6 +199,11 @@ impl Tag {
         !self.is_pause() && !matches!(self, Self::Designs)
     }
 
+    /// Whether the record is an operation of the kernels.
+    pub(super) const fn is_call(self) -> bool {
+        self.number() < 128
+    }
+
     /// Whether the event happens on no CPU, and stands on a line without one.
     pub const fn is_on_no_cpu(self) -> bool {
         matches!(self, Self::GracePeriod | Self::DeviceRead | Self::DeviceWrite | Self::Touch)
