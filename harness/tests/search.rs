@@ -40,7 +40,7 @@ fn every_bug_is_found_and_minimized_to_no_more_than_its_witness() {
     let mut broken = Vec::new();
     for bug in BUGS {
         let mut runner = runner(bug);
-        let Some(found) = as_in_the_witness(&mut runner, bug, 200_000) else {
+        let Some(found) = as_in_the_witness(&mut runner, bug, 400_000) else {
             broken.push(format!("{} is not found", bug.name));
             continue;
         };

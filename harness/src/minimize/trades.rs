@@ -1,14 +1,14 @@
 //! Trades: something else gets larger, and one or two events are left out for it. A mapping takes more pages than two
-//! smaller ones did together; a wilder walker does by itself what a line told it to do; a pause moves to where another
-//! line is not needed; an event that is held up is told later instead; an event moves to a CPU whose paused operation it ends, so that no line of its own does; a
-//! plain drain or flush does what another operation did by the way, and needs none of the lines that prepared it; with
-//! fewer CPUs less has to be told to them.
+//! smaller ones did together; a wilder walker does by itself what a line told it to do; a flush reaches more CPUs; a pause
+//! moves to where another line is not needed; an event that is held up is told later instead; an event moves to a CPU
+//! whose paused operation it ends, so that no line of its own does; a plain drain or flush does what another operation did
+//! by the way, and needs none of the lines that prepared it; with fewer CPUs less has to be told to them.
 
 use machine::{Pause, Temperament};
 use oracle::vocabulary::Owned;
 use oracle::vocabulary::astray::RawCall;
 
-use crate::story::{Action, Story, Verb};
+use crate::story::{Action, MAX_CPUS, Story, Verb};
 
 use super::Shrink;
 
@@ -28,6 +28,7 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     while shrink.story.events.len() <= EVENTS && !shrink.stopped {
         if !(walkers(shrink)
             || pages(shrink)
+            || more_cpus(shrink)
             || cpus(shrink)
             || moves(shrink)
             || pauses(shrink)
@@ -67,6 +68,15 @@ fn pages(shrink: &mut Shrink<'_>) -> bool {
                 }
                 _ => false,
             })
+        })
+    })
+}
+
+fn more_cpus(shrink: &mut Shrink<'_>) -> bool {
+    (shrink.story.header.cpus + 1..=MAX_CPUS).any(|cpus| {
+        for_one_or_two(shrink, &|story| {
+            story.header.cpus = cpus;
+            true
         })
     })
 }

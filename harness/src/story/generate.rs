@@ -238,7 +238,7 @@ impl Generator {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
                 Some(lock) if draw.dice.percent(20) => draw::wait_for(lock),
-                _ => draw::pause(draw.dice, tag, swarm.depth, if is_raw(tag) { 60 } else { 12 }),
+                _ => draw::pause(draw.dice, tag, swarm.depth, if is_raw(tag) { 50 } else { 12 }),
             });
         }
         Some(event)
@@ -270,7 +270,7 @@ impl Generator {
                 }
                 // It comes to wait, and is left there.
                 _ if !waiters.is_empty() && dice.percent(60) => {
-                    pause = draw::wait_there(told.pause).filter(|_| dice.percent(80));
+                    pause = draw::wait_there(told.pause).filter(|_| dice.percent(60));
                     dice.pick(waiters)
                 }
                 // What is like it wants the same locks.
