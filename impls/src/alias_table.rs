@@ -95,9 +95,11 @@ impl<P: PvMmu> Kernel<P> {
             && (self.protocol.designs.table_drain == TableDrain::SideTable || cpu.load(self.aliases.on) != 0)
     }
 
-    /// Keeps the table from now on. The switch is there on every kernel; who keeps no table does not look at it.
+    /// Keeps the table from now on.
     pub(crate) fn track_aliases(&self, cpu: &Cpu<'_>) {
-        cpu.swap(self.aliases.on, 1);
+        if self.has_alias_table() {
+            cpu.swap(self.aliases.on, 1);
+        }
     }
 
     /// The vmap layer is about to map these pages: counts them. Returns what marks their entries.
