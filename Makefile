@@ -142,7 +142,7 @@ bench: compiler ## how fast it is, beside shuttle and loom: all, or WHAT="points
 .PHONY: cost
 cost: compiler ## what designs cost in simulated time: the answers that docs/cost.md shows, and its picture
 	@rm -f docs/cost.svg
-	$(shootdown) cost --svg docs/cost.svg
+	$(shootdown) cost --svg docs/cost.svg --update docs/cost.md
 
 .PHONY: mutants
 mutants: cargo-mutants ## break the oracle and the checks, one line at a time: do the tests notice? (half an hour)

@@ -35,6 +35,14 @@ pub(crate) fn keep(path: &Path, content: &[u8]) -> Done<Kept> {
     }
 }
 
+/// Writes a file over the one that is there, which whoever asked has named for that.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Done<()> {
+    let complain = |error: io::Error| Complaint::at(path, format!("cannot be written: {error}"));
+    let mut file = temporary(folder_of(path)).map_err(complain)?;
+    file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(complain)?;
+    file.persist(path).map(drop).map_err(|failed| complain(failed.error))
+}
+
 /// Complains if there is a file here whose content is none of those that may be there.
 pub(crate) fn refuse_to_replace(path: &Path, may_be_there: impl FnOnce(&[u8]) -> bool) -> Done<()> {
     match fs::read(path) {

@@ -1,8 +1,7 @@
 story 1
 under bug tlb-clock-stamp.c
-// c0 flushes at the last time of a round and c1 at the wrap. The walkers keep the way to p0 in the round that follows.
-cpus 2, hardware eager-walkers, sizes tiny, backends native xen
-c0  hv-flush
+// One flush on all four CPUs brings the clock past its wrap. c0, c1 and c2 keep times of the round before.
+cpus 4, hardware eager-walkers, sizes tiny, backends native xen
 c0  hv-flush
 c0  vmap p0+1 -> a0
 c0  vunmap a0

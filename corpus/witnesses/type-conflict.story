@@ -4,4 +4,3 @@ under bug type-conflict
 cpus 1, hardware calm, sizes tiny, backends native xen
 c0  hv-pin p0 1
 c0  hv-update p0+0 -> p0 writable
-c0  hv-write p0+0

@@ -334,7 +334,7 @@ pub const BUGS: &[Bug] = &[
         designs: &[("table_drain", "never")],
         omitted: &[Step::FlushAtWrap],
         shows_on: Backends::XEN,
-        length: 5,
+        length: 4,
         finds: "rule 7 (hypervisor): make-table: a CPU can write a page table",
         ..NONE
     },
@@ -344,7 +344,7 @@ pub const BUGS: &[Bug] = &[
         source: "derived from the types that Xen keeps of frames; a guest gone astray in seed 004",
         omitted: &[Step::RefuseTypeConflict],
         shows_on: Backends::XEN,
-        length: 3,
+        length: 2,
         finds: "rule 7 (hypervisor): hv-update: an entry lets a page table be written",
         ..NONE
     },
@@ -377,30 +377,8 @@ pub const BUGS: &[Bug] = &[
         source: "derived from the order in which Xen moves references with an entry",
         omitted: &[Step::DropAfterStore],
         shows_on: Backends::XEN,
-        length: 5,
+        length: 4,
         finds: "rule 7 (hypervisor): hv-update: a CPU can write a page table",
-        ..NONE
-    },
-    Bug {
-        name: "linear-table-stale.a",
-        about: "The hypervisor changes an upper entry of a guest's tables and keeps what it has cached of its own linear mapping \
-                of them: the next update by address goes to the table that was there before, which may be freed.",
-        source: "Xen advisory XSA-286 (commit 16a20963b3): flush the linear mapping after changes of paging structures",
-        omitted: &[Step::FlushLinearMap],
-        shows_on: Backends::XEN,
-        length: 4,
-        finds: "rule 6 (frames): vmap: a stale translation was used",
-        ..NONE
-    },
-    Bug {
-        name: "linear-table-stale.b",
-        about: "The hypervisor flushes its linear mapping only on the CPU that changed the upper entry: an update by address on \
-                another goes to the table that was there before.",
-        source: "derived from Xen commit 16a20963b3, which flushes on every CPU that runs the guest",
-        omitted: &[Step::FlushLinearMapEverywhere],
-        shows_on: Backends::XEN,
-        length: 4,
-        finds: "rule 6 (frames): vmap: a stale translation was used",
         ..NONE
     },
     Bug {

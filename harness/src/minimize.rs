@@ -11,6 +11,7 @@ mod measure;
 mod operands;
 mod pauses;
 mod trades;
+mod wander;
 
 use crate::headline::{Finding, Headline};
 use crate::runner::Runner;
@@ -101,25 +102,37 @@ impl Shrink<'_> {
             pauses::shrink(self);
             operands::shrink(self);
             trades::shrink(self);
+            if self.smallest == before {
+                wander::shrink(self);
+            }
             if self.smallest == before || self.stopped {
                 return;
             }
         }
     }
 
-    /// Whether a story finds the same.
+    /// Whether a story finds the same. It is to be taken over then.
     fn recurs(&mut self, candidate: &Story) -> bool {
+        let found = self.play(candidate);
+        let recurs = found.is_some();
+        if let Some(finding) = found {
+            self.finding = finding;
+        }
+        recurs
+    }
+
+    /// Whether a story finds the same, which is not taken over for it.
+    fn finds_the_same(&mut self, candidate: &Story) -> bool {
+        self.play(candidate).is_some()
+    }
+
+    /// The same finding, if a story has it.
+    fn play(&mut self, candidate: &Story) -> Option<Finding> {
         self.played += 1;
         if self.played.is_multiple_of(512) {
             self.report();
         }
-        match self.runner.play(candidate, self.backends) {
-            Some(finding) if finding.headline == self.wanted => {
-                self.finding = finding;
-                true
-            }
-            _ => false,
-        }
+        self.runner.play(candidate, self.backends).filter(|finding| finding.headline == self.wanted)
     }
 
     fn report(&mut self) {

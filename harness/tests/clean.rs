@@ -12,7 +12,7 @@ fn runner() -> Runner {
 #[test]
 fn generated_stories_find_nothing_by_default() {
     let (mut runner, mut generator, mut story) = (runner(), Generator::new(2), Story::default());
-    for number in 0..20_000 {
+    for number in 0..120_000 {
         generator.next(&mut story);
         if let Some(finding) = runner.play(&story, Backends::all()) {
             panic!("story {number}: {finding}\n{story}");
@@ -21,8 +21,7 @@ fn generated_stories_find_nothing_by_default() {
     let coverage = runner.coverage();
     assert!(coverage.void_percent() < 30.0, "{}", coverage.line());
     let on = coverage.on(Backends::NATIVE);
-    // Some operations are told in some stories only.
-    assert!(on.effects.iter().all(|count| *count > 100), "{}", coverage.line());
+    assert!(on.effects.iter().all(|count| *count > 1000), "{}", coverage.line());
 }
 
 #[test]

@@ -95,11 +95,9 @@ impl<P: PvMmu> Kernel<P> {
             && (self.protocol.designs.table_drain == TableDrain::SideTable || cpu.load(self.aliases.on) != 0)
     }
 
-    /// Keeps the table from now on.
+    /// Keeps the table from now on. The switch is there on every kernel; who keeps no table does not look at it.
     pub(crate) fn track_aliases(&self, cpu: &Cpu<'_>) {
-        if self.has_alias_table() {
-            cpu.swap(self.aliases.on, 1);
-        }
+        cpu.swap(self.aliases.on, 1);
     }
 
     /// The vmap layer is about to map these pages: counts them. Returns what marks their entries.

@@ -123,7 +123,7 @@ impl Callers {
     }
 }
 
-fn failed(error: MapError) -> Outcome {
+pub(crate) fn failed(error: MapError) -> Outcome {
     match error {
         MapError::NoMemory => Outcome::NoMemory,
         MapError::Refused => Outcome::Refused,
@@ -131,7 +131,7 @@ fn failed(error: MapError) -> Outcome {
     }
 }
 
-fn not_pinned(error: NotPinned) -> Outcome {
+pub(crate) fn not_pinned(error: NotPinned) -> Outcome {
     match error {
         NotPinned::WouldSleep => Outcome::WouldSleep,
         NotPinned::Refused => Outcome::Refused,
@@ -419,6 +419,7 @@ impl<P: PvMmu> Kernel<P> {
         for slot in (0..SLOTS).map(TreeSlot::new) {
             self.unmake_tree(cpu, slot);
         }
+        self.end_process(cpu);
         for slot in (0..SLOTS).map(PageSlot::new) {
             self.unmake_table(cpu, slot);
             if let Some(held) = self.callers.pages[slot.index()].take() {

@@ -1,13 +1,14 @@
 //! The kernel: everything that stands between a caller and a platform, put together, and its entry points.
 
 use crate::alias_table::AliasTable;
-use crate::callers::Callers;
+use crate::callers::{Callers, failed};
 use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel_tables::KernelTables;
 use crate::page_alloc::PageAllocator;
 use crate::page_flags::PageFlags;
-use crate::paravirt::PvMmu;
+use crate::paravirt::{PageRange, PvMmu};
+use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::quicklist::Quicklist;
 use crate::sizes::Sizes;
@@ -27,6 +28,16 @@ pub enum Task {
     Call(Call),
     /// The worker carries out what is queued. Ends as [`Outcome::Void`] if nothing is.
     RunWork,
+    /// The tables of so many pages, from the start of the space for areas, are made and stay: a kernel that frees none of its
+    /// own comes to this by and by.
+    KeepTables {
+        /// How many pages.
+        pages: u64,
+    },
+    /// Another page table for the process under construction (`pte_alloc`).
+    AddProcessTable,
+    /// The process under construction is about to run: its tables are pinned (`xen_pgd_pin`).
+    PinProcess,
     /// Every caller gives everything back, and the kernel all it keeps. Nothing else runs.
     Teardown,
 }
@@ -58,6 +69,7 @@ pub struct Kernel<P: PvMmu> {
     pub(crate) aliases: AliasTable,
     pub(crate) quicklist: Quicklist,
     pub(crate) callers: Callers,
+    pub(crate) process: Process,
     pages_at_boot: usize,
 }
 
@@ -96,6 +108,7 @@ impl<P: PvMmu> Kernel<P> {
             aliases: AliasTable::new(bus, sizes.frames(), protocol.designs.table_drain),
             quicklist: Quicklist::new(bus, &lockdep),
             callers,
+            process: Process::default(),
             pages,
             pv,
             protocol,
@@ -161,6 +174,11 @@ impl<P: PvMmu> Kernel<P> {
         Outcome::Done
     }
 
+    fn keep_first_tables(&self, cpu: &Cpu<'_>, pages: u64) -> Outcome {
+        let range = PageRange { first: self.sizes.vmalloc_first(), pages };
+        self.keep_tables(cpu, range).map_or_else(failed, |()| Outcome::Done)
+    }
+
     fn teardown(&self, cpu: &Cpu<'_>) -> Outcome {
         self.give_everything_back(cpu);
         self.purge_everything(cpu);
@@ -178,6 +196,9 @@ impl<P: PvMmu> Software for Kernel<P> {
         match task {
             Task::Call(call) => self.call(cpu, &call),
             Task::RunWork => self.run_work(cpu),
+            Task::KeepTables { pages } => self.keep_first_tables(cpu, pages),
+            Task::AddProcessTable => self.add_process_table(cpu),
+            Task::PinProcess => self.pin_process(cpu),
             Task::Teardown => self.teardown(cpu),
         }
     }

@@ -22,6 +22,7 @@ use crate::sync::{LockClass, Lockdep, Mutex, MutexGuard};
 use crate::vmalloc::purge::WouldSleep;
 use machine::paging::{LEVELS, index};
 use machine::{Bus, Cpu, Cr3, Entry, Flags, Frame, Role, Word};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -75,6 +76,8 @@ pub struct TableUsers(BTreeMap<u64, u32>);
 pub struct KernelTables {
     root: Frame,
     users: Mutex<TableUsers>,
+    /// A range whose tables stay although no area uses them.
+    kept: Cell<Option<PageRange>>,
 }
 
 /// Tables that nothing leads to any more, and that some CPU may still remember the way to. The mutex is held with them.
@@ -101,7 +104,8 @@ impl KernelTables {
             bus.boot_cr3(cpu, Cr3 { root: frame, pcid: 0 });
         }
         pv.adopt_boot_tables(bus, root, &[&[(root, LEVELS)], below].concat());
-        Self { root: frame, users: Mutex::new(bus, lockdep, KERNEL_TABLES, TableUsers::default()) }
+        let users = Mutex::new(bus, lockdep, KERNEL_TABLES, TableUsers::default());
+        Self { root: frame, users, kept: Cell::new(None) }
     }
 
     /// The root.
@@ -156,6 +160,14 @@ impl<P: PvMmu> Kernel<P> {
             self.free_table_page(cpu, pfn);
         }
         populated
+    }
+
+    /// Makes the lowest-level tables of a range, which stay until the kernel goes, as they do in a kernel that frees none of
+    /// its own. Once.
+    pub(crate) fn keep_tables(&self, cpu: &Cpu<'_>, range: PageRange) -> Result<(), MapError> {
+        self.populate(cpu, range)?;
+        self.tables.kept.set(Some(range));
+        Ok(())
     }
 
     /// Allocates pages that may become tables: all of them first, then one drain for all. In the other order one could
@@ -355,6 +367,13 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Nothing is mapped any more: frees all tables but the root and those of the direct map.
     pub(crate) fn free_all_tables(&self, cpu: &Cpu<'_>) {
+        if let Some(kept) = self.tables.kept.take() {
+            let users = &mut self.tables.users.lock(cpu).0;
+            for table in tables_of(kept) {
+                *users.entry(table).or_default() -= 1;
+            }
+            users.retain(|_, count| *count != 0);
+        }
         if self.protocol.designs.frees_tables() && !self.tables.users.lock(cpu).0.is_empty() {
             cpu.bug("a table counts users after the last purge");
         }

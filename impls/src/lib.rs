@@ -17,6 +17,7 @@ pub mod native;
 pub mod page_alloc;
 pub mod page_flags;
 pub mod paravirt;
+mod process;
 pub mod protocol;
 pub mod quicklist;
 pub mod rbtree;

@@ -84,8 +84,17 @@ impl Sizes {
         }
     }
 
-    /// Slots (pages) of a per-CPU vmap block (`VMAP_BBMAP_BITS`).
+    /// Slots (pages) of a per-CPU vmap block (`VMAP_BBMAP_BITS`). Where addresses are plenty a block is 4 MiB, two whole
+    /// lowest-level tables, so that no two blocks have one in common.
     pub const fn block_slots(self) -> u32 {
+        match self {
+            Self::Tiny | Self::Small => 4,
+            Self::Real => 1024,
+        }
+    }
+
+    /// The most pages of a mapping that takes slots of a block (`VMAP_MAX_ALLOC`).
+    pub const fn block_max_alloc(self) -> u64 {
         match self {
             Self::Tiny | Self::Small => 4,
             Self::Real => 64,

@@ -30,7 +30,15 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     fn construct_and_pin(&self, cpu: &Cpu<'_>, pages: &mut [Pfn]) -> Result<(), NotPinned> {
-        let one_by_one = match self.protocol.designs.table_drain {
+        for place in 0..pages.len() {
+            self.link_into_tree(cpu, pages, place)?;
+        }
+        self.pin_linked(cpu, pages)
+    }
+
+    /// Whether each page is seen to when it comes into a tree, and not all together at the pin.
+    fn drains_one_by_one(&self) -> bool {
+        match self.protocol.designs.table_drain {
             TableDrain::Always | TableDrain::HighOnly | TableDrain::CleanCache => true,
             TableDrain::Never
             | TableDrain::FirstPin
@@ -38,22 +46,34 @@ impl<P: PvMmu> Kernel<P> {
             | TableDrain::SideTable
             | TableDrain::SideTableOnRequest
             | TableDrain::FixUp => false,
-        };
-        for place in 0..pages.len() {
-            if one_by_one {
-                pages[place] = self.table_page(cpu, pages[place])?;
-            }
-            let level = level_of(place);
-            cpu.clear_frame(self.pv.frame_of(pages[place]));
-            self.pv.begin_table(cpu, pages[place], level);
-            if place > 0 {
-                let (above, index) = parent_of(place);
-                let word = Word::new(self.pv.frame_of(pages[above]), index);
-                let entry = self.pv.make_entry(pages[place], TABLE_FLAGS);
-                self.pv.link_table(cpu, word, level + 1, entry);
-            }
         }
-        if !one_by_one {
+    }
+
+    /// The page at a place of a tree becomes a table of it, though not to the platform. Those before it have.
+    pub(crate) fn link_into_tree(
+        &self,
+        cpu: &Cpu<'_>,
+        pages: &mut [Pfn],
+        place: usize,
+    ) -> Result<(), NotPinned> {
+        if self.drains_one_by_one() {
+            pages[place] = self.table_page(cpu, pages[place])?;
+        }
+        let level = level_of(place);
+        cpu.clear_frame(self.pv.frame_of(pages[place]));
+        self.pv.begin_table(cpu, pages[place], level);
+        if place > 0 {
+            let (above, index) = parent_of(place);
+            let word = Word::new(self.pv.frame_of(pages[above]), index);
+            let entry = self.pv.make_entry(pages[place], TABLE_FLAGS);
+            self.pv.link_table(cpu, word, level + 1, entry);
+        }
+        Ok(())
+    }
+
+    /// A tree that is linked becomes page tables.
+    pub(crate) fn pin_linked(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Result<(), NotPinned> {
+        if !self.drains_one_by_one() {
             self.drain_for_tables(cpu, pages, || self.vm_unmap_aliases(cpu))?;
         }
         self.pin_or_fix_up(cpu, || self.pv.pin_tree(cpu, pages[0]))
@@ -69,7 +89,7 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// The pages are no tables any more, or never were.
-    fn dismantle(&self, cpu: &Cpu<'_>, pages: &[Pfn]) {
+    pub(crate) fn dismantle(&self, cpu: &Cpu<'_>, pages: &[Pfn]) {
         for pfn in pages {
             self.pv.end_table(cpu, *pfn);
             cpu.clear_frame(self.pv.frame_of(*pfn));

@@ -3,7 +3,7 @@
 use impls::family;
 use impls::protocol::{PteClear, TableDrain};
 use impls::{Designs, Kernel, Native, Protocol, PvMmu, Sizes, Task, Xen};
-use machine::{Bus, Machine, Observer, Target, Temperament, Told, TraceEvent};
+use machine::{Bus, Frame, Machine, Observer, Role, Target, Temperament, Told, TraceEvent};
 use oracle::vocabulary::{AreaSlot, Call, Operation, Outcome, PageList, PageSlot, TreeSlot};
 use std::rc::Rc;
 
@@ -71,6 +71,12 @@ impl<P: PvMmu> Bench<P> {
         (drains, count(&|event| matches!(event, TraceEvent::IpiSent { .. })))
     }
 
+    /// How many frames are tables.
+    fn tables(&self) -> usize {
+        let memory = &self.0.bus().memory;
+        (0..memory.frames()).filter(|frame| matches!(memory.role(Frame(*frame)), Role::Table(_))).count()
+    }
+
     fn tear_down(&mut self) {
         while self.0.software().work_pending(self.0.bus()) {
             self.task(Task::RunWork);
@@ -117,6 +123,28 @@ fn a_tree_under_construction_is_drained_for_once_or_for_each_page() {
     native.alias(&[0, 1]);
     assert_eq!(native.cost(pin_tree(&[0, 1, 2, 3])), (0, 0), "nobody counts there");
     native.tear_down();
+}
+
+#[test]
+fn a_process_gets_its_tables_one_at_a_time_is_pinned_once_and_leaves_nothing() {
+    for design in correct() {
+        let mut bench = Bench::<Xen>::new(design);
+        for table in 0..6 {
+            bench.alias(&[table % 4]);
+            assert_eq!(bench.task(Task::AddProcessTable), Outcome::Done, "{design:?}");
+        }
+        assert_eq!(bench.call(Operation::DrainAliases), Outcome::Done);
+        let before = bench.tables();
+        assert_eq!(bench.task(Task::PinProcess), Outcome::Done, "{design:?}");
+        assert_eq!(bench.tables(), before + 6, "{design:?}");
+        bench.tear_down();
+
+        let mut unfinished = Bench::<Xen>::new(design);
+        for _ in 0..5 {
+            assert_eq!(unfinished.task(Task::AddProcessTable), Outcome::Done, "{design:?}");
+        }
+        unfinished.tear_down();
+    }
 }
 
 #[test]

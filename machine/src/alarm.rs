@@ -28,7 +28,7 @@ pub enum AlarmKind {
         va: u64,
     },
     /// An access was made through a translation whose frame has been put to another use since, and which the tables
-    /// would not make any more: they lead elsewhere, or allow less.
+    /// would not make any more: they lead elsewhere, or, to a frame that is no page of data, allow less.
     StaleTranslationUsed {
         /// The frame.
         frame: Frame,

@@ -30,10 +30,6 @@ pub(crate) enum Intent {
     Speculate,
 }
 
-/// Flags of the entry of a root that leads to the root itself.
-const RECURSIVE_FLAGS: Flags =
-    Flags::PRESENT.union(Flags::WRITABLE).union(Flags::ACCESSED).union(Flags::DIRTY).union(Flags::NO_EXECUTE);
-
 /// Where the tables lead for an address, read without disturbing anything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mapped {
@@ -60,7 +56,7 @@ impl Bus {
                 return None;
             }
             let word = Word::new(table, index(va, level));
-            let entry = self.entry(word, level, va);
+            let entry = Entry(self.memory.peek(word));
             if !entry.present() || reserved(entry, level) {
                 return None;
             }
@@ -73,26 +69,22 @@ impl Bus {
         unreachable!("an entry of level 1 is a leaf")
     }
 
-    /// The entry of a walk for an address, where the root's recursive one stands in no memory.
-    #[inline]
-    fn entry(&self, word: Word, level: u8, va: u64) -> Entry {
-        if level == LEVELS && self.is_recursive(va) {
-            return Entry::new(word.frame, RECURSIVE_FLAGS);
-        }
-        Entry(self.memory.peek(word))
-    }
-
-    /// Whether the tables under a root still say what a cached leaf says, and allow no less. Then it is not stale,
-    /// whatever its frame was used for since it was cached: a mapping that stands for good, as a direct map does,
-    /// outlives the uses of the frames behind it.
+    /// Whether the tables under a root still say what a cached leaf says. Then it is not stale, whatever its frame was
+    /// used for since it was cached: a mapping that stands for good, as a direct map does, outlives the uses of the
+    /// frames behind it.
+    ///
+    /// Of a page of data the tables may allow less by now: its permissions may be changed at any time, and who caches
+    /// the older ones until he is flushed is no more stale than one that cached them in this use of the frame. A table,
+    /// or a page that was given away, must never be reached by more than the tables allow.
     #[cold]
     pub(crate) fn would_translate(&self, root: Frame, va: u64, cached: &TlbEntry) -> bool {
         self.mapped(root, va).is_some_and(|now| {
             let grants = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
             now.level == cached.level
                 && now.entry.frame() == cached.frame
-                && (now.flags & grants).contains(cached.flags & grants)
-                && cached.flags.contains(now.flags & Flags::NO_EXECUTE)
+                && (self.memory.role(cached.frame) == Role::Data
+                    || (now.flags & grants).contains(cached.flags & grants)
+                        && cached.flags.contains(now.flags & Flags::NO_EXECUTE))
         })
     }
 
@@ -132,19 +124,16 @@ impl Bus {
         if let Some(path) = core.tlb.borrow().path(va, pcid) {
             (level, table, incarnation, flags) = (path.level - 1, path.table, path.incarnation, path.flags);
         }
-        // Below the recursive entry each table is read as one of the level below its own.
-        let skipped = u8::from(self.is_recursive(va));
         loop {
-            let read_as = if level == LEVELS { LEVELS } else { level + skipped };
             if table.0 >= self.memory.frames()
-                || self.memory.role(table) != Role::Table(read_as)
+                || self.memory.role(table) != Role::Table(level)
                 || self.memory.incarnation(table) != incarnation
             {
                 self.alarm(cpu, AlarmKind::FreedTableWalked { frame: table, level, va }, at);
                 return Err(PageFault { va, protection: false });
             }
             let word = Word::new(table, index(va, level));
-            let entry = self.entry(word, level, va);
+            let entry = Entry(self.memory.peek(word));
             *levels += 1;
             if !entry.present() {
                 return Err(PageFault { va, protection: false });

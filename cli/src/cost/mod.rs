@@ -1,10 +1,11 @@
 //! `shootdown cost`: what designs cost, by what the machine counts and a model of what each thing costs.
 
+mod document;
 mod plot;
 mod table;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -13,7 +14,7 @@ use harness::story::Backends;
 use serde::Serialize;
 
 use crate::complaint::{Complaint, Done};
-use crate::keep::{keep, must_be_writable};
+use crate::keep::{keep, must_be_writable, replace};
 use crate::output::{Answer, Format, remark};
 use crate::run::backends;
 
@@ -51,6 +52,10 @@ pub(crate) struct Cost {
     /// Draw the answer to `scaling` into this file, which must not be there with another content
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Bring a Markdown file up to date: each of its blocks that begins with the title of a table shows it as it is now. The
+    /// claims are, if every question was asked
+    #[arg(long, value_name = "FILE")]
+    update: Option<PathBuf>,
     /// Numbers of CPUs, parted by commas, and ranges like 1-8; at most 8. Without it 1,2,4,8, and 1-8 for scaling
     #[arg(long, value_name = "LIST", value_parser = cpus)]
     cpus: Option<Cpus>,
@@ -125,12 +130,33 @@ impl Cost {
             }
             must_be_writable(svg)?;
         }
+        let document = self.document(&questions)?;
         let report = self.ask(&questions, backends, &model)?;
         if let Some(svg) = &self.svg {
             keep(svg, plot::draw(&report.scaling)?.as_bytes())?;
         }
+        if let Some((path, document)) = document {
+            let mut parts = table::parts(&report).expect("strings can be written to");
+            if questions.len() < Question::ALL.len() {
+                parts.retain(|part| part.title != table::FINDINGS);
+            }
+            replace(path, document::updated(&document, &parts).as_bytes())?;
+        }
         let answer = Answer { format: if self.format == Shape::Json { Format::Json } else { Format::Text } };
         answer.give(&Answered { model: &model, report: &report }, |text| table::write(text, &report))
+    }
+
+    /// The document to be brought up to date, as it is.
+    fn document(&self, questions: &[Question]) -> Done<Option<(&Path, String)>> {
+        let Some(path) = &self.update else { return Ok(None) };
+        let text = fs::read_to_string(path).map_err(|error| Complaint::at(path, error))?;
+        if let Some(title) =
+            document::lacking(&text, questions.iter().map(|question| table::title(*question)))
+        {
+            return Err(Complaint::at(path, format!("expected a block that begins with \"{title}\"")));
+        }
+        must_be_writable(path)?;
+        Ok(Some((path, text)))
     }
 
     fn model(&self) -> Done<Model> {

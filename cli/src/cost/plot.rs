@@ -26,13 +26,13 @@ pub(super) fn draw(rows: &[Row]) -> Done<String> {
 }
 
 fn paint(rows: &[Row], picture: &mut String) -> Result<(), Box<dyn std::error::Error>> {
-    let mut backends: Vec<_> = rows.iter().map(|row| row.backend).collect();
+    let mut backends: Vec<_> = rows.iter().map(Row::ground).collect();
     backends.dedup();
     let columns = backends.len().max(1);
     let area = SVGBackend::with_string(picture, (SIZE.0 * columns as u32, SIZE.1)).into_drawing_area();
     area.fill(&WHITE)?;
     for (panel, backend) in area.split_evenly((1, columns)).iter().zip(backends) {
-        let here: Vec<_> = rows.iter().filter(|row| row.backend == backend).collect();
+        let here: Vec<_> = rows.iter().filter(|row| row.ground() == backend).collect();
         let cpus = here.iter().map(|row| row.cpus).max().unwrap_or(1);
         let least = here.iter().map(|row| row.ns_per_round).fold(f64::INFINITY, f64::min);
         let most = here.iter().map(|row| row.ns_per_round).fold(0.0, f64::max);

@@ -2,8 +2,23 @@
 
 use std::fmt::{self, Write};
 
-use harness::cost::scaling::Scheme;
-use harness::cost::{Report, drain, scaling, tables};
+use harness::cost::scaling::{KernelTables, Scheme};
+use harness::cost::{Finding, Question, Report, drain, scaling, tables};
+
+const DRAIN: &str = "drain: what a drain costs, against one eager unmap of four pages";
+const TABLES: &str =
+    "tables: what a page that becomes a page table costs on Xen, in ns for each (and IPIs in all)";
+const SCALING: &str = "scaling: every CPU maps, touches and unmaps four pages";
+pub(super) const FINDINGS: &str = "What was claimed, and what was measured";
+
+/// A part of the answer.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The line above it, the same always.
+    pub(super) title: &'static str,
+    /// What follows an empty line later.
+    pub(super) text: String,
+}
 
 /// Rows of cells under a heading; the first cells stand to the left, figures to the right.
 struct Table {
@@ -35,41 +50,56 @@ impl Table {
     }
 }
 
+/// The line above the answer to a question.
+pub(super) const fn title(question: Question) -> &'static str {
+    match question {
+        Question::Drain => DRAIN,
+        Question::Tables => TABLES,
+        Question::Scaling => SCALING,
+    }
+}
+
+/// The parts of an answer that were asked for, each under its title.
+pub(super) fn parts(report: &Report) -> Result<Vec<Part>, fmt::Error> {
+    let tables = [
+        (DRAIN, drains(&report.drain)),
+        (TABLES, page_tables(&report.tables)),
+        (SCALING, schemes(&report.scaling)),
+    ];
+    let mut parts = Vec::new();
+    for (title, table) in tables.into_iter().filter(|(_, table)| !table.rows.is_empty()) {
+        let mut text = String::new();
+        table.write(&mut text)?;
+        parts.push(Part { title, text });
+    }
+    if !report.findings.is_empty() {
+        let mut text = String::new();
+        findings(&report.findings, &mut text)?;
+        parts.push(Part { title: FINDINGS, text });
+    }
+    Ok(parts)
+}
+
 pub(super) fn write(text: &mut String, report: &Report) -> fmt::Result {
-    let mut parts = 0;
-    let mut part = |text: &mut String, title: &str, there: bool| -> Result<bool, fmt::Error> {
-        if there {
-            if parts > 0 {
-                writeln!(text)?;
-            }
-            parts += 1;
-            writeln!(text, "{title}\n")?;
+    for (place, part) in parts(report)?.iter().enumerate() {
+        if place > 0 {
+            writeln!(text)?;
         }
-        Ok(there)
-    };
-    if part(
-        text,
-        "drain: what a drain costs, against one eager unmap of four pages",
-        !report.drain.is_empty(),
-    )? {
-        drains(&report.drain).write(text)?;
+        write!(text, "{}\n\n{}", part.title, part.text)?;
     }
-    if part(text, "tables: what a page that becomes a page table costs on Xen", !report.tables.is_empty())? {
-        page_tables(&report.tables).write(text)?;
-    }
-    if part(text, "scaling: every CPU maps, touches and unmaps four pages", !report.scaling.is_empty())? {
-        schemes(&report.scaling).write(text)?;
-    }
-    if part(text, "What was claimed, and what was measured", !report.findings.is_empty())? {
-        let mut claims: Vec<_> = report.findings.iter().map(|found| (found.claim, found.source)).collect();
-        claims.sort_unstable();
-        claims.dedup();
-        for (claim, source) in claims {
-            writeln!(text, "  {claim} ({source})")?;
-            for found in report.findings.iter().filter(|found| found.claim == claim) {
-                let word = if found.holds { "holds" } else { "does not hold" };
-                writeln!(text, "    {word} on {}: {}", found.on, found.measured)?;
-            }
+    Ok(())
+}
+
+fn findings(found: &[Finding], text: &mut String) -> fmt::Result {
+    let mut claims: Vec<_> = found.iter().map(|found| (found.claim, found.source, found.criterion)).collect();
+    claims.sort_unstable();
+    claims.dedup();
+    for (claim, source, criterion) in claims {
+        writeln!(text, "  {claim} ({source})")?;
+        writeln!(text, "  Holds if: {criterion}.")?;
+        for found in found.iter().filter(|found| found.claim == claim) {
+            let word = if found.holds { "holds" } else { "DOES NOT HOLD" };
+            writeln!(text, "    {word} on {}: {}", found.on, found.measured)?;
         }
     }
     Ok(())
@@ -116,45 +146,36 @@ fn drains(rows: &[drain::Row]) -> Table {
     Table { heading, words: 4, rows: rows.collect() }
 }
 
+/// A row for each combination of designs, a column for each case: time for each table, and the interrupts of all.
 fn page_tables(rows: &[tables::Row]) -> Table {
-    let heading = vec![
-        "pte_clear",
-        "table_drain",
-        "what",
-        "CPUs",
-        "tables",
-        "ns per table",
-        "of this stolen",
-        "IPIs",
-        "flushes",
-        "hypercalls",
-    ];
-    let rows = rows.iter().map(|row| {
-        let what = match row.case {
-            tables::Case::OneClean => "one, nothing outstanding",
-            tables::Case::OneAfterUnmap => "one, one area outstanding",
-            tables::Case::Process => "process, one area outstanding",
-            tables::Case::ProcessAmidUnmaps => "process, unmaps in between",
-        };
-        vec![
-            row.chosen("pte_clear").to_owned(),
-            row.chosen("table_drain").to_owned(),
-            what.to_owned(),
-            row.cpus.to_string(),
-            row.tables.to_string(),
-            figure(row.ns_per_table()),
-            figure(row.cost.stolen_ns / f64::from(row.tables)),
-            row.cost.ipis().to_string(),
-            row.cost.flushes().to_string(),
-            row.cost.hypercalls.values().sum::<u64>().to_string(),
-        ]
+    let mut heading = vec!["pte_clear", "table_drain", "CPUs"];
+    heading.extend(tables::Case::ALL.map(|case| match case {
+        tables::Case::OneClean => "one, clean",
+        tables::Case::OneAfterUnmap => "another out",
+        tables::Case::OneAliased => "own out",
+        tables::Case::NewProcess => "new process",
+        tables::Case::NewProcessAmidUnmaps => "new amid unmaps",
+        tables::Case::LiveProcess => "running",
+        tables::Case::LiveProcessAmidUnmaps => "running amid unmaps",
+        tables::Case::MapAndUnmap => "map, unmap",
+    }));
+    let cell = |row: &tables::Row| format!("{} ({})", figure(row.ns_each()), row.cost.ipis());
+    let rows = rows.chunks_exact(tables::Case::ALL.len()).map(|cases| {
+        let first = &cases[0];
+        let words = [
+            first.chosen("pte_clear").to_owned(),
+            first.chosen("table_drain").to_owned(),
+            first.cpus.to_string(),
+        ];
+        words.into_iter().chain(cases.iter().map(cell)).collect()
     });
-    Table { heading, words: 3, rows: rows.collect() }
+    Table { heading, words: 2, rows: rows.collect() }
 }
 
 fn schemes(all: &[scaling::Row]) -> Table {
     let heading = vec![
         "backend",
+        "tables",
         "scheme",
         "CPUs",
         "ns per round",
@@ -162,34 +183,45 @@ fn schemes(all: &[scaling::Row]) -> Table {
         "waiting",
         "handlers",
         "IPIs per round",
+        "table pages",
+        "in rounds",
         "rounds per flush",
         "predicted",
         "fewer IPIs",
         "predicted",
+        "by threshold",
     ];
     let rows = all.iter().map(|row| {
         let of = |scheme: Scheme, cpus: u8| {
-            all.iter().find(|other| (other.backend, other.scheme, other.cpus) == (row.backend, scheme, cpus))
+            all.iter().find(|other| {
+                (other.backend, other.tables, other.scheme, other.cpus)
+                    == (row.backend, row.tables, scheme, cpus)
+            })
         };
         let alone = of(row.scheme, 1).map(|one| row.ns_per_round / one.ns_per_round);
         let eager = of(Scheme::Eager, row.cpus).filter(|_| row.cpus > 1 && row.scheme != Scheme::Eager);
         let fewer = eager.map(|eager| eager.ipis_per_round / row.ipis_per_round);
+        let dash = || "-".to_owned();
         vec![
             row.backend.to_owned(),
+            if row.tables == KernelTables::Kept { "kept" } else { "freed" }.to_owned(),
             row.scheme.name().to_owned(),
             row.cpus.to_string(),
             figure(row.ns_per_round),
-            alone.map_or_else(|| "-".to_owned(), |times| format!("{times:.2}")),
+            alone.map_or_else(dash, |times| format!("{times:.2}")),
             figure(row.waited_ns_per_round),
             figure(row.stolen_ns_per_round),
             format!("{:.5}", row.ipis_per_round),
+            row.table_pages.to_string(),
+            row.rounds.to_string(),
             figure(row.measured_rounds_per_flush),
-            row.predicted_rounds_per_flush.to_string(),
-            fewer.map_or_else(|| "-".to_owned(), |times| format!("{times:.1}")),
-            fewer.map_or_else(|| "-".to_owned(), |_| row.predicted_rounds_per_flush.to_string()),
+            figure(row.predicted_rounds_per_flush),
+            fewer.map_or_else(dash, figure),
+            fewer.map_or_else(dash, |_| figure(row.predicted_rounds_per_flush)),
+            fewer.map_or_else(dash, |_| row.threshold_rounds_per_flush.to_string()),
         ]
     });
-    Table { heading, words: 2, rows: rows.collect() }
+    Table { heading, words: 3, rows: rows.collect() }
 }
 
 fn figure(figure: f64) -> String {

@@ -200,6 +200,10 @@ fn what_cost_is_asked_wrongly() {
         &["--svg: expected the question scaling"],
     );
     place.refuses(&["cost", "--format", "xml"], &["'xml' for '--format <FORMAT>'", "table, json"]);
+    place.refuses(&["cost", "--update", "none.md"], &["none.md: "]);
+    place.write("other.md", "# Nothing about cost\n");
+    let refused = ["cost", "--question", "tables", "--update", "other.md"];
+    place.refuses(&refused, &["other.md: expected a block that begins with \"tables: "]);
     place.write("there.svg", "something else");
     let drawn =
         ["cost", "--question", "scaling", "--cpus", "1", "--backends", "native", "--svg", "there.svg"];

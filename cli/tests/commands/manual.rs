@@ -69,6 +69,29 @@ fn json_has_the_shape_that_the_manual_shows() {
     }
 }
 
+/// What `make cost` writes into the document is what the tool says. Not all of it is asked here, as that takes a minute.
+#[test]
+fn the_tables_about_cost_say_what_the_tool_says() {
+    let document = include_str!("../../../docs/cost.md");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let shown: BTreeSet<_> = document.lines().map(words).collect();
+    let place = Place::new();
+    for asked in [
+        ["--question", "drain", "--cpus", "1,8", "--backends", "native,xen"],
+        ["--question", "tables", "--cpus", "2", "--backends", "xen"],
+        ["--question", "scaling", "--cpus", "1", "--backends", "native"],
+    ] {
+        let said = place.run(&[&["cost"], &asked[..]].concat()).out;
+        assert!(said.lines().count() > 4, "{said}");
+        for line in said.lines() {
+            assert!(
+                shown.contains(&words(line)),
+                "docs/cost.md does not say this; `make cost` writes it: {line}"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_command_has_its_section() {
     let help = Place::new().run(&["--help"]).out;

@@ -5,7 +5,8 @@
 //! was made for, and the role of each frame that a walk goes through.
 //!
 //! Legal, and without alarm: a lazy alias of a freed frame that nobody uses; a table that waits for a grace period, which
-//! still is a table; a walk through a table that no entry leads to any more and that was not freed yet.
+//! still is a table; a walk through a table that no entry leads to any more and that was not freed yet; an entry of the
+//! direct map that was cached before its page got the owner whose permissions are being changed at this moment.
 
 use machine::AlarmKind;
 

@@ -18,7 +18,7 @@ pub const OUTSTANDING: [u64; 5] = [0, 1, 8, 64, 512];
 /// Pages of each area.
 pub(super) const PAGES: u8 = 4;
 
-const AREA: AreaSlot = AreaSlot::new(0);
+pub(super) const AREA: AreaSlot = AreaSlot::new(0);
 
 /// What was done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -111,7 +111,7 @@ const FLUSHES_AFTER_BOOT: u8 = 5;
 pub(super) fn booted<P: PvMmu>(cpus: u8, designs: Designs, model: &Model) -> Result<Engine<P>, Broken> {
     let mut engine = Engine::new(cpus, Sizes::Real, designs, model);
     let resident = AreaSlot::new(15);
-    engine.call(0, Operation::Vmap { pages: PageList::new([PageSlot::new(0)]), area: resident })?;
+    engine.call(0, Operation::Vmap { pages: PageList::new([PageSlot::new(3)]), area: resident })?;
     for _ in 0..FLUSHES_AFTER_BOOT {
         for _ in 0..OUTSTANDING[2] {
             map_and_touch(&mut engine)?;

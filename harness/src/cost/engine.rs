@@ -253,10 +253,16 @@ impl<P: PvMmu> Engine<P> {
     /// What these operations cost, made one after the other on a CPU while nothing runs in the kernel elsewhere. Deferred
     /// work that they cause is not among them.
     pub(super) fn spend(&mut self, cpu: u8, operations: &[Operation]) -> Result<Cost, Broken> {
+        let call = |operation: &Operation| Task::Call(Call { operation: *operation, irqs_off: false });
+        self.spend_on(cpu, &operations.iter().map(call).collect::<Vec<_>>())
+    }
+
+    /// The same for any tasks.
+    pub(super) fn spend_on(&mut self, cpu: u8, tasks: &[Task]) -> Result<Cost, Broken> {
         self.level_clocks();
         let before = self.snapshot();
-        for operation in operations {
-            self.run(cpu, Task::Call(Call { operation: *operation, irqs_off: false }))?;
+        for task in tasks {
+            self.run(cpu, *task)?;
         }
         let me = usize::from(cpu);
         let (caller, waited) = self.meter(|meter| (meter.clock(cpu), meter.waited(cpu)));

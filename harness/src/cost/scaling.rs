@@ -3,9 +3,9 @@
 //!
 //! All CPUs run the same loop, in the order of their clocks. What is measured begins when a first flush has emptied the
 //! lazy list and ends when a later one does, so that only whole cycles are counted; eager unmapping has none, and is
-//! measured over a fixed number of rounds.
+//! measured over a fixed number of rounds. What was before is not counted.
 
-use impls::protocol::{TableDrain, UnmapFlush};
+use impls::protocol::UnmapFlush;
 use impls::{Designs, Native, PvMmu, Sizes, Task, Xen};
 use machine::Counted;
 use oracle::vocabulary::{AreaSlot, Call, Mapping, Operation, PageList, PageSlot, Place, RamSlot, Token};
@@ -18,7 +18,15 @@ use super::{Asked, Broken, Model, named, rounded};
 use crate::story::Backends;
 
 /// Rounds of each CPU that are measured where nothing happens in cycles, and those before them that are not.
-const ROUNDS: (u64, u64) = (200, 20);
+const ROUNDS: (u64, u64) = (1000, 100);
+
+/// Cycles from flush to flush that are measured where the lazy threshold makes them. Blocks come onto the lazy list one at a
+/// time, so that one cycle is a block longer or shorter than another.
+const CYCLES: (u64, u64) = (1, 3);
+
+/// Rounds of all CPUs together that are measured where something else than the threshold flushes, some hundred times, and
+/// those before them that are not.
+const AMID_DRAINS: (u64, u64) = (12_000, 2_000);
 
 /// A guard page follows each area.
 const GUARD: u64 = 1;
@@ -67,11 +75,23 @@ impl Scheme {
     }
 }
 
+/// What becomes of the lowest-level tables that no area uses any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelTables {
+    /// They are freed with the flush that frees the last area, as our kernel does; the next area there needs new ones.
+    Freed,
+    /// They stay, as in Linux, which frees none of its kernel's: all that the areas will ever need are there.
+    Kept,
+}
+
 /// How one scheme did.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Row {
-    /// The backend, with the designs that are not the default.
+    /// The backend.
     pub backend: &'static str,
+    /// What becomes of tables that are not used.
+    pub tables: KernelTables,
     /// How many CPUs.
     pub cpus: u8,
     /// The scheme.
@@ -86,44 +106,67 @@ pub struct Row {
     pub stolen_ns_per_round: f64,
     /// Interrupts sent for each round.
     pub ipis_per_round: f64,
-    /// Rounds of all CPUs together for each flush on all of them, as the lazy threshold predicts.
-    pub predicted_rounds_per_flush: u64,
-    /// The same as measured, by the flushes counted; of eager unmapping, which is known by its flushes, 1.
+    /// Page-table pages allocated, by the pages zeroed: nothing else allocates here.
+    pub table_pages: u64,
+    /// Rounds of all CPUs together for each flush on all of them, as the sizes alone predict: by the lazy threshold.
+    pub threshold_rounds_per_flush: u64,
+    /// The same, as is to be expected of what was counted: under Xen each page-table page is drained for, and where that
+    /// comes before the threshold it is what flushes.
+    pub predicted_rounds_per_flush: f64,
+    /// The same as measured: by the interrupts, of which each flush takes one for each other CPU, and on one CPU by the
+    /// full flushes. Of eager unmapping, which is known by its flushes, 1.
     pub measured_rounds_per_flush: f64,
     /// What was counted on all CPUs, by name.
     pub counts: BTreeMap<&'static str, u64>,
 }
 
+impl Row {
+    /// Where it was measured.
+    pub fn ground(&self) -> String {
+        match self.tables {
+            KernelTables::Freed => self.backend.to_owned(),
+            KernelTables::Kept => format!("{}, tables kept", self.backend),
+        }
+    }
+
+    /// How often this happened for each round.
+    #[expect(clippy::cast_precision_loss, reason = "some thousand rounds")]
+    pub fn per_round(&self, what: Counted) -> f64 {
+        self.counts.get(what.name()).copied().unwrap_or(0) as f64 / self.rounds as f64
+    }
+}
+
 /// On what the schemes are compared. Under Xen a page that becomes a page table has all aliases drained by default, and
-/// as lazy areas spread over fresh space that comes long before the threshold; so it is measured without that too, which
-/// is correct as long as vunmap clears the entries.
-const GROUNDS: [(Backends, &str, TableDrain); 3] = [
-    (Backends::NATIVE, "native", TableDrain::Always),
-    (Backends::XEN, "xen", TableDrain::Always),
-    (Backends::XEN, "xen table_drain=never", TableDrain::Never),
+/// as lazy areas spread over fresh space that comes long before the threshold, if they need fresh tables there.
+const GROUNDS: [(Backends, KernelTables); 3] = [
+    (Backends::NATIVE, KernelTables::Freed),
+    (Backends::XEN, KernelTables::Kept),
+    (Backends::XEN, KernelTables::Freed),
 ];
 
 /// Makes every measurement.
 pub fn measure(asked: &Asked, heard: &mut dyn FnMut(String)) -> Result<Vec<Row>, Broken> {
     let mut rows = Vec::new();
-    for (backend, ground, table_drain) in GROUNDS {
+    for (backend, tables) in GROUNDS {
         if !asked.backends.contains(backend) {
             continue;
         }
         for scheme in Scheme::ALL {
-            let designs = Designs { table_drain, ..scheme.designs() };
             for cpus in &asked.cpus {
-                heard(format!("scaling: {} on {ground}, {cpus} CPUs", scheme.name()));
-                let measured = if backend == Backends::NATIVE {
-                    measure_one::<Native>(scheme, designs, *cpus, Sizes::Real, &asked.model)?
+                heard(format!("scaling: {} on {}, {cpus} CPUs", scheme.name(), backend_name(backend)));
+                rows.push(if backend == Backends::NATIVE {
+                    measure_one::<Native>(scheme, tables, *cpus, &asked.model)?
                 } else {
-                    measure_one::<Xen>(scheme, designs, *cpus, Sizes::Real, &asked.model)?
-                };
-                rows.push(Row { backend: ground, ..measured });
+                    measure_one::<Xen>(scheme, tables, *cpus, &asked.model)?
+                });
             }
         }
     }
     Ok(rows)
+}
+
+const fn backend_name(backend: Backends) -> &'static str {
+    if backend.contains(Backends::NATIVE) { Native::NAME } else { Xen::NAME }
 }
 
 /// What a CPU does next.
@@ -148,54 +191,75 @@ struct Loops<P: PvMmu> {
     seen_flushed: u64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn measure_one<P: PvMmu>(
     scheme: Scheme,
-    designs: Designs,
+    tables: KernelTables,
     cpus: u8,
-    sizes: Sizes,
     model: &Model,
 ) -> Result<Row, Broken> {
-    let engine = booted::<P>(cpus, designs, model)?;
+    let sizes = Sizes::Real;
+    let engine = booted::<P>(cpus, scheme.designs(), model)?;
     let turns = vec![Turn::Map; usize::from(cpus)];
     let mut loops = Loops { engine, scheme, turns, working: 0, rounds: 0, purges: 0, seen_flushed: 0 };
-    loops.prepare()?;
-    let predicted = scheme.rounds_per_flush(sizes, cpus);
+    let threshold = scheme.rounds_per_flush(sizes, cpus);
+    loops.prepare(sizes, tables)?;
     let all = u64::from(cpus);
+    // Each page-table page is drained for.
+    let drains = P::TABLES_ALLOW_NO_ALIAS && tables == KernelTables::Freed;
     let (start, end) = if scheme == Scheme::Eager {
         let (rounds, first) = ROUNDS;
-        let start = loops.until(|loops| loops.rounds >= first * all)?;
-        (start, loops.until(|loops| loops.rounds >= (first + rounds) * all)?)
+        (
+            loops.until(|loops| loops.rounds >= first * all)?,
+            loops.until(|loops| loops.rounds >= (first + rounds) * all)?,
+        )
+    } else if drains {
+        let (rounds, first) = AMID_DRAINS;
+        (loops.until(|loops| loops.rounds >= first)?, loops.until(|loops| loops.rounds >= first + rounds)?)
     } else {
-        // Where something else flushes before the threshold is reached, there are no whole cycles to count.
-        let most = predicted + predicted / 10;
-        let start = loops.until(|loops| loops.purges >= 1 || loops.rounds >= most)?;
-        let last = start.rounds + most;
-        (start, loops.until(|loops| loops.purges >= 2 || loops.rounds >= last)?)
+        let cycles = if scheme == Scheme::Lazy { CYCLES.0 } else { CYCLES.1 };
+        (loops.until(|loops| loops.purges >= 1)?, loops.until(|loops| loops.purges > cycles)?)
     };
-    let (before, after) = (start.snapshot, end.snapshot);
+    Ok(row::<P>(scheme, tables, threshold, drains, &start, &end))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn row<P: PvMmu>(
+    scheme: Scheme,
+    tables: KernelTables,
+    threshold: u64,
+    drains: bool,
+    start: &Mark,
+    end: &Mark,
+) -> Row {
+    let (before, after) = (&start.snapshot, &end.snapshot);
+    let cpus = after.clocks.len() as u8;
     let rounds = end.rounds - start.rounds;
-    let counts = after.counts - &before.counts;
-    let ipis = counts.ipis() as f64 / rounds as f64;
+    let counts = after.counts.clone() - &before.counts;
     let per_round = |now: &[u64], then: &[u64]| rounded(Snapshot::grown(now, then) / rounds as f64);
-    let flushes = match scheme {
+    let flushes = match (scheme, cpus) {
         // Each unmap is one, of a few pages.
-        Scheme::Eager => rounds as f64,
-        Scheme::Lazy | Scheme::Blocks => counts.of(Counted::FlushGlobal) as f64 / f64::from(cpus),
+        (Scheme::Eager, _) => rounds as f64,
+        (_, 1) => counts.of(Counted::FlushGlobal) as f64,
+        _ => counts.ipis() as f64 / f64::from(cpus - 1),
     };
-    Ok(Row {
+    let table_pages = counts.of(Counted::Cleared);
+    let by_drains = if drains { rounds as f64 / table_pages as f64 } else { f64::INFINITY };
+    Row {
         backend: P::NAME,
+        tables,
         cpus,
         scheme,
         rounds,
         ns_per_round: per_round(&after.clocks, &before.clocks),
         waited_ns_per_round: per_round(&after.waited, &before.waited),
         stolen_ns_per_round: per_round(&after.stolen, &before.stolen),
-        ipis_per_round: (ipis * 1e6).round() / 1e6,
-        predicted_rounds_per_flush: predicted,
+        ipis_per_round: (counts.ipis() as f64 / rounds as f64 * 1e6).round() / 1e6,
+        table_pages,
+        threshold_rounds_per_flush: threshold,
+        predicted_rounds_per_flush: rounded(by_drains.min(threshold as f64)),
         measured_rounds_per_flush: rounded(rounds as f64 / flushes),
         counts: named(&counts),
-    })
+    }
 }
 
 /// A moment of the loops.
@@ -205,11 +269,28 @@ struct Mark {
 }
 
 impl<P: PvMmu> Loops<P> {
-    /// Each CPU gets two pages of its own; it maps each twice, as the callers have no more slots.
-    fn prepare(&mut self) -> Result<(), Broken> {
-        for page in 4..2 * self.engine.cpus() {
+    /// Each CPU gets two pages of its own; it maps each twice, as the callers have no more slots. It has come to another
+    /// place of its block than the others: on a computer that has run for a while they do not use theirs up together.
+    fn prepare(&mut self, sizes: Sizes, tables: KernelTables) -> Result<(), Broken> {
+        let cpus = self.engine.cpus();
+        for page in 4..2 * cpus {
             self.engine.call(0, Operation::AllocPage { page: PageSlot::new(page) })?;
         }
+        if tables == KernelTables::Kept {
+            // What may be outstanding, and twice the blocks in use.
+            let blocks = 2 * u64::from(cpus) * u64::from(sizes.block_slots());
+            self.engine.run(0, Task::KeepTables { pages: sizes.lazy_max_pages(cpus) + blocks })?;
+        }
+        if self.scheme == Scheme::Blocks {
+            let rounds = sizes.block_slots() / u32::from(PAGES);
+            for cpu in 0..cpus {
+                for _ in 0..rounds * u32::from(cpu) / u32::from(cpus) {
+                    self.engine.call(cpu, self.map(cpu))?;
+                    self.engine.call(cpu, self.unmap(cpu))?;
+                }
+            }
+        }
+        self.seen_flushed = self.flushed_everything();
         Ok(())
     }
 
@@ -247,19 +328,31 @@ impl<P: PvMmu> Loops<P> {
     }
 
     fn operation(&self, cpu: u8) -> Operation {
-        let (area, ram) = (AreaSlot::new(cpu), RamSlot::new(cpu));
-        let blocks = self.scheme == Scheme::Blocks;
         match self.turns[usize::from(cpu)] {
-            Turn::Map => {
-                let pages = PageList::new((0..PAGES).map(|page| PageSlot::new(2 * cpu + page % 2)));
-                if blocks { Operation::MapRam { pages, ram } } else { Operation::Vmap { pages, area } }
-            }
+            Turn::Map => self.map(cpu),
             Turn::Touch(page) => {
-                let mapping = if blocks { Mapping::Ram(ram) } else { Mapping::Area(area) };
+                let mapping = match self.scheme {
+                    Scheme::Blocks => Mapping::Ram(RamSlot::new(cpu)),
+                    Scheme::Eager | Scheme::Lazy => Mapping::Area(AreaSlot::new(cpu)),
+                };
                 Operation::Write { place: Place { mapping, page }, token: Token(1) }
             }
-            Turn::Unmap if blocks => Operation::UnmapRam { ram },
-            Turn::Unmap => Operation::Vunmap { area },
+            Turn::Unmap => self.unmap(cpu),
+        }
+    }
+
+    fn map(&self, cpu: u8) -> Operation {
+        let pages = PageList::new((0..PAGES).map(|page| PageSlot::new(2 * cpu + page % 2)));
+        match self.scheme {
+            Scheme::Blocks => Operation::MapRam { pages, ram: RamSlot::new(cpu) },
+            Scheme::Eager | Scheme::Lazy => Operation::Vmap { pages, area: AreaSlot::new(cpu) },
+        }
+    }
+
+    fn unmap(&self, cpu: u8) -> Operation {
+        match self.scheme {
+            Scheme::Blocks => Operation::UnmapRam { ram: RamSlot::new(cpu) },
+            Scheme::Eager | Scheme::Lazy => Operation::Vunmap { area: AreaSlot::new(cpu) },
         }
     }
 

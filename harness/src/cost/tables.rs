@@ -1,14 +1,15 @@
 //! What each way for Xen to learn that a page has aliases costs for a page that becomes a page table (seed 004): alone,
-//! and for the few dozen tables of a new process.
+//! for the few dozen tables of a new process, which come one at a time and are pinned together when it is about to run, and
+//! for as many of a process that runs, each of which becomes a table at once.
 //!
 //! The designs are the variants of two design points, as the kernels' own data lists them; those that the catalogue of
 //! known bugs calls broken by themselves are left out.
 
-use impls::{Designs, Xen};
-use oracle::vocabulary::{AreaSlot, Operation, PageSlot};
+use impls::{Designs, Task, Xen};
+use oracle::vocabulary::{Operation, PageList, PageSlot};
 use serde::Serialize;
 
-use super::drain::{booted, map_and_touch};
+use super::drain::{AREA, PAGES, booted, map_and_touch};
 use super::engine::Engine;
 use super::{Asked, Broken, Cost, Model, rounded};
 use crate::combinations::flaw;
@@ -32,33 +33,59 @@ const FIRST: u8 = 4;
 pub enum Case {
     /// One table, while no area is outstanding.
     OneClean,
-    /// One table, while one area is outstanding.
+    /// One table, while one area of other pages is outstanding.
     OneAfterUnmap,
-    /// The tables of a process; one area was outstanding before the first.
-    Process,
-    /// The tables of a process; another area is unmapped before each.
-    ProcessAmidUnmaps,
+    /// One table, of a page of the one area that is outstanding.
+    OneAliased,
+    /// The tables of a new process, pinned once; one area was outstanding before the first.
+    NewProcess,
+    /// The tables of a new process, pinned once; another area is unmapped before each.
+    NewProcessAmidUnmaps,
+    /// As many tables of a process that runs; one area was outstanding before the first.
+    LiveProcess,
+    /// As many tables of a process that runs; another area is unmapped before each.
+    LiveProcessAmidUnmaps,
+    /// No table: an area of four pages is mapped and unmapped, which is when some designs note what has aliases.
+    MapAndUnmap,
 }
 
 impl Case {
     /// Every case.
-    pub const ALL: [Self; 4] = [Self::OneClean, Self::OneAfterUnmap, Self::Process, Self::ProcessAmidUnmaps];
+    pub const ALL: [Self; 8] = [
+        Self::OneClean,
+        Self::OneAfterUnmap,
+        Self::OneAliased,
+        Self::NewProcess,
+        Self::NewProcessAmidUnmaps,
+        Self::LiveProcess,
+        Self::LiveProcessAmidUnmaps,
+        Self::MapAndUnmap,
+    ];
 
     /// How many tables are made.
     pub const fn tables(self) -> u8 {
         match self {
-            Self::OneClean | Self::OneAfterUnmap => 1,
-            Self::Process | Self::ProcessAmidUnmaps => PROCESS,
+            Self::MapAndUnmap => 0,
+            Self::OneClean | Self::OneAfterUnmap | Self::OneAliased => 1,
+            Self::NewProcess
+            | Self::NewProcessAmidUnmaps
+            | Self::LiveProcess
+            | Self::LiveProcessAmidUnmaps => PROCESS,
         }
     }
 
     /// Whether an area is unmapped before this table, counted from 0.
     const fn unmaps_before(self, table: u8) -> bool {
         match self {
-            Self::OneClean => false,
-            Self::OneAfterUnmap | Self::Process => table == 0,
-            Self::ProcessAmidUnmaps => true,
+            Self::OneClean | Self::MapAndUnmap => false,
+            Self::OneAfterUnmap | Self::OneAliased | Self::NewProcess | Self::LiveProcess => table == 0,
+            Self::NewProcessAmidUnmaps | Self::LiveProcessAmidUnmaps => true,
         }
+    }
+
+    /// Whether nobody runs on the tables before they are pinned together.
+    const fn under_construction(self) -> bool {
+        matches!(self, Self::NewProcess | Self::NewProcessAmidUnmaps)
     }
 }
 
@@ -83,9 +110,9 @@ impl Row {
         self.designs.iter().find(|(name, _)| *name == point).map_or("", |(_, variant)| variant)
     }
 
-    /// Time for each table, on all CPUs together, in nanoseconds.
-    pub fn ns_per_table(&self) -> f64 {
-        rounded(self.cost.everywhere_ns() / f64::from(self.tables))
+    /// Time for each table, on all CPUs together, in nanoseconds; where there is none, for what is done instead.
+    pub fn ns_each(&self) -> f64 {
+        rounded(self.cost.everywhere_ns() / f64::from(self.tables.max(1)))
     }
 }
 
@@ -141,23 +168,42 @@ fn tables(
     model: &Model,
 ) -> Result<Cost, Broken> {
     let mut engine = booted::<Xen>(cpus, chosen_designs(chosen), model)?;
+    if case == Case::MapAndUnmap {
+        let pages = PageList::new((0..PAGES).map(PageSlot::new));
+        return engine.spend(0, &[Operation::Vmap { pages, area: AREA }, Operation::Vunmap { area: AREA }]);
+    }
     let mut spent: Option<Cost> = None;
     for table in 0..case.tables() {
         if case.unmaps_before(table) {
             map_and_touch(&mut engine)?;
-            engine.call(0, Operation::Vunmap { area: AreaSlot::new(0) })?;
+            engine.call(0, Operation::Vunmap { area: AREA })?;
         }
-        let page = PageSlot::new(FIRST + table % BATCH);
-        if table >= BATCH {
-            make_room(&mut engine, page)?;
-        }
-        let cost = engine.spend(0, &[Operation::AllocPage { page }, Operation::MakeTable { page }])?;
+        let cost = if case.under_construction() {
+            engine.spend_on(0, &[Task::AddProcessTable])?
+        } else if case == Case::OneAliased {
+            engine.spend(0, &[Operation::MakeTable { page: PageSlot::new(0) }])?
+        } else {
+            live_table(&mut engine, table)?
+        };
         spent = Some(match spent {
             None => cost,
             Some(before) => before.plus(&cost),
         });
     }
-    spent.ok_or_else(|| Broken("no table was made".to_owned()))
+    let spent = spent.ok_or_else(|| Broken("no table was made".to_owned()))?;
+    if !case.under_construction() {
+        return Ok(spent);
+    }
+    Ok(spent.plus(&engine.spend_on(0, &[Task::PinProcess])?))
+}
+
+/// A page becomes a table at once. Returns what that cost.
+fn live_table(engine: &mut Engine<Xen>, table: u8) -> Result<Cost, Broken> {
+    let page = PageSlot::new(FIRST + table % BATCH);
+    if table >= BATCH {
+        make_room(engine, page)?;
+    }
+    engine.spend(0, &[Operation::AllocPage { page }, Operation::MakeTable { page }])
 }
 
 /// The slot held a table of before. What becomes of that is not counted.

@@ -49,16 +49,57 @@ fn line(event: usize, traced: &TraceLine) -> Line {
     Line { event, cpu: traced.cpu, words: say(&traced.event), at }
 }
 
+/// Where the columns stand.
+struct Columns {
+    /// The column of each CPU.
+    cpus: Vec<usize>,
+    /// The column of the lines of code.
+    at: usize,
+}
+
+impl Columns {
+    /// Each CPU has room for its longest line; where that gets too wide, lines run over into the columns of CPUs to the
+    /// right, which say nothing in that line.
+    fn of(lines: &[Line], cpus: u8) -> Self {
+        let longest = |cpu: u8| {
+            let words = lines.iter().filter(|line| line.cpu == cpu).map(|line| line.words.chars().count());
+            words.max().unwrap_or(0).max(4)
+        };
+        let longest: Vec<_> = (0..cpus).map(longest).collect();
+        let code = lines.iter().map(|line| line.at.chars().count()).max().unwrap_or(0);
+        let within = |most: usize| {
+            let mut columns = Self { cpus: Vec::new(), at: 0 };
+            let mut from = 0;
+            for words in &longest {
+                columns.cpus.push(from);
+                columns.at = columns.at.max(from + words + GAP);
+                from += (words + GAP).min(most);
+            }
+            columns
+        };
+        let mut most = longest.iter().max().map_or(0, |words| words + GAP);
+        while most > NARROWEST && within(most).at + code > WIDEST {
+            most -= 1;
+        }
+        within(most)
+    }
+}
+
+/// Between columns.
+const GAP: usize = 3;
+/// A column is never narrower, if what it says is not.
+const NARROWEST: usize = 10;
+/// So wide lines may get, if they can.
+const WIDEST: usize = 140;
+
 /// The lines under their events.
 pub(super) fn draw(lines: &[Line], resolved: &Resolved, recording: &Recording) -> Vec<String> {
-    let width = |cpu: u8| {
-        let words = lines.iter().filter(|line| line.cpu == cpu).map(|line| line.words.chars().count());
-        words.max().unwrap_or(0).max(4) + 3
-    };
-    let widths: Vec<_> = (0..resolved.header.cpus).map(width).collect();
-    let names: Vec<_> =
-        widths.iter().enumerate().map(|(cpu, &width)| format!("{:<width$}", format!("c{cpu}"))).collect();
-    let mut text = vec![format!("     {}", names.concat().trim_end())];
+    let columns = Columns::of(lines, resolved.header.cpus);
+    let mut names = String::new();
+    for (cpu, column) in columns.cpus.iter().enumerate() {
+        names = format!("{names:column$}c{cpu}");
+    }
+    let mut text = vec![format!("     {names}")];
     for event in 0..=resolved.events.len() {
         let mut of_event = lines.iter().filter(|line| line.event == event).peekable();
         match resolved.events.get(event).map(Told::to_event) {
@@ -71,8 +112,8 @@ pub(super) fn draw(lines: &[Line], resolved: &Resolved, recording: &Recording) -
             Some(None) | None => continue,
         }
         text.extend(of_event.map(|line| {
-            let (before, rest) = widths.split_at(usize::from(line.cpu));
-            let (before, rest) = (before.iter().sum::<usize>(), rest.iter().sum::<usize>());
+            let before = columns.cpus[usize::from(line.cpu)];
+            let rest = columns.at - before;
             let row = format!("     {:before$}{:<rest$}{}", "", line.words, line.at);
             row.trim_end().to_owned()
         }));

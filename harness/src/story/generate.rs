@@ -51,6 +51,8 @@ struct Swarm {
     pauses: usize,
     /// The mean number of points before a pause.
     depth: usize,
+    /// Two operations that are to be under way at once, if the story is about that.
+    pair: Option<(Tag, Tag)>,
     /// In percent: how often a wish is granted before another event is drawn.
     follow: usize,
     /// In percent: how often an event stays on the CPU of the one before.
@@ -153,7 +155,10 @@ impl Generator {
         if self.any_designs {
             into.header.designs = draw::designs(dice, self.backends);
         }
-        let swarm = Swarm::draw(dice, into.header);
+        let mut swarm = Swarm::draw(dice, into.header);
+        if into.header.cpus > 1 && dice.percent(15) {
+            swarm = swarm.about_two(dice);
+        }
         let length = length(dice);
         self.wishes.clear();
         let mut state = State::new(&into.header);
@@ -172,7 +177,7 @@ impl Generator {
             }
             into.events.push(event);
             so_far.take_note(&event, &told);
-            self.wish(&told, into.header.cpus, swarm.dma);
+            self.wish(&told, into.header.cpus, &swarm);
         }
     }
 
@@ -211,6 +216,12 @@ impl Generator {
         if matches!(tag, Tag::Vmap | Tag::MapRam | Tag::DmaAlloc | Tag::Vmalloc) && held >= swarm.mappings {
             return None;
         }
+        // Whoever finds nobody to meet waits for a better moment.
+        if let Some(mate) = swarm.mate(tag)
+            && draw.dice.percent(80)
+        {
+            draw.event(mate, cpu)?;
+        }
         let mut event = draw.event(tag, cpu)?;
         if wish.is_none() {
             event.cpu = seat(&mut draw, state, &event);
@@ -222,19 +233,19 @@ impl Generator {
         };
         if let Some(pause) = wish.and_then(|wish| wish.pause).filter(|_| event.action.takes_pause()) {
             event.pause = Some(pause);
-        } else if event.action.takes_pause() && draw.dice.percent(swarm.pauses * often) {
+        } else if event.action.takes_pause() && draw.dice.percent(swarm.pauses(tag) * often) {
             event.pause = Some(match so_far.held {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
-                Some(lock) if draw.dice.percent(35) => draw::wait_for(lock),
-                _ => draw::pause(draw.dice, tag, swarm.depth, if is_raw(tag) { 60 } else { 18 }),
+                Some(lock) if draw.dice.percent(20) => draw::wait_for(lock),
+                _ => draw::pause(draw.dice, tag, swarm.depth, if is_raw(tag) { 50 } else { 12 }),
             });
         }
         Some(event)
     }
 
     /// What usually follows this event.
-    fn wish(&mut self, told: &Told, cpus: u8, dma: bool) {
+    fn wish(&mut self, told: &Told, cpus: u8, swarm: &Swarm) {
         let cpu = told.cpu;
         let dice = &mut self.dice;
         let step = if cpus > 1 { dice.between(1, usize::from(cpus) - 1) as u8 } else { 0 };
@@ -245,7 +256,12 @@ impl Generator {
         let mut pause = None;
         if told.pause.is_some() && told.nest > 0 {
             let waiters = draw::waiters(told.pause);
+            let mate = match told.action {
+                ResolvedAction::Call(call) => swarm.mate(Verb::of(&call.operation).tag()),
+                _ => None,
+            };
             let first = match told.action {
+                _ if mate.is_some() => mate.unwrap_or(Tag::Continue),
                 _ if draw::holds_interrupts(told.pause)
                     && dice.percent(if waiters.is_empty() { 95 } else { 60 }) =>
                 {
@@ -254,7 +270,7 @@ impl Generator {
                 }
                 // It comes to wait, and is left there.
                 _ if !waiters.is_empty() && dice.percent(60) => {
-                    pause = draw::wait_there(told.pause).filter(|_| dice.percent(80));
+                    pause = draw::wait_there(told.pause).filter(|_| dice.percent(60));
                     dice.pick(waiters)
                 }
                 // What is like it wants the same locks.
@@ -267,15 +283,21 @@ impl Generator {
                 _ => dice.pick(&MEANWHILE),
             };
             wishes[0] = Some((first, other));
-            if dice.percent(40) {
+            // What was unmapped is given away, by whoever unmapped it.
+            let unmaps = matches!(first, Tag::Vunmap | Tag::UnmapRam);
+            if unmaps && dice.percent(30) {
+                wishes[1] = Some((Tag::FreePage, other));
+            } else if dice.percent(40) {
                 wishes[1] = Some((dice.pick(&MEANWHILE), other));
             }
             if dice.percent(70) {
                 let last = goes_on(dice, told, first);
                 wishes[2] = Some((last, cpu));
             }
-        } else if let ResolvedAction::Call(call) = told.action {
-            wishes[0] = follows(dice, &call.operation, dma, (any, other));
+        } else if let ResolvedAction::Call(call) = told.action
+            && swarm.pair.is_none()
+        {
+            wishes[0] = follows(dice, &call.operation, swarm.dma, (any, other));
             pause = held_next(dice, &call.operation, wishes[0]);
         }
         for (tag, cpu) in wishes.into_iter().flatten() {
@@ -370,16 +392,7 @@ fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
 
 /// Whether it is a hypercall of a caller's own: short, and with few places where others matter.
 const fn is_raw(tag: Tag) -> bool {
-    matches!(
-        tag,
-        Tag::HvUpdate
-            | Tag::HvPin
-            | Tag::HvUnpin
-            | Tag::HvWrite
-            | Tag::HvFlush
-            | Tag::HvExchange
-            | Tag::HvUpdateVa
-    )
+    matches!(tag, Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush | Tag::HvExchange)
 }
 
 /// What happens while an operation is paused.
@@ -410,12 +423,13 @@ fn goes_on(dice: &mut Dice, told: &Told, meanwhile: Tag) -> Tag {
 /// What goes well with an operation that is paused, more than with others.
 fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
     match operation {
+        Operation::MakeTable { .. } | Operation::PinTree { .. } if dice.percent(40) => {
+            Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam]))
+        }
         Operation::Raw(RawCall::Update { .. }) if dice.percent(80) => {
             Some(dice.pick(&[Tag::HvPin, Tag::HvPin, Tag::HvPin, Tag::HvWrite, Tag::HvFlush]))
         }
-        Operation::Raw(RawCall::Exchange { .. } | RawCall::UpdateVa { .. }) if dice.percent(80) => {
-            Some(Tag::HvUpdate)
-        }
+        Operation::Raw(RawCall::Exchange { .. }) if dice.percent(80) => Some(Tag::HvUpdate),
         Operation::Raw(RawCall::Flush) if dice.percent(60) => {
             Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam, Tag::Vunmap, Tag::UnmapRam, Tag::HvUpdate]))
         }
@@ -445,11 +459,8 @@ fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
             Some(dice.pick(&[Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdate, Tag::HvExchange]))
         }
         RawCall::Write { .. } | RawCall::Unpin { .. } => Some(Tag::HvUpdate),
-        RawCall::UpdateVa { .. } => Some(dice.pick(&[Tag::HvUpdate, Tag::HvWrite, Tag::HvUnpin])),
         RawCall::Exchange { .. } => Some(dice.pick(&[Tag::HvUpdate, Tag::Touch])),
-        RawCall::Update { .. } => {
-            Some(dice.pick(&[Tag::HvWrite, Tag::HvUpdate, Tag::HvUpdate, Tag::HvPin, Tag::HvUpdateVa]))
-        }
+        RawCall::Update { .. } => Some(dice.pick(&[Tag::HvWrite, Tag::HvUpdate, Tag::HvUpdate, Tag::HvPin])),
         RawCall::Flush => None,
     }
 }
@@ -524,7 +535,64 @@ fn is_special(tag: Tag) -> bool {
         || tag.access().is_some()
 }
 
+/// Whom an event needs before it, if it is to find anything.
+const fn needs(tag: Tag) -> Option<Tag> {
+    Some(match tag {
+        Tag::Vunmap | Tag::Read | Tag::Write => Tag::Vmap,
+        Tag::UnmapRam => Tag::MapRam,
+        Tag::UnmakeTable => Tag::MakeTable,
+        Tag::UnpinTree => Tag::PinTree,
+        Tag::DmaFree | Tag::DeviceRead | Tag::DeviceWrite => Tag::DmaAlloc,
+        Tag::HvUnpin | Tag::HvWrite => Tag::HvUpdate,
+        Tag::SetMemoryRo
+        | Tag::SetMemoryRox
+        | Tag::SetMemoryRw
+        | Tag::Vfree
+        | Tag::Exec
+        | Tag::ReadDirect
+        | Tag::WriteDirect => Tag::Vmalloc,
+        _ => return None,
+    })
+}
+
 impl Swarm {
+    /// Whom an event of this kind should meet, if the story is about that.
+    fn mate(&self, tag: Tag) -> Option<Tag> {
+        let (one, other) = self.pair?;
+        match tag {
+            _ if tag == one => Some(other),
+            _ if tag == other => Some(one),
+            _ => None,
+        }
+    }
+
+    /// In percent: how often an event of this kind is held up, if it can be.
+    fn pauses(&self, tag: Tag) -> usize {
+        if self.mate(tag).is_some() { 60 } else { self.pauses }
+    }
+
+    /// The same for a story about two operations that are under way at once, whichever: each two are to meet, however
+    /// seldom each is told elsewhere.
+    fn about_two(mut self, dice: &mut Dice) -> Self {
+        let calls = || USUAL.iter().map(|(tag, _)| *tag).filter(|tag| tag.is_call());
+        let mut any = || calls().nth(dice.below(calls().count())).unwrap_or(Tag::Vmap);
+        let (one, other) = (any(), any());
+        for (weight, (tag, usual)) in self.weights.iter_mut().zip(USUAL) {
+            let sought = [Some(one), Some(other), needs(one), needs(other)].contains(&Some(tag));
+            *weight = if sought { 60 } else { usual.min(2) };
+        }
+        Self {
+            pair: Some((one, other)),
+            dma: true,
+            pauses: 5,
+            depth: dice.pick(&[1, 2, 4, 12]),
+            follow: 90,
+            repeat: 0,
+            mappings: self.mappings.max(4),
+            ..self
+        }
+    }
+
     fn draw(dice: &mut Dice, header: Header) -> Self {
         let mut weights = draw::USUAL_WEIGHTS;
         // Permissions are a subject of their own: most stories leave them alone.
@@ -560,6 +628,7 @@ impl Swarm {
         Self {
             weights,
             dma,
+            pair: None,
             pauses: dice.pick(&[0, 10, 25, 25, 45]),
             depth: dice.pick(&[3, 8, 20, 40]),
             follow: dice.pick(&[0, 30, 60, 80]),

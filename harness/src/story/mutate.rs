@@ -61,6 +61,23 @@ pub fn crossover(a: &[u8], b: &[u8], out: &mut [u8], seed: u32) -> usize {
     put(&mut story, out, &mut dice)
 }
 
+/// Variations of stories by chance, the same for the same seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Variation(Dice);
+
+impl Variation {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Dice::new(seed))
+    }
+
+    /// A story that differs a little from this one; its designs are the same.
+    pub(crate) fn of(&mut self, story: &Story) -> Story {
+        let mut other = story.clone();
+        mutate_story(&mut other, &mut self.0);
+        other
+    }
+}
+
 fn decode(bytes: &[u8]) -> Story {
     Story::decode(&bytes[..bytes.len().min(MAX_BYTES)]).expect("cut to the cap")
 }

@@ -92,8 +92,6 @@ tags! {
     HvWrite = 24, RawCall::NAMES[3];
     /// [`RawCall::Flush`].
     HvFlush = 25, RawCall::NAMES[4];
-    /// [`RawCall::UpdateVa`].
-    HvUpdateVa = 26, RawCall::NAMES[6];
     /// [`Owned::Vmalloc`].
     Vmalloc = 28, "vmalloc";
     /// [`Owned::SetMemory`] to [`Access::ReadOnly`].
@@ -136,7 +134,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 43] = [
+    pub const STAND_INS: [Self; 42] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -158,7 +156,6 @@ impl Tag {
         Self::HvWrite,
         Self::HvFlush,
         Self::HvExchange,
-        Self::HvUpdateVa,
         Self::Continue,
         Self::Deliver,
         Self::Fill,
@@ -200,6 +197,11 @@ impl Tag {
     /// Whether the record is an event of its own.
     pub const fn is_event(self) -> bool {
         !self.is_pause() && !matches!(self, Self::Designs)
+    }
+
+    /// Whether the record is an operation of the kernels.
+    pub(super) const fn is_call(self) -> bool {
+        self.number() < 128
     }
 
     /// Whether the event happens on no CPU, and stands on a line without one.
@@ -282,7 +284,6 @@ impl Verb {
             Self::Raw(RawCall::Write { .. }) => Tag::HvWrite,
             Self::Raw(RawCall::Flush) => Tag::HvFlush,
             Self::Raw(RawCall::Exchange { .. }) => Tag::HvExchange,
-            Self::Raw(RawCall::UpdateVa { .. }) => Tag::HvUpdateVa,
             Self::Owned(owned) => Tag::of_owned(*owned),
         }
     }

@@ -10,6 +10,7 @@
 //! and in the middle state it may have dirty slots: so a drain walks *all* blocks (rule 5).
 
 use super::purge::{DirtyBlocks, Hull, LazyArea};
+use super::slot_map::SlotMap;
 use crate::family;
 use crate::kernel::{Kernel, RcuCallback};
 use crate::kernel_tables::MapError;
@@ -20,6 +21,7 @@ use crate::sync::{LockClass, Lockdep, PerCpu, SpinLock};
 use machine::{Bus, Cpu, Var};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 const BLOCK_LOCK: LockClass = LockClass { family: family::BLOCK_LOCK, name: "vb->lock" };
@@ -37,22 +39,22 @@ pub struct VmapBlock {
     slots: SpinLock<Slots>,
 }
 
-/// What the lock of a block protects. Maps have a bit for each slot.
+/// What the lock of a block protects.
 #[derive(Debug, Default)]
 struct Slots {
     free: u32,
-    used_map: u64,
+    used_map: SlotMap,
     dirty: u32,
     /// Dirty, and not flushed since.
-    unflushed: u64,
+    unflushed: SlotMap,
 }
 
 impl Slots {
     /// The pages of a block around all its unflushed slots.
     fn unflushed_hull(&self, first: u64, hull: &mut Hull) {
-        let low = self.unflushed.trailing_zeros();
-        let high = u64::BITS - self.unflushed.leading_zeros();
-        hull.add(first + u64::from(low), u64::from(high - low));
+        if let Some(slots) = self.unflushed.hull() {
+            hull.add(first + u64::from(slots.start), u64::from(slots.end - slots.start));
+        }
     }
 }
 
@@ -77,10 +79,6 @@ pub struct Blocks {
     lockdep: Rc<Lockdep>,
     most: u32,
     slots: u32,
-}
-
-fn mask(offset: u32, len: u32) -> u64 {
-    (if len >= u64::BITS { u64::MAX } else { (1 << len) - 1 }) << offset
 }
 
 impl Blocks {
@@ -189,7 +187,7 @@ impl<P: PvMmu> Kernel<P> {
         }
         let offset = self.vmalloc.blocks.slots - slots.free;
         slots.free -= wanted;
-        slots.used_map |= mask(offset, wanted);
+        slots.used_map.insert(offset..offset + wanted);
         cpu.store(block.free, u64::from(slots.free));
         if slots.free == 0 {
             let _listed = queue.lock.lock(cpu);
@@ -219,7 +217,11 @@ impl<P: PvMmu> Kernel<P> {
         block.home.set(cpu.id());
         block.live.set(true);
         let free = blocks.slots - wanted;
-        *block.slots.lock(cpu) = Slots { free, used_map: mask(0, wanted), dirty: 0, unflushed: 0 };
+        {
+            let mut slots = block.slots.lock(cpu);
+            *slots = Slots { free, ..Slots::default() };
+            slots.used_map.insert(0..wanted);
+        }
         cpu.store(block.free, u64::from(free));
         let _listed = queue.lock.lock(cpu);
         blocks.index.borrow_mut().insert(first, Rc::clone(&block));
@@ -249,8 +251,9 @@ impl<P: PvMmu> Kernel<P> {
         let found = blocks.index.borrow().get(&base).map(Rc::clone);
         let Some(block) = found else { cpu.bug("slots are freed of a block that does not exist") };
         let wanted = Self::slots_for(pages);
-        let slots = mask((first - base) as u32, wanted);
-        block.slots.lock(cpu).used_map &= !slots;
+        let offset = (first - base) as u32;
+        let slots = offset..offset + wanted;
+        block.slots.lock(cpu).used_map.remove(slots.clone());
         let clears = self.protocol.designs.pte_clear == PteClear::AtVunmap;
         let range = PageRange { first, pages };
         let spent = if self.protocol.does(Step::ClearBeforeDirty) {
@@ -271,14 +274,14 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Marks slots dirty. Returns whether every slot of the block is now.
-    fn mark_dirty(&self, cpu: &Cpu<'_>, block: &VmapBlock, slots: u64) -> bool {
+    fn mark_dirty(&self, cpu: &Cpu<'_>, block: &VmapBlock, slots: Range<u32>) -> bool {
         let blocks = &self.vmalloc.blocks;
         let mut state = block.slots.lock(cpu);
-        if state.unflushed == 0 {
+        if state.unflushed.is_empty() {
             cpu.fetch_add(blocks.dirty, 1);
         }
-        state.unflushed |= slots;
-        state.dirty += slots.count_ones();
+        state.dirty += slots.end - slots.start;
+        state.unflushed.insert(slots);
         state.dirty == blocks.slots
     }
 
@@ -301,7 +304,7 @@ impl<P: PvMmu> Kernel<P> {
         let pages = self.unlink_area(cpu, first);
         {
             let mut slots = block.slots.lock(cpu);
-            let counted = std::mem::take(&mut slots.unflushed) != 0;
+            let counted = !std::mem::take(&mut slots.unflushed).is_empty();
             self.free_vmap_area_noflush(cpu, LazyArea { first, pages, state: self.freed() });
             if counted {
                 cpu.fetch_sub(blocks.dirty, 1);
@@ -338,7 +341,7 @@ impl<P: PvMmu> Kernel<P> {
                 continue;
             }
             let mut slots = block.slots.lock(cpu);
-            if slots.unflushed != 0 {
+            if !slots.unflushed.is_empty() {
                 let first = block.first.get();
                 slots.unflushed_hull(first, &mut found.hull);
                 found.blocks += 1;
@@ -360,11 +363,9 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    fn clear_slots(&self, cpu: &Cpu<'_>, first: u64, mut slots: u64) {
-        while slots != 0 {
-            let slot = u64::from(slots.trailing_zeros());
-            self.unmap_pages(cpu, PageRange { first: first + slot, pages: 1 });
-            slots &= slots - 1;
+    fn clear_slots(&self, cpu: &Cpu<'_>, first: u64, slots: SlotMap) {
+        for slot in slots.iter() {
+            self.unmap_pages(cpu, PageRange { first: first + u64::from(slot), pages: 1 });
         }
     }
 

@@ -34,7 +34,7 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Whether a mapping of so many pages takes slots of a block.
     fn in_block(&self, pages: u64) -> bool {
-        self.protocol.designs.unmap_flush == UnmapFlush::Lazy && pages <= u64::from(self.sizes.block_slots())
+        self.protocol.designs.unmap_flush == UnmapFlush::Lazy && pages <= self.sizes.block_max_alloc()
     }
 
     fn alloc_ram_area(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {

@@ -25,7 +25,6 @@
 //! ```
 
 use super::Hypervisor;
-use super::linear::LinearMap;
 use super::refusal::Refusal;
 use super::table_lock::LockedTable;
 use super::validation::held_type;
@@ -44,15 +43,6 @@ pub enum AccessedDirty {
     Preserve,
 }
 
-/// How an entry of a table is reached.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum By {
-    /// By the frame of the table, and the place within it.
-    Frame(u16),
-    /// By the linear mapping: the lowest-level entry of this address. The mapping is kept as it is meanwhile.
-    LinearMap(u64),
-}
-
 impl Hypervisor {
     /// Changes an entry of a locked table.
     #[track_caller]
@@ -60,62 +50,34 @@ impl Hypervisor {
         &self,
         cpu: &Cpu<'_>,
         table: &LockedTable<'_>,
-        by: By,
+        index: u16,
         new: Entry,
         bits: AccessedDirty,
     ) -> Result<(), Refusal> {
         let level = table.level;
-        let old = load(cpu, table, by)?;
+        let word = Word { frame: table.frame, index };
+        let old = Entry(cpu.load_word(word, Family::of_level(level)));
         let large = level > 1 && new.has(Flags::HUGE_PAGE);
         if old.frame() == new.frame() && held_type(old, level) == held_type(new, level) && !large {
             // The same references, under other flags.
-            return self.exchange(cpu, table, by, old, new, bits);
+            exchange(cpu, word, level, old, new, bits);
+            return Ok(());
         }
         self.get_entry(cpu, new, level)?;
         let drops_last = self.protocol.does(Step::DropAfterStore);
         if !drops_last {
             self.put_entry_at(cpu, old, level, table.since);
         }
-        let exchanged = self.exchange(cpu, table, by, old, new, bits);
-        if exchanged.is_err() {
-            self.put_entry(cpu, new, level);
-        } else if drops_last {
+        exchange(cpu, word, level, old, new, bits);
+        if drops_last {
             self.put_entry_at(cpu, old, level, table.since);
         }
-        exchanged
-    }
-
-    /// Replaces an entry under the lock of its table; if it is an upper one, for the linear mapping too.
-    #[track_caller]
-    fn exchange(
-        &self,
-        cpu: &Cpu<'_>,
-        table: &LockedTable<'_>,
-        by: By,
-        old: Entry,
-        new: Entry,
-        bits: AccessedDirty,
-    ) -> Result<(), Refusal> {
-        // What was not present is cached nowhere.
-        if table.level > 1 && old.present() {
-            self.change_upper(cpu, || exchange(cpu, table, by, old, new, bits))
-        } else {
-            exchange(cpu, table, by, old, new, bits)
-        }
+        Ok(())
     }
 }
 
-fn load(cpu: &Cpu<'_>, table: &LockedTable<'_>, by: By) -> Result<Entry, Refusal> {
-    match by {
-        By::Frame(index) => {
-            let word = Word { frame: table.frame, index };
-            Ok(Entry(cpu.load_word(word, Family::of_level(table.level))))
-        }
-        By::LinearMap(va) => LinearMap::load(cpu, va).map_err(|_| Refusal::NoLowestTable { va }),
-    }
-}
-
-/// Replaces an entry. Nobody but the hardware can change it meanwhile, and that sets two bits at most:
+/// Replaces an entry under the lock of its table. Nobody but the hardware can change it meanwhile, and that sets two
+/// bits at most:
 ///
 /// ```text
 ///   c0 replaces an entry, bits preserved  c1's walker
@@ -124,14 +86,7 @@ fn load(cpu: &Cpu<'_>, table: &LockedTable<'_>, by: By) -> Result<Entry, Refusal
 ///   plain store: D is lost, and with it the news that the page was written
 /// ```
 #[track_caller]
-fn exchange(
-    cpu: &Cpu<'_>,
-    table: &LockedTable<'_>,
-    by: By,
-    old: Entry,
-    new: Entry,
-    bits: AccessedDirty,
-) -> Result<(), Refusal> {
+fn exchange(cpu: &Cpu<'_>, word: Word, level: u8, old: Entry, new: Entry, bits: AccessedDirty) {
     let mut expected = old.0;
     loop {
         let kept = match bits {
@@ -139,18 +94,9 @@ fn exchange(
             _ => 0,
         };
         let wanted = new.0 | kept;
-        let change = |now| (now == expected).then_some(wanted);
-        let found = match by {
-            By::Frame(index) => {
-                let word = Word { frame: table.frame, index };
-                cpu.update_word(word, Family::of_level(table.level), change)
-            }
-            By::LinearMap(va) => {
-                LinearMap::update(cpu, va, change).map_err(|_| Refusal::NoLowestTable { va })?
-            }
-        };
+        let found = cpu.update_word(word, Family::of_level(level), |now| (now == expected).then_some(wanted));
         if found == expected {
-            return Ok(());
+            return;
         }
         if (found ^ expected) & !HARDWARE != 0 {
             cpu.bug("an entry changed under the lock of its table");

@@ -13,7 +13,6 @@ mod event;
 mod exchange;
 mod flush;
 mod heap;
-mod linear;
 mod mmu;
 mod mmuext;
 mod multicall;
@@ -32,7 +31,6 @@ pub use domain::{
 pub use entry::AccessedDirty;
 pub use exchange::{Exchange, Exchanged};
 pub use flush::Scope;
-pub use linear::LINEAR_PCID;
 pub use mmu::{MmuUpdate, Reach, UpdateFlush};
 pub use mmuext::MmuExt;
 pub use multicall::Call;
@@ -45,7 +43,6 @@ use crate::sync::Lockdep;
 use event::EventChannels;
 use flush::{FLUSH_VECTOR, Flush};
 use heap::Heap;
-use linear::LinearMap;
 use machine::{Bus, Cpu, Frame, Interrupt};
 use page_info::FrameTable;
 use std::cell::{Cell, RefCell};
@@ -59,7 +56,6 @@ pub struct Hypervisor {
     locks: TableLocks,
     flush: Flush,
     heap: Heap,
-    linear: LinearMap,
     protocol: Rc<Protocol>,
     events: EventChannels,
     /// The root that the guest started on.
@@ -72,12 +68,7 @@ impl Hypervisor {
     /// Machine variables needed with a guest of this size.
     pub const fn vars(sizes: Sizes) -> u32 {
         let frames = machine_frames(sizes);
-        FrameTable::vars(frames)
-            + TableLocks::vars(frames)
-            + Flush::VARS
-            + Heap::VARS
-            + LinearMap::VARS
-            + EventChannels::VARS
+        FrameTable::vars(frames) + TableLocks::vars(frames) + Flush::VARS + Heap::VARS + EventChannels::VARS
     }
 
     /// Takes the machine and hands its memory out. Its locks know nothing of the guest's, so it has a lockdep of its
@@ -89,7 +80,6 @@ impl Hypervisor {
             locks: TableLocks::new(bus, &lockdep),
             flush: Flush::new(bus, sizes, protocol, &lockdep),
             heap: Heap::new(bus, &lockdep),
-            linear: LinearMap::new(bus, &lockdep),
             protocol: Rc::clone(protocol),
             events: EventChannels::new(bus, &lockdep),
             boot_root: Cell::new(None),
