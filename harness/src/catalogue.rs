@@ -411,6 +411,18 @@ pub const BUGS: &[Bug] = &[
         finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
         ..NONE
     },
+    Bug {
+        name: "huge-over-table",
+        about: "Tables whose areas are gone stay for the next ones, and a large page is mapped where one of them is: it is \
+                freed without a flush, while another CPU remembers the way to it and walks whatever its page is by then.",
+        source: "Linux commit 5e0fb5df2ee8: free the tables beneath a huge mapping only after a flush",
+        designs: &[("kernel_tables", "kept")],
+        omitted: &[Step::FlushBeforeTableGoes],
+        shows_on: Backends::NATIVE,
+        length: 4,
+        finds: "rule 6 (frames): write: a walk went through a freed table",
+        ..NONE
+    },
 ];
 
 impl Bug {

@@ -217,14 +217,17 @@ impl<P: PvMmu> Kernel<P> {
     /// What is asked of areas that own their pages.
     fn attempt_owned(&self, cpu: &Cpu<'_>, owned: Owned) -> Option<Outcome> {
         Some(match owned {
-            Owned::Vmalloc { count, area } => match self.vmalloc(cpu, count) {
-                Ok(first) => {
-                    let range = Range { start: first << 12, pages: count };
-                    self.callers.hold(Mapping::Area(area), range);
-                    Outcome::Mapped(range)
+            Owned::Vmalloc { count, area, huge } => {
+                let made = if huge { self.vmalloc_huge(cpu, count) } else { self.vmalloc(cpu, count) };
+                match made {
+                    Ok(first) => {
+                        let range = Range { start: first << 12, pages: count };
+                        self.callers.hold(Mapping::Area(area), range);
+                        Outcome::Mapped(range)
+                    }
+                    Err(error) => failed(error),
                 }
-                Err(error) => failed(error),
-            },
+            }
             Owned::SetMemory { area, access } => {
                 let range = self.callers.range(Mapping::Area(area))?;
                 self.set_memory(cpu, range.start >> 12, access);

@@ -6,6 +6,8 @@
 //! come from the other zone, which is high memory and reached by its physical address; so no page table ever has an
 //! alias here that would have to be made read-only first, as a hypervisor wants it of low memory.
 //!
+//! Beside it lie the pages of 2 MiB, each mapped by one large entry, where the platform has any: `vmalloc_huge` takes them.
+//!
 //! An entry of the direct map is changed only on behalf of whoever holds the page, and is back at the default when the
 //! page goes back to the zone.
 
@@ -15,7 +17,7 @@ use crate::page_alloc::PageAllocator;
 use crate::paravirt::{PageRange, Pfn, PvMmu};
 use crate::sizes::Sizes;
 use crate::sync::{LockClass, Lockdep};
-use machine::paging::{LEVELS, index};
+use machine::paging::{LARGE_MEMORY, LEVELS, index};
 use machine::{Bus, Cpu, Entry, Flags, Frame, Role, Word};
 use std::rc::Rc;
 
@@ -25,6 +27,8 @@ pub const PAGE_OFFSET: u64 = 0xffff_8880_0000_0000;
 /// Flags of an entry of the direct map, unless somebody wants others.
 pub const DEFAULT: Flags = TABLE_FLAGS.union(Flags::GLOBAL).union(Flags::NO_EXECUTE);
 
+const LARGE_LOCK: LockClass = LockClass { family: family::LARGE_ZONE_LOCK, name: "zone->lock (large pages)" };
+
 const LOW_LOCK: LockClass = LockClass { family: family::LOW_ZONE_LOCK, name: "zone->lock (low memory)" };
 
 /// Its lowest table, and the zone that it maps.
@@ -32,8 +36,12 @@ const LOW_LOCK: LockClass = LockClass { family: family::LOW_ZONE_LOCK, name: "zo
 pub struct DirectMap {
     first: u32,
     table: Frame,
+    /// The table above that, which holds the large entries.
+    above: Frame,
     /// The pages of the zone that nobody has.
     pub(crate) free: PageAllocator,
+    /// The large pages that nobody has, each by its first.
+    pub(crate) free_large: PageAllocator,
 }
 
 impl DirectMap {
@@ -63,6 +71,14 @@ impl DirectMap {
             let word = Word::new(table, (pfn - first) as usize);
             bus.boot_word(word, pv.make_entry(Pfn(pfn), DEFAULT).0);
         }
+        let table_above = pv.frame_of(tables[1].0);
+        for frame in bus.memory.large_pages() {
+            let pfn = pv.pfn_of(frame);
+            let word = Word::new(table_above, index(address_of_large(pfn), 2));
+            bus.boot_word(word, pv.make_entry(pfn, DEFAULT | Flags::HUGE_PAGE).0);
+        }
+        let large = bus.memory.large_pages().map(|frame| frame.0);
+        let free_large = PageAllocator::of_pages(bus, LARGE_LOCK, lockdep, large);
         // Neighbours are not handed out one after the other: nothing but luck makes the pages of an area contiguous.
         let free = PageAllocator::of_pages(
             bus,
@@ -70,7 +86,7 @@ impl DirectMap {
             lockdep,
             pages.clone().step_by(2).chain(pages.skip(1).step_by(2)),
         );
-        (Self { first, table, free }, tables)
+        (Self { first, table, above: table_above, free, free_large }, tables)
     }
 
     /// Whether a page number of the kernel's address space lies within it.
@@ -80,7 +96,22 @@ impl DirectMap {
 
     /// The number of the kernel page at which a page of the zone is mapped (`__va`).
     pub fn page_of(&self, pfn: Pfn) -> u64 {
-        (PAGE_OFFSET >> 12) + u64::from(pfn.0 - self.first)
+        if pfn.0 >= LARGE_MEMORY {
+            address_of_large(pfn) >> 12
+        } else {
+            (PAGE_OFFSET >> 12) + u64::from(pfn.0 - self.first)
+        }
+    }
+
+    /// Sets the entry of a large page, or clears it with no flags. Flushes nothing.
+    #[track_caller]
+    pub fn set_large<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>, pfn: Pfn, flags: Flags) {
+        let entry =
+            if flags.is_empty() { Entry::EMPTY } else { pv.make_entry(pfn, flags | Flags::HUGE_PAGE) };
+        let word = Word::new(self.above, index(address_of_large(pfn), 2));
+        if pv.set_entry(cpu, word, 2, entry).is_err() {
+            cpu.bug("the platform refuses a large entry of the direct map");
+        }
     }
 
     /// Sets the entry of a page, or clears it with no flags. Flushes nothing (`set_direct_map_*_noflush`).
@@ -107,4 +138,9 @@ impl DirectMap {
         }
         runs
     }
+}
+
+/// Where a page of 2 MiB, or one within it, lies in the direct map: behind the zone, at the next 2 MiB and so on.
+fn address_of_large(pfn: Pfn) -> u64 {
+    PAGE_OFFSET + machine::paging::span(2) + (u64::from(pfn.0 - LARGE_MEMORY) << 12)
 }

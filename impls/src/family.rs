@@ -55,6 +55,8 @@ families! {
     QUICKLIST_LOCK = 34, "quicklist_lock";
     /// The lock of low memory, which the direct map holds.
     LOW_ZONE_LOCK = 45, "low_zone_lock";
+    /// The lock of the pages of 2 MiB.
+    LARGE_ZONE_LOCK = 46, "large_zone_lock";
     /// The lock of the hypervisor's domain (`page_alloc_lock` and `p2m` lock in one).
     DOMAIN_LOCK = 128, "domain_lock";
     /// References to a frame, as the hypervisor counts them (`count_info`).

@@ -77,10 +77,11 @@ impl<P: PvMmu> Kernel<P> {
     /// The machine that a kernel of this size needs.
     pub fn config(sizes: Sizes, cpus: u8, temperament: Temperament) -> Config {
         let of_pages = sizes.frames() + AliasTable::vars(sizes.frames());
-        let own = 17 + TlbFlush::vars(cpus) + Vmalloc::vars(cpus, sizes) + of_pages;
+        let own = 18 + TlbFlush::vars(cpus) + Vmalloc::vars(cpus, sizes) + of_pages;
         Config {
             cpus,
             frames: P::machine_frames(sizes),
+            large_pages: if P::LARGE_LEAVES { Sizes::LARGE_PAGES } else { 0 },
             vars: own + P::machine_vars(sizes),
             temperament,
             ..Config::default()
@@ -153,6 +154,9 @@ impl<P: PvMmu> Kernel<P> {
         }
         if self.direct.free.count_free() != Sizes::LOW_PAGES as usize {
             left.push("pages of low memory were not given back".to_owned());
+        }
+        if self.direct.free_large.count_free() != bus.memory.large_pages().count() {
+            left.push("large pages were not given back".to_owned());
         }
         if self.rcu.queued() != 0 {
             left.push("callbacks still wait for a grace period".to_owned());

@@ -12,12 +12,14 @@
 //!   flush everywhere
 //! ```
 
+pub(crate) mod large;
+
 use crate::alias_table::COUNTED;
 use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel::Kernel;
 use crate::paravirt::{PageRange, Pfn, PvMmu, Refused};
-use crate::protocol::{Step, TableDrain};
+use crate::protocol::{KernelTables as Keeping, Step, TableDrain};
 use crate::sync::{LockClass, Lockdep, Mutex, MutexGuard};
 use crate::vmalloc::purge::WouldSleep;
 use machine::paging::{LEVELS, index};
@@ -120,7 +122,7 @@ impl<P: PvMmu> Kernel<P> {
         let mut table = self.tables.root;
         for above in (level + 1..=LEVELS).rev() {
             let entry = cpu.load_entry(Word::new(table, index(va, above)), above);
-            if !entry.present() {
+            if !entry.present() || entry.has(Flags::HUGE_PAGE) {
                 return None;
             }
             table = entry.frame();
@@ -200,7 +202,7 @@ impl<P: PvMmu> Kernel<P> {
         for table in tables_of(range) {
             let count = users.0.entry(table).or_default();
             if *count == 0
-                && let Err(lacking) = self.make_tables(cpu, table << 21, spare)
+                && let Err(lacking) = self.make_tables(cpu, table << 21, 1, spare)
             {
                 users.0.remove(&table);
                 for done in *tables_of(range).start()..table {
@@ -213,13 +215,20 @@ impl<P: PvMmu> Kernel<P> {
         Ok(())
     }
 
-    fn make_tables(&self, cpu: &Cpu<'_>, va: u64, spare: &mut Vec<Pfn>) -> Result<(), Lacking> {
+    /// Makes sure that there are tables for an address, down to this level. Returns the lowest of them.
+    fn make_tables(
+        &self,
+        cpu: &Cpu<'_>,
+        va: u64,
+        lowest: u8,
+        spare: &mut Vec<Pfn>,
+    ) -> Result<Frame, Lacking> {
         let mut table = self.tables.root;
-        for level in (2..=LEVELS).rev() {
+        for level in (lowest + 1..=LEVELS).rev() {
             let word = Word::new(table, index(va, level));
             let mut entry = cpu.load_entry(word, level);
             if !entry.present() {
-                let pfn = spare.pop().ok_or(Lacking::Pages(level - 1))?;
+                let pfn = spare.pop().ok_or(Lacking::Pages(level - lowest))?;
                 if let Err(refused) = self.pv.alloc_table(cpu, pfn, level - 1) {
                     spare.push(pfn);
                     return Err(Lacking::Other(refused.into()));
@@ -233,13 +242,13 @@ impl<P: PvMmu> Kernel<P> {
             }
             table = entry.frame();
         }
-        Ok(())
+        Ok(table)
     }
 
     /// The areas of these ranges are gone, their entries cleared: unhooks the lowest-level tables that no other area
     /// uses. What comes back is to be flushed for, and then given to [`Kernel::free_unhooked`].
     ///
-    /// `None` where there is no such table; or where the caller may not sleep and the mutex is taken, and the tables
+    /// `None` where there is no such table, or by design they all stay; or where the caller may not sleep and the mutex is taken, and the tables
     /// stay for the next area there.
     pub(crate) fn unhook_unused<'a>(
         &'a self,
@@ -254,7 +263,9 @@ impl<P: PvMmu> Kernel<P> {
             *count -= 1;
             if *count == 0 {
                 users.0.remove(&table);
-                tables.extend(self.unhook(cpu, table << 21, 2));
+                if self.protocol.designs.kernel_tables == Keeping::Freed {
+                    tables.extend(self.unhook(cpu, table << 21, 2));
+                }
             }
         }
         (!tables.is_empty()).then_some(Unhooked { tables, users })
@@ -310,9 +321,12 @@ impl<P: PvMmu> Kernel<P> {
         self.count_aliases(cpu, pages)
     }
 
-    /// The lowest-level entry for an address, if there is one.
+    /// The leaf for an address, if there is a place for one.
     pub(crate) fn leaf_entry(&self, cpu: &Cpu<'_>, va: u64) -> Option<Entry> {
-        Some(cpu.load_entry(self.entry_word(cpu, va, 1)?, 1))
+        match self.entry_word(cpu, va, 1) {
+            Some(word) => Some(cpu.load_entry(word, 1)),
+            None => self.large_entry(cpu, va),
+        }
     }
 
     /// Gives a mapped page other flags, and flushes nothing.

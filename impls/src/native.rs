@@ -16,6 +16,7 @@ impl PvMmu for Native {
     const NAME: &'static str = "native";
     const TABLES_ALLOW_NO_ALIAS: bool = false;
     const EXCHANGES_FRAMES: bool = false;
+    const LARGE_LEAVES: bool = true;
 
     fn dma_limit(sizes: Sizes) -> u32 {
         sizes.first_high_frame()

@@ -74,6 +74,9 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     /// Whether the machine frames beneath pages can be exchanged for others.
     const EXCHANGES_FRAMES: bool;
 
+    /// Whether kernel addresses may be mapped by large leaves.
+    const LARGE_LEAVES: bool;
+
     /// The first machine frame that devices do not reach.
     fn dma_limit(sizes: Sizes) -> u32;
 

@@ -175,6 +175,20 @@ designs! {
         /// Nothing.
         Never = "never",
     }
+    /// What becomes of a lowest-level table of the kernel's when the last area that used it is purged.
+    kernel_tables: KernelTables from "004" {
+        /// It is freed, in the flush of that purge.
+        Freed = "freed",
+        /// It stays for the next area there.
+        Kept = "kept",
+    }
+    /// How a large page is mapped where a table stands that no area uses any more.
+    huge_over_table: HugeOverTable from "004" {
+        /// The entry that leads to the table is cleared, every CPU flushes, the table is freed, the large entry is set.
+        Replace = "replace",
+        /// It is not: small pages are mapped elsewhere instead.
+        SmallPages = "small-pages",
+    }
 }
 
 impl Designs {
@@ -295,6 +309,8 @@ steps! {
     FlushEveryDirectAlias = "flush-every-direct-alias",
     /// The direct map of pages whose permissions are reset becomes writable only after the flush.
     DefaultAfterFlush = "default-after-flush",
+    /// A table that a large entry takes the place of is freed after every CPU has forgotten the way to it.
+    FlushBeforeTableGoes = "flush-before-table-goes",
 }
 
 /// How many steps there are.

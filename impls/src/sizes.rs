@@ -1,5 +1,8 @@
 //! How large a kernel is built: tiny while fuzzing, so that "full" states are common, and real when asked.
 
+/// The page number at which x86-64 Linux begins its vmalloc space.
+const VMALLOC_START: u64 = 0xffff_c900_0000_0000 >> 12;
+
 /// A set of sizes, by name. The discriminants are written in stories.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(u8)]
@@ -66,11 +69,25 @@ impl Sizes {
     /// The first page number of that space: across a border between two lowest-level tables, at the very top of the
     /// address space, or where x86-64 Linux has it.
     pub const fn vmalloc_first(self) -> u64 {
-        const VMALLOC_START: u64 = 0xffff_c900_0000_0000 >> 12;
         match self {
             Self::Tiny => VMALLOC_START + 512 - self.vmalloc_pages() / 2,
             Self::Small => (1 << 52) - self.vmalloc_pages(),
             Self::Real => VMALLOC_START,
+        }
+    }
+
+    /// Pages of 2 MiB, where the platform has any: memory of its own, from which large areas are made.
+    pub const LARGE_PAGES: u32 = 1;
+
+    /// The first page number of the 2 MiB of addresses that a large area may take, or `None` where it may be any 2 MiB.
+    ///
+    /// Small mappings are confined to the pages above. Whoever has all of those that lie in these 2 MiB has the 2 MiB,
+    /// since nothing else is ever mapped in the rest of it.
+    pub const fn large_run(self) -> Option<u64> {
+        match self {
+            Self::Tiny => Some(VMALLOC_START),
+            Self::Small => Some((1 << 52) - 512),
+            Self::Real => None,
         }
     }
 

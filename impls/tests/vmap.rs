@@ -1,10 +1,10 @@
 //! The vmap layer on native hardware, one CPU at a time: what callers may rely on.
 
-use impls::protocol::UnmapFlush;
+use impls::protocol::{HugeOverTable, KernelTables, UnmapFlush};
 use impls::{Designs, Kernel, Native, Protocol, Sizes, Task};
 use machine::{Bus, Counted, Machine, Observer, Prices, Temperament, Told};
 use oracle::vocabulary::{
-    AreaSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Token,
+    Access, AreaSlot, Call, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place, RamSlot, Token,
 };
 use std::rc::Rc;
 
@@ -187,4 +187,84 @@ fn a_table_is_made_and_unmade() {
     assert_eq!(bench.call(1, Operation::UnmakeTable { page }), Outcome::Done);
     assert_eq!(bench.call(1, Operation::FreePage { page }), Outcome::Done);
     bench.tear_down();
+}
+
+fn huge(slot: u8) -> Operation {
+    Operation::Owned(Owned::Vmalloc { count: 3, area: AreaSlot::new(slot), huge: true })
+}
+
+fn vfree(slot: u8) -> Operation {
+    Operation::Owned(Owned::Vfree { area: AreaSlot::new(slot) })
+}
+
+/// Makes an area of a large page if it can be had, and returns by an entry of which level it is mapped.
+fn map_huge(bench: &mut Bench, slot: u8) -> u8 {
+    let Outcome::Mapped(range) = bench.call(0, huge(slot)) else { panic!("there is memory") };
+    assert_eq!(range.pages, 3);
+    let bus = bench.0.bus();
+    bus.mapped(bus.core(0).cr3().root, range.start).expect("it is mapped").level
+}
+
+#[test]
+fn a_large_page_is_mapped_by_one_entry_in_both_of_its_aliases_and_comes_back() {
+    for sizes in Sizes::ALL {
+        let mut bench = Bench::new(sizes, 2);
+        for round in 1..4 {
+            assert_eq!(map_huge(&mut bench, 0), 2, "{sizes:?}, round {round}");
+            let token = Token(round);
+            assert_eq!(bench.call(1, Operation::Read { place: at(0, 2) }), Outcome::Value(Token::ZERO));
+            assert_eq!(bench.call(1, Operation::Write { place: at(0, 2), token }), Outcome::Done);
+            let direct = Operation::Owned(Owned::ReadDirect { place: at(0, 2) });
+            assert_eq!(bench.call(0, direct), Outcome::Value(token));
+            assert_eq!(bench.call(0, Operation::Read { place: at(0, 1) }), Outcome::Value(Token::ZERO));
+            assert_eq!(bench.0.bus().core(1).tlb().leaves().len(), 1, "one translation for all of it");
+            assert_eq!(bench.call(0, vfree(0)), Outcome::Done);
+            assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
+            assert_eq!(bench.0.bus().core(1).tlb().leaves().len(), 0);
+        }
+        bench.tear_down();
+    }
+}
+
+#[test]
+fn permissions_of_a_large_page_change_as_a_whole() {
+    let mut bench = Bench::new(Sizes::Tiny, 2);
+    assert_eq!(map_huge(&mut bench, 0), 2);
+    let set = |access| Operation::Owned(Owned::SetMemory { area: AreaSlot::new(0), access });
+    let write = Operation::Write { place: at(0, 2), token: Token(1) };
+    assert_eq!(bench.call(1, write), Outcome::Done);
+    assert_eq!(bench.call(0, set(Access::ReadExecute)), Outcome::Done);
+    let direct = Operation::Owned(Owned::WriteDirect { place: at(0, 2), token: Token(2) });
+    assert_eq!((bench.call(1, write), bench.call(1, direct)), (Outcome::Fault, Outcome::Fault));
+    assert_eq!(bench.call(1, Operation::Owned(Owned::Exec { place: at(0, 1) })), Outcome::Done);
+    assert_eq!(bench.call(0, vfree(0)), Outcome::Done);
+    bench.tear_down();
+}
+
+#[test]
+fn small_pages_do_where_the_addresses_of_a_large_one_are_in_use_and_a_purge_makes_room() {
+    let mut bench = Bench::new(Sizes::Tiny, 1);
+    let area = AreaSlot::new(1);
+    assert!(matches!(bench.call(0, Operation::Vmap { pages: pages([0]), area }), Outcome::Mapped(_)));
+    assert_eq!(map_huge(&mut bench, 0), 1, "the area is in the way");
+    assert_eq!(bench.call(0, vfree(0)), Outcome::Done);
+    assert_eq!(bench.call(0, Operation::Vunmap { area }), Outcome::Done);
+    assert_eq!(map_huge(&mut bench, 0), 2);
+    bench.tear_down();
+}
+
+#[test]
+fn a_table_that_stayed_gives_way_to_a_large_page_unless_the_design_leaves_it() {
+    for (huge_over_table, level) in [(HugeOverTable::Replace, 2), (HugeOverTable::SmallPages, 1)] {
+        let designs = Designs { kernel_tables: KernelTables::Kept, huge_over_table, ..Designs::default() };
+        let mut bench = Bench::with(Sizes::Tiny, 2, designs);
+        let area = AreaSlot::new(1);
+        for _ in 0..3 {
+            assert!(matches!(bench.call(0, Operation::Vmap { pages: pages([0]), area }), Outcome::Mapped(_)));
+            assert_eq!(bench.call(1, Operation::Vunmap { area }), Outcome::Done);
+            assert_eq!(map_huge(&mut bench, 0), level);
+            assert_eq!(bench.call(1, vfree(0)), Outcome::Done);
+        }
+        bench.tear_down();
+    }
 }

@@ -27,6 +27,8 @@ pub struct Config {
     pub cpus: u8,
     /// Physical frames.
     pub frames: u32,
+    /// Pages of 2 MiB beside them.
+    pub large_pages: u32,
     /// Room for so many kernel variables.
     pub vars: u32,
     /// How wild the hardware is.
@@ -42,6 +44,7 @@ impl Default for Config {
         Self {
             cpus: 2,
             frames: 64,
+            large_pages: 0,
             vars: 1024,
             temperament: Temperament::empty(),
             steps: 1_000_000,
@@ -75,7 +78,7 @@ impl Bus {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             config: Cell::new(config),
-            memory: Memory::new(config.frames, config.vars),
+            memory: Memory::new(config.frames, config.large_pages, config.vars),
             cores: std::array::from_fn(|_| Core::new()),
             alarms: RefCell::default(),
             steps_left: Cell::new(config.steps),
@@ -91,11 +94,13 @@ impl Bus {
 
     /// Whether a story of this shape fits without more room.
     pub(crate) fn has_room(&self, config: &Config) -> bool {
-        self.memory.frames_capacity() >= config.frames && self.memory.vars_capacity() >= config.vars
+        self.memory.frames_capacity() >= config.frames
+            && self.memory.large_capacity() >= config.large_pages
+            && self.memory.vars_capacity() >= config.vars
     }
 
     pub(crate) fn reset(&self, config: Config) {
-        self.memory.reset(config.frames, config.vars);
+        self.memory.reset(config.frames, config.large_pages, config.vars);
         // Nothing reached the others.
         self.cores[..usize::from(self.cpus())].iter().for_each(Core::reset);
         self.config.set(config);
@@ -165,7 +170,7 @@ impl Bus {
 
     /// The incarnation of a frame; 0 where there is no such memory.
     pub(crate) fn incarnation(&self, frame: Frame) -> u32 {
-        if frame.0 < self.memory.frames() { self.memory.incarnation(frame) } else { 0 }
+        if self.memory.has(frame) { self.memory.incarnation(frame) } else { 0 }
     }
 
     /// Sets an entry or a word at once, while booting.

@@ -124,11 +124,10 @@ impl Cpu<'_> {
     #[inline(always)]
     fn reach(&self, leaf: &TlbEntry, va: u64, at: &'static Location<'static>) -> Result<Word, PageFault> {
         let frame = leaf.frame_of(va);
-        if frame.0 >= self.bus.memory.frames() {
+        if !self.bus.memory.has(frame) {
             return Err(PageFault { va, protection: false });
         }
-        if leaf.level == 1
-            && self.bus.memory.incarnation(frame) != leaf.incarnation
+        if self.bus.memory.incarnation(leaf.frame) != leaf.incarnation
             && !self.bus.would_translate(self.core.cr3.get().root, va, leaf)
         {
             self.bus.alarm(self.id, AlarmKind::StaleTranslationUsed { frame, va }, Some(at));

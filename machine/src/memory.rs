@@ -1,7 +1,7 @@
 //! What all CPUs share: kernel variables and physical frames. Plain state, no points: whoever comes through here
 //! directly has already passed one, or is the hardware.
 
-use crate::paging::{Entry, Flags, Frame, WORDS};
+use crate::paging::{Entry, Flags, Frame, LARGE_MEMORY, WORDS};
 use crate::point::Family;
 use std::cell::{Cell, OnceCell, RefCell};
 
@@ -105,12 +105,16 @@ pub struct Memory {
     frames: Box<[FrameState]>,
     /// How many of the frames this story has.
     in_use: Cell<u32>,
+    /// Pages of 2 MiB. Each has one state, with one word for each of its 512 frames.
+    large: Box<[FrameState]>,
+    /// How many of them this story has.
+    large_in_use: Cell<u32>,
     touched: RefCell<Vec<Frame>>,
 }
 
 impl Memory {
-    pub(crate) fn new(frames: u32, vars: u32) -> Self {
-        let frame = |_| FrameState {
+    pub(crate) fn new(frames: u32, large: u32, vars: u32) -> Self {
+        let frame = |_: u32| FrameState {
             role: Cell::new(Role::Free),
             owner: Cell::new(0),
             references: Cell::new(0),
@@ -126,18 +130,20 @@ impl Memory {
             vars_allowed: Cell::new(vars),
             frames: (0..frames).map(frame).collect(),
             in_use: Cell::new(frames),
+            large: (0..large).map(frame).collect(),
+            large_in_use: Cell::new(large),
             touched: RefCell::default(),
         }
     }
 
     /// Back to zero: every variable given back, every frame free. Costs what was touched.
-    pub(crate) fn reset(&self, frames: u32, vars: u32) {
+    pub(crate) fn reset(&self, frames: u32, large: u32, vars: u32) {
         for var in &self.vars[..self.next_var.replace(0) as usize] {
             var.set(0);
         }
         for frame in self.touched.borrow_mut().drain(..) {
             self.clear(frame);
-            let state = &self.frames[frame.index()];
+            let state = self.state(frame);
             state.touched.set(false);
             state.role.set(Role::Free);
             state.owner.set(0);
@@ -146,20 +152,63 @@ impl Memory {
             state.linked_from.set(None);
         }
         self.in_use.set(frames);
+        self.large_in_use.set(large);
         self.vars_allowed.set(vars);
     }
 
     /// A frame beyond what the story has is not there, even if an earlier story had it.
     #[inline]
     fn state(&self, frame: Frame) -> &FrameState {
-        assert!(frame.0 < self.in_use.get(), "{frame} of {} frames", self.in_use.get());
-        &self.frames[frame.index()]
+        if frame.0 < self.in_use.get() { &self.frames[frame.index()] } else { self.large_state(frame) }
     }
 
-    /// How many frames there are.
+    #[cold]
+    fn large_state(&self, frame: Frame) -> &FrameState {
+        assert!(self.is_large(frame), "{frame} of {} frames", self.in_use.get());
+        &self.large[Self::large_number(frame) as usize]
+    }
+
+    /// Which page of large memory a frame belongs to.
+    const fn large_number(frame: Frame) -> u32 {
+        (frame.0 - LARGE_MEMORY) / WORDS as u32
+    }
+
+    /// The state of a word's frame, and which of its cells holds the word. In large memory each frame has one.
+    #[inline]
+    fn cell(&self, word: Word) -> (&FrameState, usize) {
+        if word.frame.0 < self.in_use.get() {
+            (&self.frames[word.frame.index()], usize::from(word.index))
+        } else {
+            (self.large_state(word.frame), word.frame.index() % WORDS)
+        }
+    }
+
+    /// How many frames there are, large memory apart.
     #[inline]
     pub fn frames(&self) -> u32 {
         self.in_use.get()
+    }
+
+    /// Whether the frame is part of large memory.
+    #[inline]
+    pub fn is_large(&self, frame: Frame) -> bool {
+        frame.0 >= LARGE_MEMORY && Self::large_number(frame) < self.large_in_use.get()
+    }
+
+    /// Whether there is such a frame.
+    #[inline]
+    pub fn has(&self, frame: Frame) -> bool {
+        frame.0 < self.in_use.get() || self.is_large(frame)
+    }
+
+    /// The first frame of every page of large memory.
+    pub fn large_pages(&self) -> impl Iterator<Item = Frame> + use<> {
+        (0..self.large_in_use.get()).map(|number| Frame(LARGE_MEMORY + number * WORDS as u32))
+    }
+
+    /// For how many pages of large memory there is room.
+    pub(crate) fn large_capacity(&self) -> u32 {
+        self.large.len() as u32
     }
 
     /// For how many frames there is room.
@@ -207,8 +256,9 @@ impl Memory {
     /// The value of a word in memory; stores still buffered do not count.
     #[inline]
     pub fn peek(&self, word: Word) -> u64 {
-        match self.state(word.frame).contents.get() {
-            Some(contents) => contents[usize::from(word.index)].get(),
+        let (state, index) = self.cell(word);
+        match state.contents.get() {
+            Some(contents) => contents[index].get(),
             None => 0,
         }
     }
@@ -216,9 +266,8 @@ impl Memory {
     /// Sets a word at once, as hardware does, or while booting.
     #[inline]
     pub fn poke(&self, word: Word, value: u64) {
-        let state = self.state(word.frame);
+        let (state, index) = self.cell(word);
         let contents = state.contents.get_or_init(|| Box::new([const { Cell::new(0) }; WORDS]));
-        let index = usize::from(word.index);
         contents[index].set(value);
         let written = &state.written[index / 64];
         written.set(written.get() | 1 << (index % 64));

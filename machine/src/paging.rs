@@ -15,6 +15,9 @@ pub const WORDS: usize = 512;
 /// Levels of the tables; the root is of level 4.
 pub const LEVELS: u8 = 4;
 
+/// The number of the first frame of large memory: whole pages of 2 MiB, the first at 4 GiB.
+pub const LARGE_MEMORY: u32 = 1 << 20;
+
 /// A physical frame, by its number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Frame(pub u32);
@@ -24,6 +27,13 @@ impl Frame {
     #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// The first frame of the 2 MiB that it lies in.
+    #[inline]
+    #[must_use]
+    pub const fn large(self) -> Self {
+        Self(self.0 & !(WORDS as u32 - 1))
     }
 }
 
@@ -61,6 +71,13 @@ impl Entry {
     pub const fn frame(self) -> Frame {
         let number = (self.0 & ADDRESS) >> PAGE_SHIFT;
         Frame(if number > u32::MAX as u64 { u32::MAX } else { number as u32 })
+    }
+
+    /// The frame of the page at an address, if the entry is a leaf of this level for it. Bit 12 of a large leaf selects
+    /// the memory type and is no part of the address.
+    #[inline]
+    pub const fn frame_at(self, va: u64, level: u8) -> Frame {
+        if level == 1 { self.frame() } else { Frame(self.frame().large().0 + index(va, 1) as u32) }
     }
 
     /// Its flags.

@@ -43,6 +43,13 @@ pub struct Mapped {
     pub flags: Flags,
 }
 
+impl Mapped {
+    /// The frame of the page at an address that the leaf covers.
+    pub const fn frame_of(&self, va: u64) -> Frame {
+        self.entry.frame_at(va, self.level)
+    }
+}
+
 impl Bus {
     /// Where the tables lead for an address from this root, changing nothing.
     pub fn mapped(&self, root: Frame, va: u64) -> Option<Mapped> {
@@ -81,8 +88,8 @@ impl Bus {
         self.mapped(root, va).is_some_and(|now| {
             let grants = Flags::WRITABLE | Flags::USER_ACCESSIBLE;
             now.level == cached.level
-                && now.entry.frame() == cached.frame
-                && (self.memory.role(cached.frame) == Role::Data
+                && now.frame_of(va) == cached.frame_of(va)
+                && (self.memory.role(cached.frame_of(va)) == Role::Data
                     || (now.flags & grants).contains(cached.flags & grants)
                         && cached.flags.contains(now.flags & Flags::NO_EXECUTE))
         })
@@ -186,7 +193,7 @@ impl Bus {
             self.memory.poke(word, entry.0);
         }
         // Bit 12 of a large leaf selects the memory type and is no part of the address.
-        let frame = Frame(entry.frame().0 & if level == 1 { !0 } else { !511 });
+        let frame = if level == 1 { entry.frame() } else { entry.frame().large() };
         let leaf = TlbEntry {
             va: va & !(span(level) - 1),
             level,

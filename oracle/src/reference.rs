@@ -355,7 +355,7 @@ impl Reference {
 
     fn take_owned(&mut self, cpu: usize, owned: Owned, void: bool) {
         match owned {
-            Owned::Vmalloc { count, area } => {
+            Owned::Vmalloc { count, area, .. } => {
                 assert!(count > 0, "the story maps no pages into {area}");
                 let entry = self.mappings.get_mut(Mapping::Area(area));
                 entry.handle.come(area);
@@ -520,7 +520,7 @@ impl Reference {
             (Operation::MapRam { pages, ram }, Outcome::Mapped(range)) => {
                 self.judge_range(Mapping::Ram(ram), range, pages.len())
             }
-            (Operation::Owned(Owned::Vmalloc { count, area }), Outcome::Mapped(range)) => {
+            (Operation::Owned(Owned::Vmalloc { count, area, .. }), Outcome::Mapped(range)) => {
                 self.judge_range(Mapping::Area(area), range, usize::from(count))
             }
             (Operation::DmaAlloc { pages, buffer }, Outcome::Mapped(range)) => {
@@ -681,7 +681,7 @@ impl Reference {
 
     fn release_owned(&mut self, cpu: usize, flight: &Flight, owned: Owned, outcome: Outcome) {
         match owned {
-            Owned::Vmalloc { count, area } => {
+            Owned::Vmalloc { count, area, .. } => {
                 self.end_map(Mapping::Area(area), outcome);
                 if matches!(outcome, Outcome::Mapped(_)) {
                     (0..count).for_each(|page| self.contents.zero(Home::owned(area, page)));

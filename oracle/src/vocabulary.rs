@@ -313,7 +313,7 @@ pub enum Operation {
 
 impl Operation {
     /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 33] = [
+    pub const NAMES: [&str; 34] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -347,6 +347,7 @@ impl Operation {
         Owned::NAMES[5],
         Owned::NAMES[6],
         Owned::NAMES[7],
+        Owned::NAMES[8],
     ];
 
     /// Where the operation is in [`Self::NAMES`].

@@ -776,7 +776,7 @@ fn only_with_interrupts_off_a_buffer_may_not_be_made_because_somebody_would_have
 }
 
 fn vmalloc(count: u8, number: u8) -> Operation {
-    Operation::Owned(Owned::Vmalloc { count, area: area(number) })
+    Operation::Owned(Owned::Vmalloc { count, area: area(number), huge: false })
 }
 
 fn set_memory(number: u8, access: Access) -> Operation {

@@ -62,8 +62,7 @@ pub fn check(
 pub fn leads_to(bus: &Bus, va: u64, frames: &[Frame]) -> bool {
     (0..bus.cpus()).any(|cpu| {
         let core = bus.core(cpu);
-        let entry =
-            bus.mapped(core.cr3().root, va).is_some_and(|found| frames.contains(&found.entry.frame()));
+        let entry = bus.mapped(core.cr3().root, va).is_some_and(|found| frames.contains(&found.frame_of(va)));
         let of_frames = |leaf: &TlbEntry| leaf.covers(va) && frames.contains(&leaf.frame_of(va));
         entry || core.tlb().leaves().iter().any(of_frames)
     })
@@ -77,12 +76,12 @@ fn tables(
     being_mapped: impl Fn(Frame) -> bool,
 ) -> Option<Breach> {
     let found = bus.mapped(bus.core(cpu).cr3().root, va)?;
-    if being_mapped(found.entry.frame()) {
+    if being_mapped(found.frame_of(va)) {
         return None;
     }
     let detail = format!("{}, unmapped before, is still at {va:#x}: {:?}", alias.mapping(), found.entry);
     let breach = Breach::new(Rule::Drain, "an alias is left in the tables", detail);
-    Some(breach.on(cpu).about([va], [found.entry.frame()]))
+    Some(breach.on(cpu).about([va], [found.frame_of(va)]))
 }
 
 fn cached(
@@ -110,7 +109,9 @@ fn cached(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::workbench::{VA, machine, map, map_with, page, switch_pcid, touch, unmap};
+    use crate::checks::workbench::{
+        LARGE, VA, machine, map, map_large, map_with, page, switch_pcid, touch, unmap,
+    };
     use machine::Flags;
     use oracle::vocabulary::{AreaSlot, Mapping, Range};
 
@@ -118,6 +119,20 @@ mod tests {
 
     fn area(number: u8) -> Mapping {
         Mapping::Area(AreaSlot::new(number))
+    }
+
+    #[test]
+    fn a_large_alias_that_is_left_is_a_breach_in_tables_and_in_tlbs() {
+        let mut machine = machine(2);
+        map_large(&machine, VA, Flags::WRITABLE);
+        touch(&mut machine, 1, VA + 7 * 4096);
+        let (aliases, began) = unmapped();
+        let found = |machine: &machine::Machine<_>| check(machine.bus(), &aliases, began, false, |_| false);
+        assert_eq!(&*found(&machine).expect("it is in the tables").what, "an alias is left in the tables");
+        machine.bus().boot_word(machine::Word::new(Frame(2), machine::paging::index(VA, 2)), 0);
+        let breach = found(&machine).expect("c1 still has it");
+        assert_eq!((breach.cpu, breach.about.frames), (Some(1), vec![LARGE]));
+        assert_eq!(check(machine.bus(), &aliases, began, true, |_| false), None, "tables only");
     }
 
     /// An area that was unmapped, and when a drain began afterwards.

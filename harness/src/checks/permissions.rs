@@ -171,8 +171,10 @@ fn allowed(bus: &Bus, frame: Frame) -> Allowed {
     }
     let root_of = |cpu: u8| bus.core(cpu).cr3().root;
     for cpu in (0..bus.cpus()).filter(|cpu| (0..*cpu).all(|other| root_of(other) != root_of(*cpu))) {
-        below(bus, root_of(cpu), LEVELS, 0, Flags::WRITABLE, &mut |flags, at, va| {
-            if at == frame {
+        below(bus, root_of(cpu), LEVELS, 0, Flags::WRITABLE, &mut |leaf, level, flags, va| {
+            let large = level == 2 && leaf.frame().large() == frame.large();
+            if large || leaf.frame() == frame {
+                let va = if large { va + (u64::from(frame.0 - frame.large().0) << 12) } else { va };
                 note(flags, Way { cpu, va, cached: false });
             }
         });
@@ -180,26 +182,26 @@ fn allowed(bus: &Bus, frame: Frame) -> Allowed {
     allowed
 }
 
-/// Tells of every page that the entries below a table lead to, with what all levels allow together.
+/// Tells of every leaf that the entries below a table lead to, with what all levels allow together.
 fn below(
     bus: &Bus,
     table: Frame,
     level: u8,
     base: u64,
     flags: Flags,
-    tell: &mut impl FnMut(Flags, Frame, u64),
+    tell: &mut impl FnMut(Entry, u8, Flags, u64),
 ) {
     let mut from = 0;
     while let Some(index) = bus.memory.next_non_zero(table, from) {
         from = index + 1;
         let entry = Entry(bus.memory.peek(Word::new(table, index)));
         let va = base + index as u64 * machine::paging::span(level);
-        if !entry.present() || entry.frame().0 >= bus.memory.frames() {
+        if !entry.present() || !bus.memory.has(entry.frame()) {
             continue;
         }
         let both = (flags & entry.flags() & Flags::WRITABLE) | ((flags | entry.flags()) & Flags::NO_EXECUTE);
-        if level == 1 {
-            tell(both, entry.frame(), if va & 1 << 47 != 0 { va | 0xffff << 48 } else { va });
+        if level == 1 || level == 2 && entry.has(Flags::HUGE_PAGE) {
+            tell(entry, level, both, if va & 1 << 47 != 0 { va | 0xffff << 48 } else { va });
         } else if bus.memory.role(entry.frame()) == Role::Table(level - 1) {
             below(bus, entry.frame(), level - 1, va, both, tell);
         }
@@ -209,7 +211,9 @@ fn below(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::workbench::{VA, machine, map_with, page, switch_pcid, touch, unmap};
+    use crate::checks::workbench::{
+        LARGE, VA, machine, map_large, map_with, page, switch_pcid, touch, unmap,
+    };
 
     const OTHER: u64 = VA + 4096;
     const W: Flags = Flags::PRESENT.union(Flags::WRITABLE).union(Flags::NO_EXECUTE);
@@ -254,6 +258,23 @@ mod tests {
         assert_eq!(promises.check(machine.bus()).expect("c1 still can").cpu, Some(1));
         switch_pcid(&machine, 1, 1);
         assert_eq!(promises.check(machine.bus()), None, "under another tag it is of no use");
+    }
+
+    #[test]
+    fn a_large_alias_counts_for_each_of_its_pages_in_tables_and_in_tlbs() {
+        let mut machine = machine(2);
+        let third = Frame(LARGE.0 + 3);
+        map_large(&machine, VA, W);
+        let promises = promised(third, Access::ReadOnly);
+        let breach = promises.check(machine.bus()).expect("the tables let it be written");
+        assert_eq!((breach.about.pages, breach.about.frames), (vec![VA + 3 * 4096], vec![third]));
+        touch(&mut machine, 1, VA + 5 * 4096);
+        map_large(&machine, VA, R);
+        let breach = promises.check(machine.bus()).expect("c1 still can");
+        assert_eq!((breach.cpu, breach.about.pages), (Some(1), vec![VA + 3 * 4096]));
+        switch_pcid(&machine, 1, 1);
+        assert_eq!(promises.check(machine.bus()), None);
+        assert_eq!(promised(Frame(LARGE.0 + 512), Access::ReadOnly).check(machine.bus()), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! not current; a leaf that a walker cached while the mapping was being made, which leads to the new page already; a
 //! mapping that failed.
 
+use machine::paging::span;
 use machine::{Bus, Frame};
 use oracle::Rule;
 use oracle::vocabulary::Range;
@@ -27,8 +28,19 @@ pub fn check(bus: &Bus, range: Range, frames: &[Frame]) -> Option<Breach> {
 /// kernel's choice. None where a page is not there.
 pub fn frames_beneath(bus: &Bus, range: Range) -> Option<Vec<Frame>> {
     let root = bus.core(0).cr3().root;
-    let frame = |page: u8| bus.mapped(root, address(range, page)).map(|found| found.entry.frame());
+    let frame = |page: u8| {
+        let va = address(range, page);
+        bus.mapped(root, va).map(|found| found.frame_of(va))
+    };
     (0..range.pages).map(frame).collect()
+}
+
+/// Whether an address is mapped by the same large entry as a range is, although it does not belong to it: whatever lay there
+/// before has lost it.
+pub fn is_behind_large(bus: &Bus, range: Range, va: u64) -> bool {
+    let of_one_entry = |va: u64| va & !(span(2) - 1);
+    of_one_entry(va) == of_one_entry(range.start)
+        && bus.mapped(bus.core(0).cr3().root, range.start).is_some_and(|found| found.level == 2)
 }
 
 /// A buffer was mapped there, and a page of it is not.
@@ -39,7 +51,7 @@ pub fn hole(range: Range) -> Breach {
 
 fn tables(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
     let found = bus.mapped(bus.core(cpu).cr3().root, va);
-    if found.is_some_and(|found| found.level == 1 && found.entry.frame() == frame) {
+    if found.is_some_and(|found| found.frame_of(va) == frame) {
         return None;
     }
     let seen = found.map_or("nothing".to_owned(), |found| format!("{:?}", found.entry));
@@ -55,8 +67,7 @@ fn cached(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
     let stale = tlb.leaves().iter().find(|leaf| {
         leaf.covers(va)
             && (leaf.global() || leaf.pcid == pcid)
-            && (leaf.frame_of(va) != frame
-                || leaf.level == 1 && leaf.incarnation != bus.memory.incarnation(frame))
+            && (leaf.frame_of(va) != frame || leaf.incarnation != bus.memory.incarnation(frame))
     })?;
     let detail = format!(
         "{va:#x} was mapped to {frame}; the TLB of c{cpu} still leads to {} as it was used before",
@@ -69,8 +80,11 @@ fn cached(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::workbench::{VA, frame, machine, map, map_with, page, switch_pcid, touch, unmap};
+    use crate::checks::workbench::{
+        LARGE, VA, frame, machine, map, map_large, map_with, page, switch_pcid, table, touch, unmap,
+    };
     use machine::Flags;
+    use machine::paging::index;
 
     const RANGE: Range = Range { start: VA, pages: 1 };
 
@@ -119,6 +133,31 @@ mod tests {
             switch_pcid(&machine, 0, 1);
             assert_eq!(check(machine.bus(), RANGE, &[new]).is_some(), usable);
         }
+    }
+
+    #[test]
+    fn a_large_translation_from_before_is_a_breach_of_every_page_of_it_and_a_new_one_is_not() {
+        let mut machine = machine(2);
+        let third = Range { start: VA + 3 * 4096, pages: 1 };
+        let of_third = [frame(LARGE.0 + 3)];
+        machine.bus().memory.set_role(LARGE, machine::Role::Data);
+        map_large(&machine, VA, Flags::WRITABLE);
+        touch(&mut machine, 1, VA);
+        assert_eq!(check(machine.bus(), third, &of_third), None);
+        assert_eq!(frames_beneath(machine.bus(), third), Some(of_third.to_vec()));
+        assert!(check(machine.bus(), third, &[LARGE]).is_some(), "another page of it");
+        machine.bus().memory.set_role(LARGE, machine::Role::Free);
+        machine.bus().memory.set_role(LARGE, machine::Role::Data);
+        let breach = check(machine.bus(), third, &of_third).expect("it was put to another use");
+        assert_eq!((breach.cpu, &*breach.what), (Some(1), "a CPU holds a translation from before"));
+        machine.bus().boot_word(machine::Word::new(table(2), index(VA, 2)), 0);
+        let small = Range { start: VA + 2 * 4096, pages: 1 };
+        let behind = |va| is_behind_large(machine.bus(), RANGE, va);
+        assert!(!behind(VA + 4096), "nothing large is mapped there");
+        assert!(check(machine.bus(), small, &[frame(8)]).is_some());
+        map_large(&machine, VA, Flags::WRITABLE);
+        let behind = |va| is_behind_large(machine.bus(), RANGE, va);
+        assert!(behind(VA + 511 * 4096) && !behind(VA + 512 * 4096) && !behind(VA - 4096));
     }
 
     #[test]

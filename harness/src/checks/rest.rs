@@ -22,7 +22,9 @@ pub fn judge(alarm: &AlarmKind) -> Option<Cow<'static, str>> {
 
 /// How many frames are in use.
 pub fn frames_in_use(bus: &Bus) -> u32 {
-    (0..bus.memory.frames()).map(Frame).filter(|frame| bus.memory.role(*frame) != Role::Free).count() as u32
+    let frames = (0..bus.memory.frames()).map(Frame);
+    frames.chain(bus.memory.large_pages()).filter(|frame| bus.memory.role(*frame) != Role::Free).count()
+        as u32
 }
 
 /// Everything was given back: `expected` frames are to be in use, and the kernel says what it has left over itself.
@@ -46,7 +48,7 @@ pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::workbench::{machine, page, send};
+    use crate::checks::workbench::{LARGE, machine, page, send};
     use crate::checks::{Checks, first_alarm};
     use machine::paging::LEVELS;
 
@@ -56,6 +58,9 @@ mod tests {
         let booted = frames_in_use(machine.bus());
         assert_eq!(booted, u32::from(LEVELS), "the tables");
         assert_eq!(check(machine.bus(), booted, &[]), None, "what was there at boot may stay");
+        machine.bus().memory.set_role(LARGE, Role::Data);
+        assert!(check(machine.bus(), booted, &[]).is_some(), "a large page");
+        machine.bus().memory.set_role(LARGE, Role::Free);
         page(&machine, 20);
         let breach = check(machine.bus(), booted, &[]).expect("one more is in use");
         assert_eq!((breach.rule, &*breach.what), (Rule::Rest, "frames were not given back"));

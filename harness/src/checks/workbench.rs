@@ -72,7 +72,8 @@ pub(crate) fn machine(cpus: u8) -> Machine<Hands> {
 }
 
 pub(crate) fn machine_with(cpus: u8, temperament: Temperament) -> Machine<Hands> {
-    let config = Config { cpus, frames: 32, vars: 8, steps: 1000, temperament, ..Config::default() };
+    let config =
+        Config { cpus, frames: 32, large_pages: 1, vars: 8, steps: 1000, temperament, ..Config::default() };
     Machine::new(config, |bus| {
         for level in 1..=LEVELS {
             bus.memory.set_role(table(level), Role::Table(level));
@@ -102,6 +103,15 @@ pub(crate) fn page(machine: &Machine<Hands>, number: u32) -> Frame {
     let frame = Frame(number);
     machine.bus().memory.set_role(frame, Role::Data);
     frame
+}
+
+/// The first frame of the large page.
+pub(crate) const LARGE: Frame = Frame(machine::paging::LARGE_MEMORY);
+
+/// Maps the large page at an address, by one entry in the place of the lowest table.
+pub(crate) fn map_large(machine: &Machine<Hands>, va: u64, flags: Flags) {
+    let entry = Entry::new(LARGE, flags | Flags::PRESENT | Flags::HUGE_PAGE);
+    machine.bus().boot_word(Word::new(table(2), index(va, 2)), entry.0);
 }
 
 pub(crate) fn map(machine: &Machine<Hands>, va: u64, frame: Frame) {

@@ -2,7 +2,7 @@
 
 use impls::family;
 use machine::paging::{PAGE_SIZE, index};
-use machine::{Entry, Frame, Target, TraceEvent, Var};
+use machine::{Entry, Flags, Frame, Target, TraceEvent, Var};
 
 use crate::checks::aliases::address;
 use crate::headline::Finding;
@@ -72,8 +72,16 @@ impl Concern {
     /// Whether a store to this word is one to an entry for one of the pages, or of one of the frames.
     pub(super) fn is_entry(&self, target: Target, old: u64, new: u64) -> bool {
         let Target::Word(word) = target else { return false };
-        let leads = |value: u64| Entry(value).present() && self.has_frame(Entry(value).frame());
-        self.pages.iter().any(|page| index(*page, 1) == usize::from(word.index)) && (leads(old) || leads(new))
+        [old, new].map(Entry).into_iter().filter(|entry| entry.present()).any(|entry| {
+            let large = entry.has(Flags::HUGE_PAGE);
+            let at = |page: &u64| index(*page, if large { 2 } else { 1 }) == usize::from(word.index);
+            let leads = if large {
+                self.frames.iter().any(|frame| frame.large() == entry.frame().large())
+            } else {
+                self.has_frame(entry.frame())
+            };
+            leads && self.pages.iter().any(at)
+        })
     }
 
     fn has_var(&self, target: Target) -> bool {

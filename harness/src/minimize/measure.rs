@@ -81,7 +81,7 @@ fn verb_size(verb: Verb) -> u32 {
         Verb::Write { place } | Verb::Owned(Owned::WriteDirect { place, .. }) => {
             return 200 + place_size(place);
         }
-        Verb::Owned(Owned::Vmalloc { count, area }) => 16 * count + area.number(),
+        Verb::Owned(Owned::Vmalloc { count, area, huge }) => 16 * count + area.number() + 64 * u8::from(huge),
     })
 }
 

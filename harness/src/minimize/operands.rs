@@ -112,7 +112,11 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
 fn plainer_owned(owned: Owned) -> Vec<Owned> {
     let areas = |area: AreaSlot| (0..area.number()).map(AreaSlot::new);
     match owned {
-        Owned::Vmalloc { count, area } => (1..count).map(|count| Owned::Vmalloc { count, area }).collect(),
+        Owned::Vmalloc { count, area, huge } => huge
+            .then_some(Owned::Vmalloc { count, area, huge: false })
+            .into_iter()
+            .chain((1..count).map(|count| Owned::Vmalloc { count, area, huge }))
+            .collect(),
         Owned::SetMemory { area, access } => {
             areas(area).map(|area| Owned::SetMemory { area, access }).collect()
         }

@@ -306,6 +306,7 @@ impl Scene {
             }
             (Operation::Owned(Owned::Vmalloc { area, .. }), Outcome::Mapped(range)) => {
                 self.made(flight, Mapping::Area(area), range);
+                self.aliases.lost(|va| range_reuse::is_behind_large(bus, range, va));
                 self.promises.made(area, flight.frames());
             }
             (Operation::Owned(Owned::SetMemory { area, access }), _) => self.promises.changed(area, access),
@@ -442,8 +443,8 @@ impl Observer<Outcome> for Scene {
 fn frames_at(bus: &Bus, cpu: u8, range: Range, frames: &mut [Frame; MAX_PAGES]) -> u8 {
     let root = bus.core(cpu).cr3().root;
     for (page, frame) in (0..range.pages).zip(frames.iter_mut()) {
-        let found = bus.mapped(root, address(range, page));
-        *frame = found.map_or(Frame(u32::MAX), |found| found.entry.frame());
+        let va = address(range, page);
+        *frame = bus.mapped(root, va).map_or(Frame(u32::MAX), |found| found.frame_of(va));
     }
     range.pages.min(MAX_PAGES as u8)
 }

@@ -178,7 +178,10 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         Tag::HvExchange => call(Verb::Raw(RawCall::Exchange { page })),
         Tag::HvWrite => call(Verb::Raw(RawCall::Write { table: first, index: a >> 4 & 3 })),
         Tag::HvFlush => call(Verb::Raw(RawCall::Flush)),
-        Tag::Vmalloc => call(Verb::Owned(Owned::Vmalloc { count: (a & 7) + 1, area: AreaSlot::new(b) })),
+        tag @ (Tag::Vmalloc | Tag::VmallocHuge) => {
+            let (count, huge) = ((a & 7) + 1, tag == Tag::VmallocHuge);
+            call(Verb::Owned(Owned::Vmalloc { count, area: AreaSlot::new(b), huge }))
+        }
         tag @ (Tag::SetMemoryRo | Tag::SetMemoryRox | Tag::SetMemoryRw) => {
             let access = tag.access().unwrap_or(Access::ReadWrite);
             call(Verb::Owned(Owned::SetMemory { area: AreaSlot::new(a), access }))
@@ -243,7 +246,7 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             Verb::Raw(RawCall::Pin { page, level }) => [page.number() | (level.clamp(1, 4) - 1) << 4, 0],
             Verb::Raw(RawCall::Write { table, index }) => [table.number() | (index & 3) << 4, 0],
             Verb::Owned(owned) => match owned {
-                Owned::Vmalloc { count, area } => [count.clamp(1, MAX_PAGES as u8) - 1, area.number()],
+                Owned::Vmalloc { count, area, .. } => [count.clamp(1, MAX_PAGES as u8) - 1, area.number()],
                 Owned::SetMemory { area, .. } | Owned::Vfree { area } => [area.number(), 0],
                 Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
                     encode_place(place)

@@ -27,6 +27,8 @@ pub(super) const TAGS: &[(u8, &str, &str)] = &[
     (40, "irqs_off_drain", "tables-only"),
     (41, "dma_drain", "flush"),
     (42, "dma_drain", "never"),
+    (60, "kernel_tables", "kept"),
+    (61, "huge_over_table", "small-pages"),
 ];
 
 /// How many choices one record holds.

@@ -14,7 +14,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 40] = [
+pub(super) const USUAL: [(Tag, usize); 41] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -55,6 +55,7 @@ pub(super) const USUAL: [(Tag, usize); 40] = [
     (Tag::ReadDirect, 14),
     (Tag::WriteDirect, 10),
     (Tag::HvExchange, 3),
+    (Tag::VmallocHuge, 15),
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
@@ -211,9 +212,10 @@ impl Draw<'_> {
         };
         let mut area = |set: SlotSet| self.near(focus, set).map(AreaSlot::new);
         Some(match tag {
-            Tag::Vmalloc => Owned::Vmalloc {
+            Tag::Vmalloc | Tag::VmallocHuge => Owned::Vmalloc {
                 count: self.dice.geometric(2, 4) as u8,
                 area: AreaSlot::new(areas.free.from(0)?),
+                huge: tag == Tag::VmallocHuge,
             },
             Tag::Vfree => Owned::Vfree { area: area(own.without(areas.used))? },
             Tag::Exec => Owned::Exec { place: self.place(|slots| slots.live)? },

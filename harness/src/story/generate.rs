@@ -213,7 +213,9 @@ impl Generator {
             return None;
         }
         let held = slots.areas.live.len() + slots.rams.live.len() + slots.buffers.live.len();
-        if matches!(tag, Tag::Vmap | Tag::MapRam | Tag::DmaAlloc | Tag::Vmalloc) && held >= swarm.mappings {
+        if matches!(tag, Tag::Vmap | Tag::MapRam | Tag::DmaAlloc | Tag::Vmalloc | Tag::VmallocHuge)
+            && held >= swarm.mappings
+        {
             return None;
         }
         // Whoever finds nobody to meet waits for a better moment.
@@ -372,7 +374,9 @@ fn follows(dice: &mut Dice, operation: &Operation, dma: bool, (any, other): (u8,
 
 /// What usually follows an operation on an area that owns its pages.
 fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
-    use Tag::{DrainAliases, Exec, SetMemoryRo, SetMemoryRox, SetMemoryRw, Vfree, Vmalloc, WriteDirect};
+    use Tag::{
+        DrainAliases, Exec, SetMemoryRo, SetMemoryRox, SetMemoryRw, Vfree, Vmalloc, VmallocHuge, WriteDirect,
+    };
     match owned {
         Owned::Vmalloc { .. } => {
             let next = [WriteDirect, Tag::Write, SetMemoryRox, SetMemoryRox, SetMemoryRo, Vfree];
@@ -382,7 +386,7 @@ fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
             (dice.pick(&[Exec, Vfree, SetMemoryRw]), other)
         }
         Owned::SetMemory { .. } => (dice.pick(&[Tag::Write, WriteDirect, Vfree, SetMemoryRox]), other),
-        Owned::Vfree { .. } => (dice.pick(&[Vmalloc, Vmalloc, DrainAliases]), any),
+        Owned::Vfree { .. } => (dice.pick(&[Vmalloc, Vmalloc, VmallocHuge, DrainAliases]), any),
         Owned::Exec { .. } => (dice.pick(&[Vfree, SetMemoryRw]), other),
         Owned::ReadDirect { .. } | Owned::WriteDirect { .. } => {
             (dice.pick(&[SetMemoryRo, SetMemoryRox, Vfree]), other)
@@ -531,8 +535,10 @@ fn length(dice: &mut Dice) -> usize {
 
 /// Whether an event is about areas that own their pages.
 fn is_special(tag: Tag) -> bool {
-    matches!(tag, Tag::Vmalloc | Tag::Vfree | Tag::Exec | Tag::ReadDirect | Tag::WriteDirect)
-        || tag.access().is_some()
+    matches!(
+        tag,
+        Tag::Vmalloc | Tag::VmallocHuge | Tag::Vfree | Tag::Exec | Tag::ReadDirect | Tag::WriteDirect
+    ) || tag.access().is_some()
 }
 
 /// Whom an event needs before it, if it is to find anything.
@@ -596,7 +602,7 @@ impl Swarm {
     fn draw(dice: &mut Dice, header: Header) -> Self {
         let mut weights = draw::USUAL_WEIGHTS;
         // Permissions are a subject of their own: most stories leave them alone.
-        let special = dice.percent(20);
+        let special = dice.percent(23);
         for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
             *weight *= [0, 1, 2, 6][dice.weighted(&[25, 35, 25, 15])];
             if !special && is_special(tag) {

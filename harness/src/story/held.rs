@@ -167,9 +167,9 @@ impl Held {
         let areas = &self.areas;
         let own = areas.slots.live & areas.slots.owned;
         Some(match owned {
-            Owned::Vmalloc { count, area } => {
+            Owned::Vmalloc { count, area, huge } => {
                 let slot = areas.slots.free.from(area.number())?;
-                Owned::Vmalloc { count: count.clamp(1, MAX_PAGES as u8), area: AreaSlot::new(slot) }
+                Owned::Vmalloc { count: count.clamp(1, MAX_PAGES as u8), area: AreaSlot::new(slot), huge }
             }
             Owned::SetMemory { area, access } => {
                 let slot = areas.live_of(area.number(), own)?;
@@ -352,7 +352,7 @@ impl Held {
 
     fn begin_owned(&mut self, owned: Owned) {
         match owned {
-            Owned::Vmalloc { count, area } => {
+            Owned::Vmalloc { count, area, .. } => {
                 self.begin_map(Mapping::Area(area), PageList::new([]));
                 self.areas.length[area.index()] = count;
                 self.areas.slots.owned.set(area.number(), true);

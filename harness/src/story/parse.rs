@@ -290,6 +290,7 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
             })
         }
         Tag::Vmalloc
+        | Tag::VmallocHuge
         | Tag::SetMemoryRo
         | Tag::SetMemoryRox
         | Tag::SetMemoryRw
@@ -446,14 +447,14 @@ fn owned(line: &mut Line<'_>, tag: Tag) -> Parsed<Owned> {
         return Ok(Owned::SetMemory { area: area(line)?, access });
     }
     Ok(match tag {
-        Tag::Vmalloc => {
+        Tag::Vmalloc | Tag::VmallocHuge => {
             let expected = "how many pages, like +2";
             let word = line.word(expected)?;
             let count = word.text.strip_prefix('+').and_then(decimal::<u8>);
             let count = count.filter(|count| (1..=MAX_PAGES).contains(&usize::from(*count)));
             let count = count.ok_or_else(|| line.error(word, expected))?;
             line.keyword("->")?;
-            Owned::Vmalloc { count, area: area(line)? }
+            Owned::Vmalloc { count, area: area(line)?, huge: tag == Tag::VmallocHuge }
         }
         Tag::Vfree => Owned::Vfree { area: area(line)? },
         Tag::Exec => Owned::Exec { place: place(line)? },

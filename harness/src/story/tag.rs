@@ -108,6 +108,8 @@ tags! {
     ReadDirect = 34, "read-direct";
     /// [`Owned::WriteDirect`].
     WriteDirect = 35, "write-direct";
+    /// [`Owned::Vmalloc`], of a page of 2 MiB if the kernel can.
+    VmallocHuge = 36, "vmalloc-huge";
     /// [`Action::Continue`].
     Continue = 128, "continue";
     /// [`Action::Deliver`].
@@ -134,7 +136,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 42] = [
+    pub const STAND_INS: [Self; 43] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -177,6 +179,7 @@ impl Tag {
         Self::Exec,
         Self::ReadDirect,
         Self::WriteDirect,
+        Self::VmallocHuge,
     ];
 
     /// The number that the bytes of a story hold.
@@ -212,7 +215,8 @@ impl Tag {
     /// The tag of an operation on an area that owns its pages.
     const fn of_owned(owned: Owned) -> Self {
         match owned {
-            Owned::Vmalloc { .. } => Self::Vmalloc,
+            Owned::Vmalloc { huge: false, .. } => Self::Vmalloc,
+            Owned::Vmalloc { huge: true, .. } => Self::VmallocHuge,
             Owned::SetMemory { access: Access::ReadOnly, .. } => Self::SetMemoryRo,
             Owned::SetMemory { access: Access::ReadExecute, .. } => Self::SetMemoryRox,
             Owned::SetMemory { access: Access::ReadWrite, .. } => Self::SetMemoryRw,

@@ -145,6 +145,7 @@ fn stored_numbers_never_change() {
             (33, "exec"),
             (34, "read-direct"),
             (35, "write-direct"),
+            (36, "vmalloc-huge"),
             (128, "continue"),
             (129, "deliver"),
             (130, "fill"),

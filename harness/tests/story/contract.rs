@@ -152,7 +152,7 @@ impl Callers {
 
     fn may_owned(&mut self, owned: Owned) -> bool {
         match owned {
-            Owned::Vmalloc { count, area } => {
+            Owned::Vmalloc { count, area, .. } => {
                 let mapping = Mapping::Area(area);
                 let taken = self.mappings.contains_key(&mapping) || self.owns(mapping);
                 !taken && !self.is_busy(mapping) && (1..=8).contains(&count)
@@ -295,7 +295,7 @@ impl Callers {
                 | Owned::ReadDirect { .. }
                 | Owned::WriteDirect { .. },
             ) => {}
-            Operation::Owned(Owned::Vmalloc { count, area }) => {
+            Operation::Owned(Owned::Vmalloc { count, area, .. }) => {
                 self.own.insert(*area, *count);
                 self.known.insert(Mapping::Area(*area), usize::from(*count));
             }

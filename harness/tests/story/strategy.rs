@@ -126,7 +126,11 @@ fn owned() -> impl Strategy<Value = Owned> {
     let direct =
         || (area(), 0..MAX_PAGES as u8).prop_map(|(area, page)| Place { mapping: Mapping::Area(area), page });
     prop_oneof![
-        (1..=MAX_PAGES as u8, area()).prop_map(|(count, area)| Owned::Vmalloc { count, area }),
+        (1..=MAX_PAGES as u8, area(), any::<bool>()).prop_map(|(count, area, huge)| Owned::Vmalloc {
+            count,
+            area,
+            huge
+        }),
         (area(), select(Access::ALL.to_vec())).prop_map(|(area, access)| Owned::SetMemory { area, access }),
         area().prop_map(|area| Owned::Vfree { area }),
         place().prop_map(|place| Owned::Exec { place }),

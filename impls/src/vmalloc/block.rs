@@ -9,7 +9,7 @@
 //!
 //! and in the middle state it may have dirty slots: so a drain walks *all* blocks (rule 5).
 
-use super::purge::{DirtyBlocks, Hull, LazyArea};
+use super::purge::{DirtyBlocks, Hull, LazyArea, Leaves};
 use super::slot_map::SlotMap;
 use crate::family;
 use crate::kernel::{Kernel, RcuCallback};
@@ -305,7 +305,8 @@ impl<P: PvMmu> Kernel<P> {
         {
             let mut slots = block.slots.lock(cpu);
             let counted = !std::mem::take(&mut slots.unflushed).is_empty();
-            self.free_vmap_area_noflush(cpu, LazyArea { first, pages, state: self.freed() });
+            let area = LazyArea { first, pages, state: self.freed(), leaves: Leaves::Small };
+            self.free_vmap_area_noflush(cpu, area);
             if counted {
                 cpu.fetch_sub(blocks.dirty, 1);
             }

@@ -87,6 +87,26 @@ impl FreeSpace {
         Some(start)
     }
 
+    /// Takes what lies of a run of pages within the space, if it is free to the last page, and returns whether it did.
+    pub fn take_within(&mut self, start: u64, pages: u64) -> bool {
+        let taken = self.within(start, pages);
+        let hole = self.holes.floor(taken.start).filter(|&hole| taken.end <= *self.holes.value(hole));
+        let Some(hole) = hole.filter(|_| !taken.is_empty()) else { return false };
+        self.total -= taken.end - taken.start;
+        self.carve(hole, taken);
+        true
+    }
+
+    /// Gives back what lies of a run of pages within the space. Panics as [`Self::free`].
+    pub fn free_within(&mut self, start: u64, pages: u64) {
+        let freed = self.within(start, pages);
+        self.free(freed.start, freed.end - freed.start);
+    }
+
+    fn within(&self, start: u64, pages: u64) -> Range<u64> {
+        start.max(self.bounds.start)..(start + pages).min(self.bounds.end)
+    }
+
     /// Gives a range back, and joins it with the holes beside it. Panics if it is empty, lies outside or is free
     /// already, even in part: a range is freed by the one who took it, once.
     pub fn free(&mut self, start: u64, pages: u64) {

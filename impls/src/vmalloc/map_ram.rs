@@ -2,7 +2,7 @@
 //! area of their own.
 
 use super::area::WHOLE;
-use super::purge::{Freed, LazyArea};
+use super::purge::{Freed, LazyArea, Leaves};
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{PageRange, Pfn, PvMmu};
@@ -29,7 +29,8 @@ impl<P: PvMmu> Kernel<P> {
             return;
         }
         let pages = self.unlink_area(cpu, first);
-        self.free_area(cpu, LazyArea { first, pages, state: Freed::Mapped }, pages);
+        let area = LazyArea { first, pages, state: Freed::Mapped, leaves: Leaves::Small };
+        self.free_area(cpu, area, pages);
     }
 
     /// Whether a mapping of so many pages takes slots of a block.

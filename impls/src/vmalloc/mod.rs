@@ -11,12 +11,13 @@
 //! only stops at `Cleared`, and the range stays reserved.
 //!
 //! [`area`] hands ranges out; [`purge`] takes them back; [`block`] is the per-CPU front end for small mappings;
-//! `vmap`, `map_ram` and [`vmalloc_area`] are what callers see. `vm_unmap_aliases` is in [`purge`].
+//! `vmap`, `map_ram`, [`vmalloc_area`] and `huge` are what callers see. `vm_unmap_aliases` is in [`purge`].
 
 pub mod area;
 pub mod block;
 pub mod busy_areas;
 pub mod free_space;
+mod huge;
 mod map_ram;
 pub mod purge;
 mod slot_map;

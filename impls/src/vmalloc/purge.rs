@@ -30,6 +30,15 @@ pub enum Freed {
     Cleared,
 }
 
+/// By what an area was mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leaves {
+    /// An entry for each page.
+    Small,
+    /// One large entry for all.
+    Large,
+}
+
 /// An area that was unmapped, and that some CPU may still have translations of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LazyArea {
@@ -39,6 +48,8 @@ pub struct LazyArea {
     pub pages: u64,
     /// How far it has come.
     pub state: Freed,
+    /// By what it was mapped.
+    pub leaves: Leaves,
 }
 
 /// Areas that no CPU has translations of: these alone may be handed out again. A flush makes them; so do the designs
@@ -49,6 +60,19 @@ struct Flushed(Vec<LazyArea>);
 impl LazyArea {
     fn range(&self) -> PageRange {
         PageRange { first: self.first, pages: self.pages }
+    }
+
+    /// What has to be flushed of it: one address of a large translation is enough.
+    fn flushed(&self) -> PageRange {
+        match self.leaves {
+            Leaves::Small => self.range(),
+            Leaves::Large => PageRange { first: self.first, pages: 1 },
+        }
+    }
+
+    /// For how much it counts while it is not flushed.
+    fn outstanding(&self) -> u64 {
+        self.flushed().pages
     }
 }
 
@@ -105,7 +129,7 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Puts an unmapped area on the lazy list (`free_vmap_area_noflush`); beyond the threshold, has it purged.
     pub(super) fn free_vmap_area_noflush(&self, cpu: &Cpu<'_>, area: LazyArea) {
-        let outstanding = cpu.fetch_add(self.vmalloc.lazy_pages, area.pages) + area.pages;
+        let outstanding = cpu.fetch_add(self.vmalloc.lazy_pages, area.outstanding()) + area.outstanding();
         self.vmalloc.lazy.lock(cpu).push(area);
         if outstanding > self.sizes.lazy_max_pages(cpu.bus().cpus()) {
             self.work.schedule(cpu, Work::PurgeAreas);
@@ -126,14 +150,17 @@ impl<P: PvMmu> Kernel<P> {
     ///
     /// which breaks rule 4. Every unmap pays for its own flush, on all CPUs.
     pub(super) fn free_vmap_area_flush(&self, cpu: &Cpu<'_>, area: LazyArea) {
-        let flushed = self.flush_cleared(cpu, vec![area], area.range());
+        let flushed = self.flush_cleared(cpu, vec![area], area.flushed());
         self.hand_back(cpu, &flushed);
     }
 
     /// From `Cleared` to `Flushed`, everywhere. Tables that are used no more go with it: they are unhooked before and freed
     /// after.
     fn flush_cleared(&self, cpu: &Cpu<'_>, areas: Vec<LazyArea>, range: PageRange) -> Flushed {
-        let unhooked = self.unhook_unused(cpu, areas.iter().map(LazyArea::range));
+        let unhooked = self.unhook_unused(
+            cpu,
+            areas.iter().filter(|area| area.leaves == Leaves::Small).map(LazyArea::range),
+        );
         self.flush_tlb_kernel_range(cpu, range);
         if let Some(unhooked) = unhooked {
             self.free_unhooked(cpu, unhooked);
@@ -145,7 +172,7 @@ impl<P: PvMmu> Kernel<P> {
     fn hand_back(&self, cpu: &Cpu<'_>, flushed: &Flushed) {
         let mut free = self.vmalloc.free.lock(cpu);
         for area in &flushed.0 {
-            free.free(area.first, area.pages);
+            free.free_within(area.first, area.pages);
         }
     }
 
@@ -259,7 +286,8 @@ impl<P: PvMmu> Kernel<P> {
         let mut areas = std::mem::take(&mut *self.vmalloc.lazy.lock(cpu));
         let mut hull = dirty.hull;
         for area in &areas {
-            hull.add(area.first, area.pages);
+            let PageRange { first, pages } = area.flushed();
+            hull.add(first, pages);
         }
         let Some(range) = hull.range() else { return };
         self.clear_areas(cpu, &mut areas);
@@ -277,13 +305,21 @@ impl<P: PvMmu> Kernel<P> {
     /// From `Mapped` to `Cleared`.
     fn clear_areas(&self, cpu: &Cpu<'_>, areas: &mut [LazyArea]) {
         for area in areas.iter_mut().filter(|area| area.state == Freed::Mapped) {
-            self.unmap_pages(cpu, area.range());
+            self.unmap_area(cpu, area, area.pages);
             area.state = Freed::Cleared;
         }
     }
 
+    /// Clears the entries of an area of which so many pages were mapped, and flushes nothing.
+    pub(super) fn unmap_area(&self, cpu: &Cpu<'_>, area: &LazyArea, mapped: u64) {
+        match area.leaves {
+            Leaves::Small => self.unmap_pages(cpu, PageRange { first: area.first, pages: mapped }),
+            Leaves::Large => self.unmap_large(cpu, area.first),
+        }
+    }
+
     fn count_down(&self, cpu: &Cpu<'_>, areas: &[LazyArea], dirty: &DirtyBlocks) {
-        let pages = areas.iter().map(|area| area.pages).sum::<u64>();
+        let pages = areas.iter().map(LazyArea::outstanding).sum::<u64>();
         if pages != 0 {
             cpu.fetch_sub(self.vmalloc.lazy_pages, pages);
         }

@@ -11,7 +11,7 @@
 //!   returns: the page can be executed, and nobody can write it
 //! ```
 
-use super::purge::{Freed, LazyArea};
+use super::purge::{Freed, LazyArea, Leaves};
 use crate::direct_map;
 use crate::kernel::Kernel;
 use crate::kernel_tables::{MapError, PAGE_KERNEL};
@@ -25,6 +25,8 @@ use oracle::vocabulary::{Access, MAX_PAGES};
 pub struct VmStruct {
     pages: [Pfn; MAX_PAGES],
     len: u8,
+    /// By what they are mapped; by one large entry those of a large page, which goes on behind them.
+    leaves: Leaves,
     /// Its permissions were changed: when it is freed, they are reset and flushed before anything is given back
     /// (`VM_FLUSH_RESET_PERMS`).
     flush_reset_perms: bool,
@@ -34,6 +36,17 @@ impl VmStruct {
     /// Its pages, in the order of their addresses.
     pub fn pages(&self) -> &[Pfn] {
         &self.pages[..usize::from(self.len)]
+    }
+
+    /// The first pages of a large page.
+    pub(super) fn of_large(first: Pfn, len: u8) -> Self {
+        let pages = std::array::from_fn(|page| Pfn(first.0 + page as u32));
+        Self { pages, len, leaves: Leaves::Large, flush_reset_perms: false }
+    }
+
+    /// How many addresses have to be flushed to flush all of it.
+    fn translations(&self) -> u64 {
+        if self.leaves == Leaves::Large { 1 } else { u64::from(self.len) }
     }
 }
 
@@ -52,7 +65,8 @@ fn flags(access: Access) -> (Flags, Flags) {
 impl<P: PvMmu> Kernel<P> {
     /// Allocates pages and maps them side by side, readable and writable. Returns the number of the first page.
     pub fn vmalloc(&self, cpu: &Cpu<'_>, count: u8) -> Result<u64, MapError> {
-        let mut vm = VmStruct { pages: [Pfn(0); MAX_PAGES], len: 0, flush_reset_perms: false };
+        let mut vm =
+            VmStruct { pages: [Pfn(0); MAX_PAGES], len: 0, leaves: Leaves::Small, flush_reset_perms: false };
         while vm.len < count {
             let Some(pfn) = self.direct.free.alloc(&self.pv, cpu) else {
                 self.free_pages_of(cpu, &vm);
@@ -74,7 +88,10 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     fn free_pages_of(&self, cpu: &Cpu<'_>, vm: &VmStruct) {
-        vm.pages().iter().for_each(|pfn| self.direct.free.free(&self.pv, cpu, *pfn));
+        match vm.leaves {
+            Leaves::Small => vm.pages().iter().for_each(|pfn| self.direct.free.free(&self.pv, cpu, *pfn)),
+            Leaves::Large => self.direct.free_large.free(&self.pv, cpu, vm.pages[0]),
+        }
     }
 
     /// The area of this kind that begins at a page.
@@ -109,9 +126,18 @@ impl<P: PvMmu> Kernel<P> {
         }
         let (of_area, of_direct_map) = flags(access);
         self.pv.enter_lazy_mmu(cpu);
-        for (index, pfn) in vm.pages().iter().enumerate() {
-            self.protect_page(cpu, first + index as u64, *pfn, of_area);
-            self.direct.set(&self.pv, cpu, *pfn, of_direct_map);
+        match vm.leaves {
+            Leaves::Small => {
+                for (index, pfn) in vm.pages().iter().enumerate() {
+                    self.protect_page(cpu, first + index as u64, *pfn, of_area);
+                    self.direct.set(&self.pv, cpu, *pfn, of_direct_map);
+                }
+            }
+            // All of the large page belongs to the area: nothing has to be split.
+            Leaves::Large => {
+                self.protect_large(cpu, first, vm.pages[0], of_area);
+                self.direct.set_large(&self.pv, cpu, vm.pages[0], of_direct_map);
+            }
         }
         if self.pv.leave_lazy_mmu(cpu).is_err() {
             cpu.bug("the platform does not let permissions be changed");
@@ -126,9 +152,12 @@ impl<P: PvMmu> Kernel<P> {
             self.flush_tlb_kernel_range(cpu, PageRange { first: 0, pages: u64::MAX });
             return;
         }
-        let pages = u64::from(vm.len);
+        let pages = vm.translations();
         self.flush_tlb_kernel_range(cpu, PageRange { first, pages });
-        if self.protocol.does(Step::FlushEveryDirectAlias) {
+        if vm.leaves == Leaves::Large {
+            let first = self.direct.page_of(vm.pages[0]);
+            self.flush_tlb_kernel_range(cpu, PageRange { first, pages });
+        } else if self.protocol.does(Step::FlushEveryDirectAlias) {
             for run in self.direct.runs(vm.pages()) {
                 self.flush_tlb_kernel_range(cpu, run);
             }
@@ -146,7 +175,9 @@ impl<P: PvMmu> Kernel<P> {
         if vm.flush_reset_perms {
             self.vm_reset_perms(cpu, first, &vm);
         } else {
-            self.vunmap(cpu, first);
+            let pages = self.unlink_area(cpu, first);
+            let area = LazyArea { first, pages, state: Freed::Mapped, leaves: vm.leaves };
+            self.free_area(cpu, area, u64::from(vm.len));
         }
         self.free_pages_of(cpu, &vm);
     }
@@ -166,9 +197,9 @@ impl<P: PvMmu> Kernel<P> {
     /// That the direct map is flushed too saves its next owner a spurious fault, no more: an alias left from before
     /// allows less than the tables, and x86 walks again before it faults for good.
     fn vm_reset_perms(&self, cpu: &Cpu<'_>, first: u64, vm: &VmStruct) {
-        let area = LazyArea { first, pages: self.unlink_area(cpu, first), state: Freed::Cleared };
-        let pages = u64::from(vm.len);
-        self.unmap_pages(cpu, PageRange { first, pages });
+        let pages = self.unlink_area(cpu, first);
+        let area = LazyArea { first, pages, state: Freed::Cleared, leaves: vm.leaves };
+        self.unmap_area(cpu, &area, u64::from(vm.len));
         self.set_direct_map(cpu, vm, Flags::empty());
         let early = !self.protocol.does(Step::DefaultAfterFlush);
         if early {
@@ -188,7 +219,10 @@ impl<P: PvMmu> Kernel<P> {
 
     fn set_direct_map(&self, cpu: &Cpu<'_>, vm: &VmStruct, flags: Flags) {
         self.pv.enter_lazy_mmu(cpu);
-        vm.pages().iter().for_each(|pfn| self.direct.set(&self.pv, cpu, *pfn, flags));
+        match vm.leaves {
+            Leaves::Small => vm.pages().iter().for_each(|pfn| self.direct.set(&self.pv, cpu, *pfn, flags)),
+            Leaves::Large => self.direct.set_large(&self.pv, cpu, vm.pages[0], flags),
+        }
         if self.pv.leave_lazy_mmu(cpu).is_err() {
             cpu.bug("the platform refuses an entry of the direct map");
         }

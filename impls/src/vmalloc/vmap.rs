@@ -1,7 +1,7 @@
 //! vmap and vunmap: whole areas, each with a guard page.
 
 use super::area::{GUARD, WHOLE};
-use super::purge::{Freed, LazyArea};
+use super::purge::{Freed, LazyArea, Leaves};
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::paravirt::{PageRange, Pfn, PvMmu};
@@ -30,14 +30,15 @@ impl<P: PvMmu> Kernel<P> {
     /// the design flushes at once.
     pub fn vunmap(&self, cpu: &Cpu<'_>, first: u64) {
         let pages = self.unlink_area(cpu, first);
-        self.free_area(cpu, LazyArea { first, pages, state: Freed::Mapped }, pages - GUARD);
+        let area = LazyArea { first, pages, state: Freed::Mapped, leaves: Leaves::Small };
+        self.free_area(cpu, area, pages - GUARD);
     }
 
     /// Takes an area back that is in the index no more, and of which so many pages are mapped.
     pub(super) fn free_area(&self, cpu: &Cpu<'_>, mut area: LazyArea, mapped: u64) {
         let eager = self.protocol.designs.unmap_flush == UnmapFlush::Eager;
         if eager || self.protocol.designs.pte_clear == PteClear::AtVunmap {
-            self.unmap_pages(cpu, PageRange { first: area.first, pages: mapped });
+            self.unmap_area(cpu, &area, mapped);
             area.state = Freed::Cleared;
         }
         if eager {
@@ -66,7 +67,8 @@ impl<P: PvMmu> Kernel<P> {
     pub(crate) fn free_dma_area(&self, cpu: &Cpu<'_>, first: u64, mapped: u64) {
         let pages = self.unlink_area(cpu, first);
         self.unmap_pages(cpu, PageRange { first, pages: mapped });
-        self.free_vmap_area_noflush(cpu, LazyArea { first, pages, state: Freed::Cleared });
+        let area = LazyArea { first, pages, state: Freed::Cleared, leaves: Leaves::Small };
+        self.free_vmap_area_noflush(cpu, area);
     }
 
     /// Whether whoever maps a range has all CPUs flush it.

@@ -83,6 +83,8 @@ impl PvMmu for Xen {
     const NAME: &'static str = "xen";
     const TABLES_ALLOW_NO_ALIAS: bool = true;
     const EXCHANGES_FRAMES: bool = true;
+    /// The hypervisor refuses them: 2 MiB of a guest's pages are not 2 MiB of the machine's memory.
+    const LARGE_LEAVES: bool = false;
 
     fn dma_limit(_sizes: Sizes) -> u32 {
         DEVICE_LIMIT

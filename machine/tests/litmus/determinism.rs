@@ -46,6 +46,7 @@ proptest! {
 const TWO: Config = Config {
     cpus: 2,
     frames: 64,
+    large_pages: 0,
     vars: 1024,
     temperament: Temperament::all(),
     steps: 100_000,

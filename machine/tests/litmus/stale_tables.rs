@@ -8,6 +8,31 @@ const NEXT: u64 = 0x4000_1000;
 const READ: Program = |_, cpu| read(cpu, VA);
 const READ_NEXT: Program = |_, cpu| read(cpu, NEXT);
 
+/// The first frame of large memory.
+const LARGE: Frame = Frame(machine::paging::LARGE_MEMORY);
+
+/// A large leaf that CPU 0 has cached, of memory that is put to another use then.
+fn large_page_reused() -> Rig {
+    let mut rig = Rig::new(Config { large_pages: 2, ..Config::default() });
+    rig.bus().memory.set_role(LARGE, Role::Data);
+    rig.set(VA, 2, Entry::new(LARGE, KERNEL | Flags::HUGE_PAGE));
+    assert_eq!(rig.run(0, READ_NEXT), 0);
+    rig.bus().memory.set_role(LARGE, Role::Free);
+    rig.bus().memory.set_role(LARGE, Role::Data);
+    rig
+}
+
+#[test]
+fn a_stale_large_translation_used_after_its_memory_was_reused() {
+    let mut rig = large_page_reused();
+    assert_eq!(rig.run(0, READ_NEXT), 0);
+    rig.assert_quiet();
+    rig.set(VA, 2, Entry::EMPTY);
+    rig.run(0, READ_NEXT);
+    let frame = Frame(LARGE.0 + 1);
+    assert_eq!(rig.alarms(), [AlarmKind::StaleTranslationUsed { frame, va: NEXT }]);
+}
+
 /// A page whose lowest table CPU 0 has in its walk cache; the table is then unlinked and freed.
 fn table_freed() -> (Rig, Frame) {
     let mut rig = Rig::calm();

@@ -443,6 +443,26 @@ fn a_large_leaf_covers_its_pages_and_one_invlpg_drops_it() {
 }
 
 #[test]
+fn large_memory_has_a_word_for_each_frame_and_one_state_for_all() {
+    let mut rig = Rig::new(Config { large_pages: 1, ..Config::default() });
+    let large = Frame(machine::paging::LARGE_MEMORY);
+    rig.set(NEAR, 2, Entry::new(large, KERNEL | Flags::HUGE_PAGE));
+    rig.run(0, |_, cpu| write(cpu, NEAR, 7) + write(cpu, NEAR + 3 * PAGE_SIZE, 8));
+    assert_eq!(rig.run(0, |_, cpu| 10 * read(cpu, NEAR) + read(cpu, NEAR + 3 * PAGE_SIZE)), 78);
+    assert_eq!(rig.run(0, READ_NEXT), 0);
+    let memory = &rig.bus().memory;
+    assert_eq!(memory.peek(Word::new(Frame(large.0 + 3), 0)), 8);
+    assert!(memory.has(Frame(large.0 + 511)) && !memory.has(Frame(large.0 + 512)));
+    memory.set_role(large, Role::Data);
+    assert_eq!(memory.role(Frame(large.0 + 511)), Role::Data);
+    let mapped = rig.bus().mapped(rig.stage().root, NEAR + 3 * PAGE_SIZE).expect("it is mapped");
+    assert_eq!((mapped.level, mapped.frame_of(NEAR + 3 * PAGE_SIZE)), (2, Frame(large.0 + 3)));
+    memory.clear(large);
+    assert_eq!(memory.peek(Word::new(Frame(large.0 + 3), 0)), 0);
+    rig.assert_quiet();
+}
+
+#[test]
 fn a_large_leaf_split_while_cached_is_used_beside_the_small_one() {
     let mut rig = Rig::new(Config { frames: 1024, ..Config::default() });
     rig.set(NEAR, 2, Entry::new(Frame(512), KERNEL | Flags::HUGE_PAGE));

@@ -43,6 +43,8 @@ pub enum Owned {
         count: u8,
         /// The handle for the area.
         area: AreaSlot,
+        /// The kernel may take a page of 2 MiB for it instead, and map that by one large entry (`vmalloc_huge`).
+        huge: bool,
     },
     /// Change what the area, and with it the direct map of its pages, lets callers do.
     SetMemory {
@@ -78,7 +80,7 @@ pub enum Owned {
 
 impl Owned {
     /// The words by which stories and headlines name the operations.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 9] = [
         "vmalloc",
         "set-memory-ro",
         "set-memory-rox",
@@ -87,17 +89,19 @@ impl Owned {
         "exec",
         "read-direct",
         "write-direct",
+        "vmalloc-huge",
     ];
 
     /// Where the operation is in [`Self::NAMES`].
     pub const fn index(self) -> usize {
         match self {
-            Self::Vmalloc { .. } => 0,
+            Self::Vmalloc { huge: false, .. } => 0,
             Self::SetMemory { access, .. } => 1 + access as usize,
             Self::Vfree { .. } => 4,
             Self::Exec { .. } => 5,
             Self::ReadDirect { .. } => 6,
             Self::WriteDirect { .. } => 7,
+            Self::Vmalloc { huge: true, .. } => 8,
         }
     }
 
@@ -123,7 +127,7 @@ impl Owned {
 impl fmt::Display for Owned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Vmalloc { count, area } => write!(f, " +{count} -> {area}"),
+            Self::Vmalloc { count, area, .. } => write!(f, " +{count} -> {area}"),
             Self::SetMemory { area, .. } | Self::Vfree { area } => write!(f, " {area}"),
             Self::Exec { place } | Self::ReadDirect { place } | Self::WriteDirect { place, .. } => {
                 write!(f, " {place}")

@@ -125,7 +125,8 @@ impl Belief {
                 let absent = (0..4)
                     .map(AreaSlot::new)
                     .filter(|area| self.maps[index(Mapping::Area(*area))].0 == Map::Absent);
-                Owned::Vmalloc { count: 1 + operand % 2, area: pick(absent, operand)? }
+                let count = 1 + operand % 2;
+                Owned::Vmalloc { count, area: pick(absent, operand)?, huge: operand & 8 != 0 }
             }
             2 | 3 => {
                 let access = Access::ALL[usize::from(operand >> 4) % Access::ALL.len()];
@@ -267,7 +268,7 @@ impl Belief {
                 self.maps[index(Mapping::Buffer(buffer))].2 += 1;
             }
             Operation::Owned(owned) => match owned {
-                Owned::Vmalloc { count, area } => {
+                Owned::Vmalloc { count, area, .. } => {
                     self.begin_map(Mapping::Area(area), PageList::new([]));
                     self.own[area.index()] = count;
                 }

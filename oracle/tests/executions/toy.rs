@@ -247,7 +247,7 @@ impl Toy {
                     return Outcome::Fault;
                 }
             }
-            Operation::Owned(Owned::Vmalloc { count, area }) => {
+            Operation::Owned(Owned::Vmalloc { count, area, .. }) => {
                 // Which pages they are is nobody's business; the list has their number.
                 let pages = PageList::new((0..count).map(PageSlot::new));
                 let outcome = self.map(Mapping::Area(area), pages);

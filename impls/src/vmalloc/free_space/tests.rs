@@ -244,3 +244,23 @@ fn freeing_what_is_not_taken_is_noticed() {
     }
     freed(20, 10).expect("20..30 is taken");
 }
+
+#[test]
+fn a_run_is_taken_as_far_as_it_lies_within_and_only_if_all_of_that_is_free() {
+    let mut space = FreeSpace::new(START, START + PAGES);
+    assert!(!space.take_within(START + PAGES, 4), "nothing of it lies within");
+    assert_eq!(space.alloc(1, 1, Reuse::FirstFit), Some(START));
+    assert!(!space.take_within(START - 8, 12), "its first page is in use");
+    assert!(space.take_within(START + PAGES - 4, 500));
+    assert!(!space.take_within(START + PAGES - 4, 2), "it is in use");
+    let mut holes = space.holes();
+    assert_eq!((holes.next(), holes.next()), (Some(START + 1..START + PAGES - 4), None));
+    drop(holes);
+    space.free(START, 1);
+    assert!(space.take_within(START - 8, 12));
+    assert_eq!(space.total(), PAGES - 8);
+    space.free_within(START + PAGES - 4, 500);
+    space.free_within(START - 8, 12);
+    assert!(space.is_whole());
+    space.check().expect("a sound tree");
+}
