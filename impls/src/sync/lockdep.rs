@@ -21,7 +21,7 @@ const CLASSES: usize = 32;
 #[derive(Debug)]
 pub struct Lockdep {
     classes: RefCell<Vec<LockClass>>,
-    /// For each class, those taken while it was held, a bit each.
+    /// For each class, those that were ever taken, directly or through others, while it was held, a bit each.
     after: [Cell<u32>; CLASSES],
     taken_in_handlers: Cell<u32>,
     held_interruptibly: Cell<u32>,
@@ -75,17 +75,19 @@ impl Lockdep {
         classes.iter().map(|class| self.classes.borrow()[usize::from(*class)].name).collect()
     }
 
-    /// The classes that were ever taken, directly or through others, while this one was held, a bit each.
-    fn follow(&self, from: u8) -> u32 {
-        let (mut seen, mut front) = (0u32, 1u32 << from);
-        while front != 0 {
-            let class = front.trailing_zeros();
-            front &= front - 1;
-            let new = self.after[class as usize].get() & !seen;
-            seen |= new;
-            front |= new;
+    /// A lock of one class is taken while one of the other is held. Whatever was taken while the former was held comes
+    /// after the latter too, and after all that it was taken under. Returns whether it is news.
+    fn learn(&self, held: u8, class: u8) -> bool {
+        if self.after[usize::from(held)].get() & 1 << class != 0 {
+            return false;
         }
-        seen
+        let follow = self.after[usize::from(class)].get() | 1 << class;
+        for (before, after) in self.after.iter().enumerate() {
+            if before == usize::from(held) || after.get() & 1 << held != 0 {
+                after.set(after.get() | follow);
+            }
+        }
+        true
     }
 
     #[track_caller]
@@ -94,24 +96,29 @@ impl Lockdep {
     }
 
     /// A lock is taken or held here and now: by a handler, or where a handler could come in.
+    #[inline]
     #[track_caller]
     fn usage(&self, cpu: &Cpu<'_>, class: u8) {
-        let bit = 1u32 << class;
-        let (seen, other) = if cpu.in_interrupt() {
-            (&self.taken_in_handlers, &self.held_interruptibly)
-        } else if cpu.interrupts_on() {
-            (&self.held_interruptibly, &self.taken_in_handlers)
-        } else {
-            return;
-        };
-        let known = seen.replace(seen.get() | bit);
-        if known & bit == 0 && other.get() & bit != 0 {
+        let in_handler = cpu.in_interrupt();
+        let seen = if in_handler { &self.taken_in_handlers } else { &self.held_interruptibly };
+        if seen.get() & 1 << class == 0 && (in_handler || cpu.interrupts_on()) {
+            self.first_usage(cpu, class, in_handler);
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn first_usage(&self, cpu: &Cpu<'_>, class: u8, in_handler: bool) {
+        let (mut seen, mut other) = (&self.held_interruptibly, &self.taken_in_handlers);
+        if in_handler {
+            core::mem::swap(&mut seen, &mut other);
+        }
+        seen.set(seen.get() | 1 << class);
+        if other.get() & 1 << class != 0 {
             let text = "a lock that handlers take is held with interrupts on";
             Self::complain(cpu, text, self.names(&[class]));
         }
-        if known & bit == 0 {
-            self.inversion(cpu);
-        }
+        self.inversion(cpu);
     }
 
     /// A rule was learnt: it may be the last that was lacking to
@@ -125,7 +132,7 @@ impl Lockdep {
     fn inversion(&self, cpu: &Cpu<'_>) {
         let (handlers, interruptible) = (self.taken_in_handlers.get(), self.held_interruptibly.get());
         for safe in (0..CLASSES as u8).filter(|class| handlers & 1 << class != 0) {
-            let unsafe_after = self.follow(safe) & interruptible & !(1 << safe);
+            let unsafe_after = self.after[usize::from(safe)].get() & interruptible & !(1 << safe);
             if unsafe_after != 0 {
                 let text = "under a lock that handlers take, one is taken that is held with interrupts on";
                 Self::complain(cpu, text, self.names(&[safe, unsafe_after.trailing_zeros() as u8]));
@@ -138,7 +145,6 @@ impl Lockdep {
     pub(super) fn before(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
         let held = self.held[usize::from(cpu.id())].borrow();
         let in_handler = cpu.in_interrupt();
-        let bit = 1u32 << class;
         let sleeps = matches!(how, Acquire::Sleep);
         if sleeps && (in_handler || !cpu.interrupts_on() || held.iter().any(|held| !held.sleeping)) {
             Self::complain(cpu, "a lock that sleeps is taken in atomic context", self.names(&[class]));
@@ -152,13 +158,12 @@ impl Lockdep {
                 Self::complain(cpu, "a lock is taken while one of its class is held", self.names(&[class]));
                 continue;
             }
-            if self.follow(class) & 1 << held.class != 0 {
+            if self.after[usize::from(class)].get() & 1 << held.class != 0 {
                 let locks = self.names(&[held.class, class]);
                 Self::complain(cpu, "locks are taken in both orders", locks);
                 continue;
             }
-            let after = &self.after[usize::from(held.class)];
-            if after.replace(after.get() | bit) & bit == 0 {
+            if self.learn(held.class, class) {
                 self.inversion(cpu);
             }
         }

@@ -28,13 +28,23 @@ pub struct SpinGuard<'a, T> {
 impl<T> SpinLock<T> {
     /// A free lock around `data`.
     pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass, data: T) -> Self {
-        let lockdep = Rc::clone(lockdep);
-        Self {
-            word: bus.memory.var(class.family),
-            class: lockdep.register(class),
-            lockdep,
-            data: RefCell::new(data),
-        }
+        let word = bus.memory.var(class.family);
+        Self { word, class: lockdep.register(class), lockdep: Rc::clone(lockdep), data: RefCell::new(data) }
+    }
+
+    /// So many free locks, each around `data`.
+    pub fn several(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass, count: usize, data: T) -> Vec<Self>
+    where
+        T: Clone,
+    {
+        let (words, class) = (bus.memory.vars(class.family, count), lockdep.register(class));
+        let lock = |index| Self {
+            word: words.at(index),
+            class,
+            lockdep: Rc::clone(lockdep),
+            data: RefCell::new(data.clone()),
+        };
+        (0..count).map(lock).collect()
     }
 
     /// Takes the lock (`spin_lock`).

@@ -41,7 +41,7 @@ impl TableLocks {
     /// Nothing is locked.
     pub(super) fn new(bus: &Bus, lockdep: &Rc<Lockdep>) -> Self {
         let words = Self::vars(bus.memory.frames());
-        Self((0..words).map(|_| SpinLock::new(bus, lockdep, TABLE_LOCK, ())).collect())
+        Self(SpinLock::several(bus, lockdep, TABLE_LOCK, words as usize, ()))
     }
 
     fn of(&self, frame: Frame) -> &SpinLock<()> {
