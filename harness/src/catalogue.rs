@@ -382,6 +382,28 @@ pub const BUGS: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "linear-table-stale.a",
+        about: "The hypervisor changes an upper entry of a guest's tables and keeps what it has cached of its own linear mapping \
+                of them: the next update by address goes to the table that was there before, which may be freed.",
+        source: "Xen advisory XSA-286 (commit 16a20963b3): flush the linear mapping after changes of paging structures",
+        omitted: &[Step::FlushLinearMap],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 6 (frames): vmap: a stale translation was used",
+        ..NONE
+    },
+    Bug {
+        name: "linear-table-stale.b",
+        about: "The hypervisor flushes its linear mapping only on the CPU that changed the upper entry: an update by address on \
+                another goes to the table that was there before.",
+        source: "derived from Xen commit 16a20963b3, which flushes on every CPU that runs the guest",
+        omitted: &[Step::FlushLinearMapEverywhere],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 6 (frames): vmap: a stale translation was used",
+        ..NONE
+    },
+    Bug {
         name: "vfree-dmap-flush.b",
         about: "Memory that was executable is freed: its direct map is made writable again before the flush, while another \
                 CPU can still execute it.",

@@ -7,6 +7,7 @@
 //! used it. *Observational* ones look at values alone, as a caller would. What the machine itself raises an alarm for is
 //! eager, but for deadlocks and the kernel's own complaints, which end every story.
 
+pub mod acknowledged;
 pub mod agreement;
 pub mod aliases;
 pub mod drain;

@@ -6,7 +6,7 @@
 //! it must hold to is that it protects page tables and other domains, and that its references balance in the end.
 
 use crate::hypervisor::xen::{
-    AccessedDirty, Exchange, HYPERVISOR_FRAMES, Hypervisor, MmuExt, MmuUpdate, Refusal,
+    AccessedDirty, Exchange, HYPERVISOR_FRAMES, Hypervisor, MmuExt, MmuUpdate, Refusal, UpdateFlush,
 };
 use crate::kernel::Kernel;
 use crate::kernel_tables::TABLE_FLAGS;
@@ -55,6 +55,15 @@ impl<P: PvMmu> Kernel<P> {
             RawCall::Update { table, index, entry } => {
                 let word = Word::new(self.raw_frame(table)?, index.into());
                 set(hypervisor, cpu, word, self.raw_entry(entry)?)
+            }
+            RawCall::UpdateVa { table, index, entry } => {
+                let entry = self.raw_entry(entry)?;
+                let [lowest, second] = addresses(table, index);
+                let set = |va| hypervisor.update_va_mapping(cpu, va, entry, UpdateFlush::None);
+                match set(lowest) {
+                    Err(Refusal::NoLowestTable { .. }) => set(second),
+                    result => result,
+                }
             }
             RawCall::Pin { page, level } => self.pin_and_link(hypervisor, cpu, page, level)?,
             RawCall::Unpin { page } => self.unlink_and_unpin(hypervisor, cpu, page)?,
@@ -232,14 +241,20 @@ impl<P: PvMmu> Kernel<P> {
     }
 }
 
-/// Writes to the page behind an entry of a table, and if there is no way to it as one of the lowest level, to the page
-/// behind the first entry of the table that it leads to.
-fn write_through(cpu: &Cpu<'_>, table: PageSlot, index: u8) -> Outcome {
+/// The address that is translated by an entry of a table, if that is linked as one of the lowest level; and the first below
+/// the entry, if it is linked as one above.
+pub fn addresses(table: PageSlot, index: u8) -> [u64; 2] {
     let (slot, index) = (u64::from(table.number()), u64::from(index));
     let lowest = WINDOW_START + slot * span(2) + index * span(1);
     let second = WINDOW_START + (1 + slot) * span(3) + index * span(2);
+    [lowest, second]
+}
+
+/// Writes to the page behind an entry of a table, and if there is no way to it as one of the lowest level, to the page
+/// behind the first entry of the table that it leads to.
+fn write_through(cpu: &Cpu<'_>, table: PageSlot, index: u8) -> Outcome {
     // What is written makes no entry, should it get where it must not.
-    if [lowest, second].into_iter().any(|va| cpu.write(va, 2).is_ok()) {
+    if addresses(table, index).into_iter().any(|va| cpu.write(va, 2).is_ok()) {
         Outcome::Done
     } else {
         Outcome::Fault

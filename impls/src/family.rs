@@ -79,6 +79,8 @@ families! {
     TLB_CLOCK = 144, "tlb_clock";
     /// When a CPU flushed last, by that clock (`tlbflush_time`).
     TLB_TIME = 145, "tlb_time";
+    /// The lock of the hypervisor's linear mapping of the guest's tables.
+    LINEAR_LOCK = 146, "linear_lock";
 }
 
 /// The name of a family, the machine's own included.

@@ -303,6 +303,10 @@ steps! {
     GiveUpEntries = "give-up-entries",
     /// The reference of an old entry is dropped after the new one is stored.
     DropAfterStore = "drop-after-store",
+    /// After an upper entry changed, the hypervisor forgets where its linear mapping led.
+    FlushLinearMap = "flush-linear-map",
+    /// It does so on every CPU, and not only on that which changed the entry.
+    FlushLinearMapEverywhere = "flush-linear-map-everywhere",
     /// Lazy aliases are drained before a page is to have restricted permissions.
     DrainBeforeProtect = "drain-before-protect",
     /// A change of permissions is flushed for the direct map of every page, and not only for as many from the first on.

@@ -155,6 +155,12 @@ impl Cpu<'_> {
     #[track_caller]
     fn locked(&self, target: Target, family: Family, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
         self.point(PointKind::Locked, family);
+        self.perform_locked(target, change)
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn perform_locked(&self, target: Target, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
         if self.core.buffered.get() != 0 {
             self.bus.drain(self.id, usize::MAX);
         }

@@ -7,7 +7,7 @@ use crate::alarm::{Alarm, AlarmKind};
 use crate::core::{BufferedStore, Core, Cr3, Interrupt, Level};
 use crate::memory::{Memory, Role, Target, Var, Word};
 use crate::meter::{Meter, Prices};
-use crate::paging::{Entry, Flags, Frame};
+use crate::paging::{Entry, Flags, Frame, LEVELS};
 use crate::point::{Family, Point, PointKind, Temperament};
 use crate::trace::{Flushed, TraceEvent, TraceLine};
 use crate::wait::Wait;
@@ -72,6 +72,7 @@ pub struct Bus {
     keeps_trace: Cell<bool>,
     trace: RefCell<Vec<TraceLine>>,
     meter: RefCell<Option<Box<Meter>>>,
+    recursive: Cell<Option<u16>>,
 }
 
 impl Bus {
@@ -89,6 +90,7 @@ impl Bus {
             keeps_trace: Cell::new(false),
             trace: RefCell::default(),
             meter: RefCell::default(),
+            recursive: Cell::new(None),
         }
     }
 
@@ -112,6 +114,7 @@ impl Bus {
         self.keeps_trace.set(false);
         self.trace.borrow_mut().clear();
         *self.meter.borrow_mut() = None;
+        self.recursive.set(None);
     }
 
     /// What the machine is like.
@@ -159,6 +162,19 @@ impl Bus {
     /// Puts a root into a CPU's CR3 while booting. The root has its role already: what it becomes later is another use.
     pub fn boot_cr3(&self, cpu: u8, cr3: Cr3) {
         self.set_cr3(cpu, cr3);
+    }
+
+    /// From now on, until the next reset, this entry of whatever root is loaded leads to that root itself: how a hypervisor
+    /// that sets up a part of every root gets at the tables under it. Nobody else sees the entry or may change it, so it is not
+    /// kept in memory.
+    pub fn set_recursive_entry(&self, index: u16) {
+        self.recursive.set(Some(index));
+    }
+
+    /// Whether walks for this address go through the root twice.
+    #[inline]
+    pub(crate) fn is_recursive(&self, va: u64) -> bool {
+        self.recursive.get().is_some_and(|index| usize::from(index) == crate::paging::index(va, LEVELS))
     }
 
     /// CR3 remembers which use of the frame it names: a root that was freed is caught even if it is a root again.

@@ -4,8 +4,8 @@
 use crate::alarm::AlarmKind;
 use crate::core::{Cr3, Interrupt, Level, Mode};
 use crate::cpu::{Cpu, Stop};
-use crate::memory::{Target, Word};
-use crate::paging::{Flags, PAGE_SIZE, canonical};
+use crate::memory::{Role, Target, Word};
+use crate::paging::{Entry, Flags, PAGE_SIZE, canonical};
 use crate::point::{Family, PointKind, Temperament};
 use crate::tlb::{Lost, TlbEntry};
 use crate::trace::{Flushed, TraceEvent};
@@ -72,6 +72,56 @@ impl Cpu<'_> {
             self.bus.commit(target, value);
         }
         Ok(())
+    }
+
+    /// Loads the word at an address under another process-context identifier, as does who switches to it and back with
+    /// interrupts off: for a hypervisor that keeps translations of its own under the guest's root. The word is an entry of a
+    /// table of the lowest level, or the walk for it was led astray.
+    #[track_caller]
+    pub fn load_entry_at(&self, pcid: u16, va: u64) -> Result<Entry, PageFault> {
+        self.point(PointKind::Load, Family::PTE);
+        let at = Location::caller();
+        let target = Target::Word(self.entry_at(pcid, va, Intent::Read, at)?);
+        let value = self.bus.seen_by(self.id, target);
+        self.trace(TraceEvent::Load { target, value }, at);
+        Ok(Entry(value))
+    }
+
+    /// A locked read-modify-write of such a word, as [`Cpu::update_word`].
+    #[track_caller]
+    pub fn update_entry_at(
+        &self,
+        pcid: u16,
+        va: u64,
+        change: impl FnOnce(u64) -> Option<u64>,
+    ) -> Result<u64, PageFault> {
+        self.point(PointKind::Locked, Family::PTE);
+        let word = self.entry_at(pcid, va, Intent::Write, Location::caller())?;
+        Ok(self.perform_locked(Target::Word(word), change))
+    }
+
+    /// Where the MMU finds it.
+    fn entry_at(
+        &self,
+        pcid: u16,
+        va: u64,
+        intent: Intent,
+        at: &'static Location<'static>,
+    ) -> Result<Word, PageFault> {
+        let cr3 = &self.core.cr3;
+        let before = cr3.get();
+        cr3.set(Cr3 { pcid, ..before });
+        let found = self.translate(va, intent, at);
+        cr3.set(before);
+        let word = found?;
+        if self.bus.memory.role(word.frame) != Role::Table(1) {
+            self.bus.alarm(
+                self.id,
+                AlarmKind::FreedTableWalked { frame: word.frame, level: 1, va },
+                Some(at),
+            );
+        }
+        Ok(word)
     }
 
     /// Fetches an instruction at an address.

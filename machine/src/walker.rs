@@ -30,6 +30,10 @@ pub(crate) enum Intent {
     Speculate,
 }
 
+/// Flags of the entry of a root that leads to the root itself.
+const RECURSIVE_FLAGS: Flags =
+    Flags::PRESENT.union(Flags::WRITABLE).union(Flags::ACCESSED).union(Flags::DIRTY).union(Flags::NO_EXECUTE);
+
 /// Where the tables lead for an address, read without disturbing anything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mapped {
@@ -63,7 +67,7 @@ impl Bus {
                 return None;
             }
             let word = Word::new(table, index(va, level));
-            let entry = Entry(self.memory.peek(word));
+            let entry = self.entry(word, level, va);
             if !entry.present() || reserved(entry, level) {
                 return None;
             }
@@ -74,6 +78,15 @@ impl Bus {
             table = entry.frame();
         }
         unreachable!("an entry of level 1 is a leaf")
+    }
+
+    /// The entry of a walk for an address, where the root's recursive one stands in no memory.
+    #[inline]
+    fn entry(&self, word: Word, level: u8, va: u64) -> Entry {
+        if level == LEVELS && self.is_recursive(va) {
+            return Entry::new(word.frame, RECURSIVE_FLAGS);
+        }
+        Entry(self.memory.peek(word))
     }
 
     /// Whether the tables under a root still say what a cached leaf says. Then it is not stale, whatever its frame was
@@ -131,16 +144,19 @@ impl Bus {
         if let Some(path) = core.tlb.borrow().path(va, pcid) {
             (level, table, incarnation, flags) = (path.level - 1, path.table, path.incarnation, path.flags);
         }
+        // Below the recursive entry each table is read as one of the level below its own.
+        let skipped = u8::from(self.is_recursive(va));
         loop {
+            let read_as = if level == LEVELS { LEVELS } else { level + skipped };
             if table.0 >= self.memory.frames()
-                || self.memory.role(table) != Role::Table(level)
+                || self.memory.role(table) != Role::Table(read_as)
                 || self.memory.incarnation(table) != incarnation
             {
                 self.alarm(cpu, AlarmKind::FreedTableWalked { frame: table, level, va }, at);
                 return Err(PageFault { va, protection: false });
             }
             let word = Word::new(table, index(va, level));
-            let entry = Entry(self.memory.peek(word));
+            let entry = self.entry(word, level, va);
             *levels += 1;
             if !entry.present() {
                 return Err(PageFault { va, protection: false });

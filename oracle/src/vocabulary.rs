@@ -313,7 +313,7 @@ pub enum Operation {
 
 impl Operation {
     /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 34] = [
+    pub const NAMES: [&str; 35] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -339,6 +339,7 @@ impl Operation {
         RawCall::NAMES[3],
         RawCall::NAMES[4],
         RawCall::NAMES[5],
+        RawCall::NAMES[6],
         Owned::NAMES[0],
         Owned::NAMES[1],
         Owned::NAMES[2],
@@ -373,7 +374,7 @@ impl Operation {
             Self::UnpinTree { .. } => 17,
             Self::TrackAliases => 18,
             Self::Raw(call) => 19 + call.index(),
-            Self::Owned(owned) => 25 + owned.index(),
+            Self::Owned(owned) => 26 + owned.index(),
         }
     }
 

@@ -4,11 +4,12 @@
 //! Judged when an operation returned and no other is under way: while one is, the frame may be about to become a table,
 //! or to cease to be one. Callers may make hypercalls of their own with pages that they gave up; it holds for them too. That the hypervisor refuses nothing is judged by the reference, at the outcome.
 //!
-//! Legal, and not seen here: read-only translations of tables; lazy aliases of frames that are no tables; on native, any
+//! Legal, and not seen here: translations under the hypervisor's own tag; read-only translations of tables; lazy aliases of frames that are no tables; on native, any
 //! alias of a table that nobody uses.
 
-use impls::hypervisor::xen::GUEST;
+use impls::hypervisor::xen::{GUEST, LINEAR_PCID};
 use machine::paging::LEVELS;
+use machine::tlb::TlbEntry;
 use machine::{Bus, Entry, Flags, Frame, Role, Word};
 use oracle::Rule;
 
@@ -19,7 +20,10 @@ pub fn translations(bus: &Bus) -> Option<Breach> {
     (0..bus.cpus()).find_map(|cpu| {
         let tlb = bus.core(cpu).tlb();
         let wrong = tlb.leaves().iter().find(|leaf| {
-            leaf.level == 1 && leaf.flags.contains(Flags::WRITABLE) && is_table(bus, leaf.frame)
+            leaf.level == 1
+                && leaf.flags.contains(Flags::WRITABLE)
+                && is_table(bus, leaf.frame)
+                && !is_of_the_hypervisor(leaf)
         })?;
         let detail = format!("the TLB of c{cpu} leads from {:#x} to {}", wrong.va, wrong.frame);
         let breach = Breach::new(Rule::Hypervisor, "a CPU can write a page table", detail);
@@ -64,6 +68,11 @@ fn below(bus: &Bus, table: Frame, level: u8) -> Option<Breach> {
     None
 }
 
+/// Whether only the hypervisor uses a translation: that it writes page tables is its business.
+fn is_of_the_hypervisor(leaf: &TlbEntry) -> bool {
+    !leaf.global() && leaf.pcid == LINEAR_PCID
+}
+
 fn is_table(bus: &Bus, frame: Frame) -> bool {
     frame.0 < bus.memory.frames() && matches!(bus.memory.role(frame), Role::Table(_))
 }
@@ -71,7 +80,7 @@ fn is_table(bus: &Bus, frame: Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::workbench::{VA, machine, map, map_with, page, table, touch, unmap};
+    use crate::checks::workbench::{VA, machine, map, map_with, page, switch_pcid, table, touch, unmap};
     use machine::Cr3;
     use machine::paging::index;
 
@@ -88,6 +97,20 @@ mod tests {
         assert_eq!((breach.rule, breach.cpu), (Rule::Hypervisor, Some(1)));
         assert_eq!((breach.about.pages, breach.about.frames), (vec![VA], vec![page]));
         assert_eq!(entries(machine.bus()), None);
+    }
+
+    #[test]
+    fn the_hypervisor_may_write_tables_under_its_own_tag() {
+        for (pcid, legal) in [(LINEAR_PCID, true), (0, false)] {
+            let mut machine = machine(1);
+            let page = page(&machine, 8);
+            map_with(&machine, VA, page, Flags::PRESENT | Flags::WRITABLE);
+            switch_pcid(&machine, 0, pcid);
+            touch(&mut machine, 0, VA);
+            unmap(&machine, VA);
+            machine.bus().memory.set_role(page, Role::Table(1));
+            assert_eq!(translations(machine.bus()).is_none(), legal);
+        }
     }
 
     #[test]

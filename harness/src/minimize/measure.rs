@@ -89,7 +89,7 @@ fn raw_size(call: RawCall) -> u32 {
     let pages: u32 = call.pages().map(|page| u32::from(page.number())).sum();
     pages
         + match call {
-            RawCall::Update { index, entry, .. } => {
+            RawCall::Update { index, entry, .. } | RawCall::UpdateVa { index, entry, .. } => {
                 let allows = match entry {
                     RawEntry::Empty => 0,
                     RawEntry::Leads { to, access } => {

@@ -133,22 +133,12 @@ fn plainer_owned(owned: Owned) -> Vec<Owned> {
 
 fn raw(call: RawCall) -> Vec<RawCall> {
     match call {
-        RawCall::Update { table, index, entry } => {
-            let mut ways = vec![RawCall::Update { table, index, entry: RawEntry::Empty }];
-            if let RawEntry::Leads { to, access } = entry {
-                let leads =
-                    |to, access| RawCall::Update { table, index, entry: RawEntry::Leads { to, access } };
-                ways.extend(
-                    RawAccess::ALL.into_iter().filter(|plain| *plain < access).map(|plain| leads(to, plain)),
-                );
-                if let RawFrame::Page(page) = to {
-                    ways.extend(lower(page).map(|page| leads(RawFrame::Page(page), access)));
-                }
-            }
-            ways.extend((0..index).map(|index| RawCall::Update { table, index, entry }));
-            ways.extend(lower(table).map(|table| RawCall::Update { table, index, entry }));
-            ways
-        }
+        RawCall::Update { table, index, entry } => updates(table, index, entry)
+            .map(|(table, index, entry)| RawCall::Update { table, index, entry })
+            .collect(),
+        RawCall::UpdateVa { table, index, entry } => updates(table, index, entry)
+            .map(|(table, index, entry)| RawCall::UpdateVa { table, index, entry })
+            .collect(),
         RawCall::Pin { page, level } => (1..level)
             .map(|level| RawCall::Pin { page, level })
             .chain(lower(page).map(|page| RawCall::Pin { page, level }))
@@ -161,6 +151,21 @@ fn raw(call: RawCall) -> Vec<RawCall> {
             .collect(),
         RawCall::Flush => Vec::new(),
     }
+}
+
+/// Plainer updates of an entry.
+fn updates(table: PageSlot, index: u8, entry: RawEntry) -> impl Iterator<Item = (PageSlot, u8, RawEntry)> {
+    let mut entries = vec![RawEntry::Empty];
+    if let RawEntry::Leads { to, access } = entry {
+        let plainer = RawAccess::ALL.into_iter().filter(|plain| *plain < access);
+        entries.extend(plainer.map(|access| RawEntry::Leads { to, access }));
+        if let RawFrame::Page(page) = to {
+            entries.extend(lower(page).map(|page| RawEntry::Leads { to: RawFrame::Page(page), access }));
+        }
+    }
+    let entries = entries.into_iter().map(move |entry| (table, index, entry));
+    let indices = (0..index).map(move |index| (table, index, entry));
+    entries.chain(indices).chain(lower(table).map(move |table| (table, index, entry)))
 }
 
 fn lower(page: PageSlot) -> impl Iterator<Item = PageSlot> {

@@ -2,13 +2,14 @@
 //! smaller ones did together; a wilder walker does by itself what a line told it to do; a flush reaches more CPUs; a pause
 //! moves to where another line is not needed; an event that is held up is told later instead; an event moves to a CPU
 //! whose paused operation it ends, so that no line of its own does; a plain drain or flush does what another operation did
-//! by the way, and needs none of the lines that prepared it; with fewer CPUs less has to be told to them.
+//! by the way, and needs none of the lines that prepared it; with fewer CPUs less has to be told to them; a
+//! table of a lower level needs fewer to be linked.
 
 use machine::{Pause, Temperament};
-use oracle::vocabulary::Owned;
 use oracle::vocabulary::astray::RawCall;
+use oracle::vocabulary::{Owned, PageSlot, SLOTS};
 
-use crate::story::{Action, MAX_CPUS, Story, Verb};
+use crate::story::{Action, Event, MAX_CPUS, Story, Verb};
 
 use super::Shrink;
 
@@ -34,7 +35,8 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             || pauses(shrink)
             || drains(shrink)
             || flushes(shrink)
-            || fewer_cpus(shrink))
+            || fewer_cpus(shrink)
+            || lower_tables(shrink))
         {
             return;
         }
@@ -172,6 +174,46 @@ fn fewer_cpus(shrink: &mut Shrink<'_>) -> bool {
             fewer
         })
     })
+}
+
+/// A table that a caller pinned is pinned one level lower, and is what the table below it was: that need not be linked any more.
+fn lower_tables(shrink: &mut Shrink<'_>) -> bool {
+    (0..shrink.story.events.len()).any(|index| {
+        let Action::Call { verb: Verb::Raw(RawCall::Pin { page, level: 2.. }), .. } =
+            shrink.story.events[index].action
+        else {
+            return false;
+        };
+        (0..SLOTS).map(PageSlot::new).filter(|below| *below != page).any(|below| {
+            for_one_or_two(shrink, &|story| {
+                if let Action::Call { verb: Verb::Raw(RawCall::Pin { level, .. }), .. } =
+                    &mut story.events[index].action
+                {
+                    *level -= 1;
+                }
+                story.events.iter_mut().fold(false, |changed, event| changed | stands_for(event, below, page))
+            })
+        })
+    })
+}
+
+/// Whether a raw hypercall changes an entry of this table: then it changes one of the other instead.
+fn stands_for(event: &mut Event, old: PageSlot, new: PageSlot) -> bool {
+    match &mut event.action {
+        Action::Call {
+            verb:
+                Verb::Raw(
+                    RawCall::Update { table, .. }
+                    | RawCall::UpdateVa { table, .. }
+                    | RawCall::Write { table, .. },
+                ),
+            ..
+        } if *table == old => {
+            *table = new;
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Makes a change, if it is one, and leaves one event out for it, or two.

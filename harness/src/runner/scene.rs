@@ -2,6 +2,7 @@
 //! end. It hears of each operation at the moment it ends, be it told or helped along by another CPU.
 
 use machine::{Bus, Frame, MAX_CPUS, Observer, Point};
+use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
     Call, MAX_PAGES, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Range, SLOTS,
 };
@@ -14,7 +15,7 @@ use crate::checks::agreement::Ledger;
 use crate::checks::aliases::{Aliases, address};
 use crate::checks::other_domain::{self, OtherDomain};
 use crate::checks::permissions::Promises;
-use crate::checks::{Breach, Checks, drain, first_alarm, hypervisor, outcome, range_reuse};
+use crate::checks::{Breach, Checks, acknowledged, drain, first_alarm, hypervisor, outcome, range_reuse};
 use crate::coverage::Coverage;
 use crate::headline::{About, Finding, Headline, words_only};
 use crate::story::Backends;
@@ -39,6 +40,8 @@ struct Flight {
     ticket: Ticket,
     /// When it began.
     began: u32,
+    /// On which CPU.
+    cpu: u8,
     /// The frames behind the pages of a mapping, or of a table, that is being made.
     frames: [Frame; MAX_PAGES],
     known: u8,
@@ -91,6 +94,8 @@ pub(super) struct Scene {
     promises: Promises,
     seats: [Seat; MAX_CPUS as usize],
     under_way: u8,
+    /// Something else ran beside the call that began last.
+    overlapped: bool,
     /// The event that is being told, and its name.
     event: Option<u16>,
     told: &'static str,
@@ -123,6 +128,7 @@ impl Scene {
             promises: Promises::default(),
             seats: [Seat::Idle; MAX_CPUS as usize],
             under_way: 0,
+            overlapped: false,
             event: None,
             told: "",
             finding: None,
@@ -190,14 +196,18 @@ impl Scene {
     pub(super) fn begin_call(&mut self, subject: &dyn Subject, cpu: u8, event: u16, call: Call) {
         let ticket = self.reference.begin(cpu, &outcome::as_told(&call, &self.designs));
         let began = self.aliases.tick();
-        let mut flight = Flight { event, call, ticket, began, frames: [Frame(0); MAX_PAGES], known: 0 };
+        let mut flight = Flight { event, call, ticket, began, cpu, frames: [Frame(0); MAX_PAGES], known: 0 };
         match call.operation {
             Operation::Vmap { pages, .. }
             | Operation::MapRam { pages, .. }
             | Operation::PinTree { pages, .. } => {
                 flight.known = frames_of(subject, &pages, &mut flight.frames);
             }
-            Operation::MakeTable { page } => {
+            Operation::MakeTable { page }
+            | Operation::Raw(RawCall::UpdateVa {
+                entry: RawEntry::Leads { to: RawFrame::Page(page), .. },
+                ..
+            }) => {
                 flight.known = frames_of(subject, &PageList::new([page]), &mut flight.frames);
             }
             // By this design the kernel maps it for a look.
@@ -222,7 +232,8 @@ impl Scene {
         }
         let coverage = self.coverage.on_mut(self.backend);
         coverage.called[call.operation.index()] += 1;
-        if self.under_way > 0 {
+        self.overlapped = self.under_way > 0;
+        if self.overlapped {
             for seat in &self.seats {
                 if let Seat::Call(other) = seat {
                     coverage.overlapped(&call.operation, &other.call.operation);
@@ -333,7 +344,7 @@ impl Scene {
             (Operation::MakeTable { .. } | Operation::PinTree { .. } | Operation::Raw(_), _)
                 if self.no_alias && self.under_way == 0 =>
             {
-                hypervisor::entries(bus)
+                hypervisor::entries(bus).or_else(|| self.look_at_update(bus, flight, outcome))
             }
             _ => None,
         };
@@ -345,6 +356,18 @@ impl Scene {
             let judges = self.no_alias && self.under_way == 0;
             judges.then(|| hypervisor::translations(bus)).flatten()
         })
+    }
+
+    /// A caller's own update by address was acknowledged: if nothing ran beside it, the entry is what it was to be.
+    fn look_at_update(&self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        let Operation::Raw(RawCall::UpdateVa { table, index, entry }) = flight.call.operation else {
+            return None;
+        };
+        if self.overlapped || outcome != Outcome::Done {
+            return None;
+        }
+        let root = bus.core(flight.cpu).cr3().root;
+        acknowledged::check(bus, root, (table, index), entry, flight.frames().first().copied())
     }
 
     fn look_after_drain(&mut self, bus: &Bus, flight: &Flight) -> Option<Breach> {

@@ -173,6 +173,11 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
             index: a >> 4 & 3,
             entry: decode_entry(a >> 6, b),
         })),
+        Tag::HvUpdateVa => call(Verb::Raw(RawCall::UpdateVa {
+            table: first,
+            index: a >> 4 & 3,
+            entry: decode_entry(a >> 6, b),
+        })),
         Tag::HvPin => call(Verb::Raw(RawCall::Pin { page: first, level: (a >> 4 & 3) + 1 })),
         Tag::HvUnpin => call(Verb::Raw(RawCall::Unpin { page })),
         Tag::HvExchange => call(Verb::Raw(RawCall::Exchange { page })),
@@ -239,7 +244,9 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
                 [buffer.number() | page << 5, 0]
             }
-            Verb::Raw(RawCall::Update { table, index, entry }) => {
+            Verb::Raw(
+                RawCall::Update { table, index, entry } | RawCall::UpdateVa { table, index, entry },
+            ) => {
                 let (access, target) = encode_entry(entry);
                 [table.number() | (index & 3) << 4 | access << 6, target]
             }

@@ -14,7 +14,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 41] = [
+pub(super) const USUAL: [(Tag, usize); 42] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -56,6 +56,7 @@ pub(super) const USUAL: [(Tag, usize); 41] = [
     (Tag::WriteDirect, 10),
     (Tag::HvExchange, 3),
     (Tag::VmallocHuge, 15),
+    (Tag::HvUpdateVa, 4),
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
@@ -176,9 +177,13 @@ impl Draw<'_> {
                 Verb::UnmapRam { ram: RamSlot::new(self.near(focus, unused)?) }
             }
             Tag::DrainAliases => Verb::DrainAliases,
-            Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush | Tag::HvExchange => {
-                Verb::Raw(self.raw(tag)?)
-            }
+            Tag::HvUpdate
+            | Tag::HvPin
+            | Tag::HvUnpin
+            | Tag::HvWrite
+            | Tag::HvFlush
+            | Tag::HvExchange
+            | Tag::HvUpdateVa => Verb::Raw(self.raw(tag)?),
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
             Tag::Write => Verb::Write { place: self.place(|slots| slots.live)? },
             Tag::DmaAlloc => {
@@ -245,15 +250,13 @@ impl Draw<'_> {
         Some(match tag {
             Tag::HvUpdate => {
                 let table = any(self)?;
-                let entry = if self.dice.percent(30) {
-                    RawEntry::Empty
-                } else {
-                    let foreign = self.dice.percent(8);
-                    let to = if foreign { RawFrame::Foreign } else { RawFrame::Page(any(self)?) };
-                    let access = RawAccess::ALL[self.dice.weighted(&[4, 12, 1])];
-                    RawEntry::Leads { to, access }
-                };
-                RawCall::Update { table, index, entry }
+                let to = any(self)?;
+                RawCall::Update { table, index, entry: self.raw_entry(to) }
+            }
+            Tag::HvUpdateVa => {
+                let table = self.page(raw)?;
+                let to = any(self)?;
+                RawCall::UpdateVa { table, index, entry: self.raw_entry(to) }
             }
             Tag::HvPin => {
                 RawCall::Pin { page: any(self)?, level: self.dice.weighted(&[10, 5, 2, 1]) as u8 + 1 }
@@ -263,6 +266,15 @@ impl Draw<'_> {
             Tag::HvWrite => RawCall::Write { table: self.page(raw)?, index },
             _ => RawCall::Flush,
         })
+    }
+
+    /// What an entry is to hold: mostly something, and mostly this page.
+    fn raw_entry(&mut self, page: PageSlot) -> RawEntry {
+        if self.dice.percent(30) {
+            return RawEntry::Empty;
+        }
+        let to = if self.dice.percent(8) { RawFrame::Foreign } else { RawFrame::Page(page) };
+        RawEntry::Leads { to, access: RawAccess::ALL[self.dice.weighted(&[4, 12, 1])] }
     }
 
     /// A raw hypercall about what the last one was about.
@@ -278,7 +290,13 @@ impl Draw<'_> {
                 let entry = RawEntry::Leads { to, access: RawAccess::Writable };
                 RawCall::Update { table: page, index: 0, entry }
             }
-            (Tag::HvWrite, RawCall::Update { table, index, .. }) => RawCall::Write { table, index },
+            (Tag::HvWrite, RawCall::Update { table, index, .. } | RawCall::UpdateVa { table, index, .. }) => {
+                RawCall::Write { table, index }
+            }
+            (Tag::HvUpdateVa, RawCall::Update { table, index, .. }) => {
+                let to = self.page(self.slots.raw)?;
+                RawCall::UpdateVa { table, index, entry: self.raw_entry(to) }
+            }
             (Tag::HvPin, RawCall::Update { entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. }) => {
                 RawCall::Pin { page, level: self.dice.weighted(&[10, 5, 2, 1]) as u8 + 1 }
             }
@@ -404,7 +422,9 @@ const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
         Tag::MakeTable | Tag::PinTree => {
             &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK), (Locked, ZONE_LOCK)]
         }
-        Tag::HvUpdate => &[(Locked, Family::PTE), (Locked, Family::PTE), (Locked, TYPE_INFO)],
+        Tag::HvUpdate | Tag::HvUpdateVa => {
+            &[(Locked, Family::PTE), (Locked, Family::PTE), (Locked, TYPE_INFO)]
+        }
         Tag::HvPin | Tag::HvUnpin => &[(Locked, TYPE_INFO), (Wait, HYPERVISOR_ACK)],
         Tag::HvExchange => &[(Locked, COUNT_INFO), (Locked, COUNT_INFO), (Wait, HYPERVISOR_ACK)],
         Tag::HvFlush => &[(Locked, TLB_CLOCK), (Store, TLB_TIME), (Wait, HYPERVISOR_ACK)],

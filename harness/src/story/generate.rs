@@ -396,7 +396,16 @@ fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
 
 /// Whether it is a hypercall of a caller's own: short, and with few places where others matter.
 const fn is_raw(tag: Tag) -> bool {
-    matches!(tag, Tag::HvUpdate | Tag::HvPin | Tag::HvUnpin | Tag::HvWrite | Tag::HvFlush | Tag::HvExchange)
+    matches!(
+        tag,
+        Tag::HvUpdate
+            | Tag::HvPin
+            | Tag::HvUnpin
+            | Tag::HvWrite
+            | Tag::HvFlush
+            | Tag::HvExchange
+            | Tag::HvUpdateVa
+    )
 }
 
 /// What happens while an operation is paused.
@@ -433,7 +442,9 @@ fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
         Operation::Raw(RawCall::Update { .. }) if dice.percent(80) => {
             Some(dice.pick(&[Tag::HvPin, Tag::HvPin, Tag::HvPin, Tag::HvWrite, Tag::HvFlush]))
         }
-        Operation::Raw(RawCall::Exchange { .. }) if dice.percent(80) => Some(Tag::HvUpdate),
+        Operation::Raw(RawCall::Exchange { .. } | RawCall::UpdateVa { .. }) if dice.percent(80) => {
+            Some(Tag::HvUpdate)
+        }
         Operation::Raw(RawCall::Flush) if dice.percent(60) => {
             Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam, Tag::Vunmap, Tag::UnmapRam, Tag::HvUpdate]))
         }
@@ -463,8 +474,11 @@ fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
             Some(dice.pick(&[Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdate, Tag::HvExchange]))
         }
         RawCall::Write { .. } | RawCall::Unpin { .. } => Some(Tag::HvUpdate),
+        RawCall::UpdateVa { .. } => Some(dice.pick(&[Tag::HvUpdate, Tag::HvWrite, Tag::HvUnpin])),
         RawCall::Exchange { .. } => Some(dice.pick(&[Tag::HvUpdate, Tag::Touch])),
-        RawCall::Update { .. } => Some(dice.pick(&[Tag::HvWrite, Tag::HvUpdate, Tag::HvUpdate, Tag::HvPin])),
+        RawCall::Update { .. } => {
+            Some(dice.pick(&[Tag::HvWrite, Tag::HvUpdate, Tag::HvUpdate, Tag::HvPin, Tag::HvUpdateVa]))
+        }
         RawCall::Flush => None,
     }
 }

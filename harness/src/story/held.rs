@@ -235,18 +235,27 @@ impl Held {
             RawCall::Update { table, index, entry } => RawCall::Update {
                 table: self.page(table, candidates)?,
                 index,
-                entry: match entry {
-                    RawEntry::Leads { to: RawFrame::Page(page), access } => {
-                        RawEntry::Leads { to: RawFrame::Page(self.page(page, candidates)?), access }
-                    }
-                    RawEntry::Leads { to: RawFrame::Foreign, .. } | RawEntry::Empty => entry,
-                },
+                entry: self.bind_entry(entry, candidates)?,
             },
             RawCall::Pin { page, level } => RawCall::Pin { page: self.page(page, candidates)?, level },
             RawCall::Unpin { page } => RawCall::Unpin { page: self.page(page, self.raw)? },
+            RawCall::UpdateVa { table, index, entry } => RawCall::UpdateVa {
+                table: self.page(table, self.raw)?,
+                index,
+                entry: self.bind_entry(entry, candidates)?,
+            },
             RawCall::Exchange { page } => RawCall::Exchange { page: self.page(page, candidates)? },
             RawCall::Write { table, index } => RawCall::Write { table: self.page(table, self.raw)?, index },
             RawCall::Flush => RawCall::Flush,
+        })
+    }
+
+    fn bind_entry(&self, entry: RawEntry, candidates: SlotSet) -> Option<RawEntry> {
+        Some(match entry {
+            RawEntry::Leads { to: RawFrame::Page(page), access } => {
+                RawEntry::Leads { to: RawFrame::Page(self.page(page, candidates)?), access }
+            }
+            RawEntry::Leads { to: RawFrame::Foreign, .. } | RawEntry::Empty => entry,
         })
     }
 

@@ -245,6 +245,10 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
             let (table, index) = table_entry(line)?;
             call(Verb::Raw(RawCall::Update { table, index, entry: raw_entry(line)? }))
         }
+        Tag::HvUpdateVa => {
+            let (table, index) = table_entry(line)?;
+            call(Verb::Raw(RawCall::UpdateVa { table, index, entry: raw_entry(line)? }))
+        }
         Tag::HvPin => {
             let page = page(line)?;
             call(Verb::Raw(RawCall::Pin { page, level: line.number_in("a level", 1, 4)? }))

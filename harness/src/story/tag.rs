@@ -92,6 +92,8 @@ tags! {
     HvWrite = 24, RawCall::NAMES[3];
     /// [`RawCall::Flush`].
     HvFlush = 25, RawCall::NAMES[4];
+    /// [`RawCall::UpdateVa`].
+    HvUpdateVa = 26, RawCall::NAMES[6];
     /// [`Owned::Vmalloc`].
     Vmalloc = 28, "vmalloc";
     /// [`Owned::SetMemory`] to [`Access::ReadOnly`].
@@ -136,7 +138,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 43] = [
+    pub const STAND_INS: [Self; 44] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -158,6 +160,7 @@ impl Tag {
         Self::HvWrite,
         Self::HvFlush,
         Self::HvExchange,
+        Self::HvUpdateVa,
         Self::Continue,
         Self::Deliver,
         Self::Fill,
@@ -288,6 +291,7 @@ impl Verb {
             Self::Raw(RawCall::Write { .. }) => Tag::HvWrite,
             Self::Raw(RawCall::Flush) => Tag::HvFlush,
             Self::Raw(RawCall::Exchange { .. }) => Tag::HvExchange,
+            Self::Raw(RawCall::UpdateVa { .. }) => Tag::HvUpdateVa,
             Self::Owned(owned) => Tag::of_owned(*owned),
         }
     }

@@ -137,6 +137,7 @@ fn stored_numbers_never_change() {
             (23, "hv-exchange"),
             (24, "hv-write"),
             (25, "hv-flush"),
+            (26, "hv-update-va"),
             (28, "vmalloc"),
             (29, "set-memory-ro"),
             (30, "set-memory-rox"),

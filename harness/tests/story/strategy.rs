@@ -111,8 +111,10 @@ fn raw() -> impl Strategy<Value = RawCall> {
         1 => Just(RawEntry::Empty),
         3 => leads.prop_map(|(to, access)| RawEntry::Leads { to, access }),
     ];
+    let update = (page(), index(), entry);
     prop_oneof![
-        (page(), index(), entry).prop_map(|(table, index, entry)| RawCall::Update { table, index, entry }),
+        update.clone().prop_map(|(table, index, entry)| RawCall::Update { table, index, entry }),
+        update.prop_map(|(table, index, entry)| RawCall::UpdateVa { table, index, entry }),
         (page(), 1..=4u8).prop_map(|(page, level)| RawCall::Pin { page, level }),
         page().prop_map(|page| RawCall::Unpin { page }),
         (page(), index()).prop_map(|(table, index)| RawCall::Write { table, index }),

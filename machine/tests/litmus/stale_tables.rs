@@ -216,3 +216,68 @@ fn a_walk_through_a_table_linked_in_its_place_is_fine() {
     assert_eq!(rig.run(1, READ), UNMAPPED);
     rig.assert_quiet();
 }
+
+/// The tag under which the tables are reached by the recursive entry.
+const TAG: u16 = 5;
+const RECURSIVE: u16 = 258;
+
+/// Where the recursive entry makes the lowest-level entry of an address appear.
+const fn linear(va: u64) -> u64 {
+    0xffff << 48 | (RECURSIVE as u64) << 39 | (va & 0xffff_ffff_f000) >> 9
+}
+
+const SET: Program =
+    |_, cpu| cpu.update_entry_at(TAG, linear(VA), |_| Some(0x7000)).map_or(UNMAPPED, |old| old);
+
+/// A page whose lowest table CPU 0 has reached by the recursive entry; another table is then linked in its place. Returns the
+/// old one.
+fn table_replaced() -> (Rig, Frame) {
+    let mut rig = Rig::calm();
+    rig.map(VA, KERNEL);
+    rig.bus().set_recursive_entry(RECURSIVE);
+    let found = rig.run(0, |_, cpu| cpu.load_entry_at(TAG, linear(VA)).map_or(UNMAPPED, |entry| entry.0));
+    assert_eq!(Entry(found), rig.peek(VA, 1));
+    // A write, so that what is cached lets write.
+    rig.run(0, SET);
+    assert_eq!(rig.peek(VA, 1), Entry(0x7000));
+    let old = rig.peek(VA, 2).frame();
+    let new = rig.stage().frame(rig.bus(), Role::Table(1));
+    rig.set(VA, 2, Entry::new(new, UPPER));
+    (rig, old)
+}
+
+#[test]
+fn a_recursive_entry_leads_to_the_tables_as_they_were_when_walked() {
+    let (mut rig, _) = table_replaced();
+    rig.run(0, |_, cpu| {
+        cpu.invlpg(VA);
+        cpu.invlpg(linear(VA));
+        0
+    });
+    assert_eq!(rig.run(0, SET), 0x7000, "flushes under another tag leave it");
+    assert_eq!(rig.peek(VA, 1), Entry::EMPTY);
+    assert_eq!(rig.run(1, SET), 0, "another CPU walks to the new table");
+    assert_eq!(rig.peek(VA, 1), Entry(0x7000));
+    rig.assert_quiet();
+}
+
+#[test]
+fn what_a_recursive_entry_led_to_is_forgotten_with_its_tag() {
+    let (mut rig, old) = table_replaced();
+    rig.bus().memory.set_role(old, Role::Free);
+    rig.run(0, |_, cpu| {
+        cpu.invpcid(Invpcid::Single { pcid: TAG });
+        0
+    });
+    rig.run(0, SET);
+    assert_eq!(rig.peek(VA, 1), Entry(0x7000));
+    rig.assert_quiet();
+}
+
+#[test]
+fn a_freed_table_that_is_written_by_a_recursive_entry_is_caught() {
+    let (mut rig, old) = table_replaced();
+    rig.bus().memory.set_role(old, Role::Free);
+    rig.run(0, SET);
+    assert_eq!(rig.alarms(), [AlarmKind::FreedTableWalked { frame: old, level: 1, va: linear(VA) }]);
+}

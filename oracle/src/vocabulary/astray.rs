@@ -39,6 +39,16 @@ pub enum RawCall {
         /// Which entry, below [`RawCall::ENTRIES`].
         index: u8,
     },
+    /// Sets the lowest-level entry of an address (`update_va_mapping`): that behind an entry of a table, if the table is linked
+    /// as one of the lowest level, and else the first of the table that the entry leads to.
+    UpdateVa {
+        /// The table.
+        table: PageSlot,
+        /// Which entry.
+        index: u8,
+        /// What the lowest-level entry is to hold.
+        entry: RawEntry,
+    },
     /// Flushes everything on every CPU (`MMUEXT_TLB_FLUSH_ALL`).
     Flush,
     /// Offers the frame beneath a page for one that devices reach, whatever refers to it (`XENMEM_exchange`).
@@ -101,7 +111,8 @@ impl RawCall {
     pub const ENTRIES: u8 = 4;
 
     /// The words by which stories and headlines name the calls, in the order of their declaration.
-    pub const NAMES: [&str; 6] = ["hv-update", "hv-pin", "hv-unpin", "hv-write", "hv-flush", "hv-exchange"];
+    pub const NAMES: [&str; 7] =
+        ["hv-update", "hv-pin", "hv-unpin", "hv-write", "hv-flush", "hv-exchange", "hv-update-va"];
 
     /// Where the call is in [`Self::NAMES`].
     pub const fn index(&self) -> usize {
@@ -112,16 +123,20 @@ impl RawCall {
             Self::Write { .. } => 3,
             Self::Flush => 4,
             Self::Exchange { .. } => 5,
+            Self::UpdateVa { .. } => 6,
         }
     }
 
     /// The pages that it names.
     pub fn pages(&self) -> impl Iterator<Item = PageSlot> {
         let (one, other) = match *self {
-            Self::Update { table, entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. } => {
+            Self::Update { table, entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. }
+            | Self::UpdateVa { table, entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. } => {
                 (Some(table), Some(page))
             }
-            Self::Update { table, .. } | Self::Write { table, .. } => (Some(table), None),
+            Self::Update { table, .. } | Self::UpdateVa { table, .. } | Self::Write { table, .. } => {
+                (Some(table), None)
+            }
             Self::Pin { page, .. } | Self::Unpin { page } | Self::Exchange { page } => (Some(page), None),
             Self::Flush => (None, None),
         };
@@ -133,7 +148,9 @@ impl RawCall {
 impl fmt::Display for RawCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Update { table, index, entry } => write!(f, " {table}+{index} {entry}"),
+            Self::Update { table, index, entry } | Self::UpdateVa { table, index, entry } => {
+                write!(f, " {table}+{index} {entry}")
+            }
             Self::Pin { page, level } => write!(f, " {page} {level}"),
             Self::Unpin { page } | Self::Exchange { page } => write!(f, " {page}"),
             Self::Write { table, index } => write!(f, " {table}+{index}"),

@@ -25,6 +25,7 @@
 //! ```
 
 use super::Hypervisor;
+use super::linear::LinearMap;
 use super::refusal::Refusal;
 use super::table_lock::LockedTable;
 use super::validation::held_type;
@@ -43,6 +44,15 @@ pub enum AccessedDirty {
     Preserve,
 }
 
+/// How an entry of a table is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum By {
+    /// By the frame of the table, and the place within it.
+    Frame(u16),
+    /// By the linear mapping: the lowest-level entry of this address. The mapping is kept as it is meanwhile.
+    LinearMap(u64),
+}
+
 impl Hypervisor {
     /// Changes an entry of a locked table.
     #[track_caller]
@@ -50,34 +60,62 @@ impl Hypervisor {
         &self,
         cpu: &Cpu<'_>,
         table: &LockedTable<'_>,
-        index: u16,
+        by: By,
         new: Entry,
         bits: AccessedDirty,
     ) -> Result<(), Refusal> {
         let level = table.level;
-        let word = Word { frame: table.frame, index };
-        let old = Entry(cpu.load_word(word, Family::of_level(level)));
+        let old = load(cpu, table, by)?;
         let large = level > 1 && new.has(Flags::HUGE_PAGE);
         if old.frame() == new.frame() && held_type(old, level) == held_type(new, level) && !large {
             // The same references, under other flags.
-            exchange(cpu, word, level, old, new, bits);
-            return Ok(());
+            return self.exchange(cpu, table, by, old, new, bits);
         }
         self.get_entry(cpu, new, level)?;
         let drops_last = self.protocol.does(Step::DropAfterStore);
         if !drops_last {
             self.put_entry_at(cpu, old, level, table.since);
         }
-        exchange(cpu, word, level, old, new, bits);
-        if drops_last {
+        let exchanged = self.exchange(cpu, table, by, old, new, bits);
+        if exchanged.is_err() {
+            self.put_entry(cpu, new, level);
+        } else if drops_last {
             self.put_entry_at(cpu, old, level, table.since);
         }
-        Ok(())
+        exchanged
+    }
+
+    /// Replaces an entry under the lock of its table; if it is an upper one, for the linear mapping too.
+    #[track_caller]
+    fn exchange(
+        &self,
+        cpu: &Cpu<'_>,
+        table: &LockedTable<'_>,
+        by: By,
+        old: Entry,
+        new: Entry,
+        bits: AccessedDirty,
+    ) -> Result<(), Refusal> {
+        // What was not present is cached nowhere.
+        if table.level > 1 && old.present() {
+            self.change_upper(cpu, || exchange(cpu, table, by, old, new, bits))
+        } else {
+            exchange(cpu, table, by, old, new, bits)
+        }
     }
 }
 
-/// Replaces an entry under the lock of its table. Nobody but the hardware can change it meanwhile, and that sets two
-/// bits at most:
+fn load(cpu: &Cpu<'_>, table: &LockedTable<'_>, by: By) -> Result<Entry, Refusal> {
+    match by {
+        By::Frame(index) => {
+            let word = Word { frame: table.frame, index };
+            Ok(Entry(cpu.load_word(word, Family::of_level(table.level))))
+        }
+        By::LinearMap(va) => LinearMap::load(cpu, va).map_err(|_| Refusal::NoLowestTable { va }),
+    }
+}
+
+/// Replaces an entry. Nobody but the hardware can change it meanwhile, and that sets two bits at most:
 ///
 /// ```text
 ///   c0 replaces an entry, bits preserved  c1's walker
@@ -86,7 +124,14 @@ impl Hypervisor {
 ///   plain store: D is lost, and with it the news that the page was written
 /// ```
 #[track_caller]
-fn exchange(cpu: &Cpu<'_>, word: Word, level: u8, old: Entry, new: Entry, bits: AccessedDirty) {
+fn exchange(
+    cpu: &Cpu<'_>,
+    table: &LockedTable<'_>,
+    by: By,
+    old: Entry,
+    new: Entry,
+    bits: AccessedDirty,
+) -> Result<(), Refusal> {
     let mut expected = old.0;
     loop {
         let kept = match bits {
@@ -94,9 +139,18 @@ fn exchange(cpu: &Cpu<'_>, word: Word, level: u8, old: Entry, new: Entry, bits: 
             _ => 0,
         };
         let wanted = new.0 | kept;
-        let found = cpu.update_word(word, Family::of_level(level), |now| (now == expected).then_some(wanted));
+        let change = |now| (now == expected).then_some(wanted);
+        let found = match by {
+            By::Frame(index) => {
+                let word = Word { frame: table.frame, index };
+                cpu.update_word(word, Family::of_level(table.level), change)
+            }
+            By::LinearMap(va) => {
+                LinearMap::update(cpu, va, change).map_err(|_| Refusal::NoLowestTable { va })?
+            }
+        };
         if found == expected {
-            return;
+            return Ok(());
         }
         if (found ^ expected) & !HARDWARE != 0 {
             cpu.bug("an entry changed under the lock of its table");

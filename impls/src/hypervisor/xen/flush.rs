@@ -12,12 +12,13 @@
 //!   waits for c1's answer                 <- with interrupts off here, for ever
 //! ```
 
+use super::linear::LINEAR_PCID;
 use super::tlb_clock::{Time, TlbClock};
 use crate::family;
 use crate::protocol::{Protocol, Step};
 use crate::sizes::Sizes;
 use crate::sync::{LockClass, Lockdep, SpinGuard, SpinLock};
-use machine::{Bus, Cpu, Holder, MAX_CPUS, Until, Var, VarArray, Wait, WaitKind};
+use machine::{Bus, Cpu, Holder, Invpcid, MAX_CPUS, Until, Var, VarArray, Wait, WaitKind};
 use std::rc::Rc;
 
 const FLUSH_LOCK: LockClass = LockClass { family: family::FLUSH_LOCK, name: "flush_lock" };
@@ -28,6 +29,9 @@ pub(super) const FLUSH_VECTOR: u8 = 1;
 /// In the request instead of an address: everything. No page begins there.
 const EVERYTHING: u64 = u64::MAX;
 
+/// In the request instead of an address: the hypervisor's own translations.
+const LINEAR_MAP: u64 = u64::MAX - 1;
+
 /// What is to be forgotten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
@@ -35,6 +39,8 @@ pub enum Scope {
     Page(u64),
     /// Everything, global entries too.
     Everything,
+    /// The hypervisor's own translations of the linear mapping, and no other.
+    LinearMap,
 }
 
 /// For each pair of CPUs, how often one asked the other.
@@ -125,7 +131,12 @@ impl Flush {
     fn ask_others(&self, cpu: &Cpu<'_>, asked: &mut SpinGuard<'_, Asked>, mask: u8, scope: Scope) {
         let me = cpu.id();
         let targets = || (0..self.cpus).filter(|other| *other != me && mask & 1 << other != 0);
-        cpu.store(self.request, if let Scope::Page(va) = scope { va & !0xfff } else { EVERYTHING });
+        let request = match scope {
+            Scope::Page(va) => va & !0xfff,
+            Scope::Everything => EVERYTHING,
+            Scope::LinearMap => LINEAR_MAP,
+        };
+        cpu.store(self.request, request);
         // An interrupt may overtake what waits in the store buffer: the request, and the entries that it is about.
         cpu.fence();
         for to in targets() {
@@ -143,6 +154,7 @@ impl Flush {
     pub(super) fn handle(&self, cpu: &Cpu<'_>, from: u8) {
         match cpu.load(self.request) {
             EVERYTHING => self.here(cpu, Scope::Everything),
+            LINEAR_MAP => self.here(cpu, Scope::LinearMap),
             va => self.here(cpu, Scope::Page(va)),
         }
         let answer = self.answer(from, cpu.id());
@@ -154,6 +166,7 @@ impl Flush {
         match scope {
             Scope::Page(va) => cpu.invlpg(va),
             Scope::Everything => self.clock.flush_here(cpu),
+            Scope::LinearMap => cpu.invpcid(Invpcid::Single { pcid: LINEAR_PCID }),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The hypercalls that change entries: `mmu_update` by machine address, `update_va_mapping` by virtual one.
 
 use super::Hypervisor;
-use super::entry::AccessedDirty;
+use super::entry::{AccessedDirty, By};
 use super::flush::Scope;
 use super::refusal::Refusal;
 use super::type_info::PageType;
@@ -64,7 +64,7 @@ impl Hypervisor {
         self.frames.get_page(cpu, word.frame)?;
         let result = match self.lock_table(cpu, word.frame) {
             Some(table) => {
-                let result = self.change_entry(cpu, &table, word.index, entry, bits);
+                let result = self.change_entry(cpu, &table, By::Frame(word.index), entry, bits);
                 self.unlock_table(cpu, table);
                 result
             }
@@ -85,9 +85,11 @@ impl Hypervisor {
         entry: Entry,
         flush: UpdateFlush,
     ) -> Result<(), Refusal> {
-        let result = match lowest_entry(cpu, va) {
-            None => Err(Refusal::NoLowestTable { va }),
-            Some(word) => self.change_lowest(cpu, va, word, entry),
+        let result = loop {
+            let Some(word) = lowest_entry(cpu, va) else { break Err(Refusal::NoLowestTable { va }) };
+            if let Some(result) = self.change_lowest(cpu, va, word, entry) {
+                break result;
+            }
         };
         // Even if it was refused: whoever asked wants nothing old from here on.
         match flush {
@@ -98,22 +100,35 @@ impl Hypervisor {
         result
     }
 
-    fn change_lowest(&self, cpu: &Cpu<'_>, va: u64, word: Word, entry: Entry) -> Result<(), Refusal> {
-        self.frames.get_page(cpu, word.frame)?;
-        // The tables may have changed since they were walked: what counts is what the frame is under its lock.
-        let result = match self.lock_table(cpu, word.frame) {
-            None => Err(Refusal::NoLowestTable { va }),
+    /// Changes the lowest-level entry of an address, which was found here. Nothing if the tables have changed since.
+    fn change_lowest(
+        &self,
+        cpu: &Cpu<'_>,
+        va: u64,
+        found: Word,
+        entry: Entry,
+    ) -> Option<Result<(), Refusal>> {
+        let still_there = || lowest_entry(cpu, va) == Some(found);
+        if let Err(refusal) = self.frames.get_page(cpu, found.frame) {
+            return still_there().then_some(Err(refusal));
+        }
+        let result = match self.lock_table(cpu, found.frame) {
+            None => still_there().then_some(Err(Refusal::NoLowestTable { va })),
             Some(table) => {
-                let result = if table.level == 1 {
-                    self.change_entry(cpu, &table, word.index, entry, AccessedDirty::AsGiven)
-                } else {
-                    Err(Refusal::NoLowestTable { va })
-                };
+                let kept = self.linear.keep(cpu);
+                let result = still_there().then(|| {
+                    if table.level == 1 {
+                        self.change_entry(cpu, &table, By::LinearMap(va), entry, AccessedDirty::AsGiven)
+                    } else {
+                        Err(Refusal::NoLowestTable { va })
+                    }
+                });
+                drop(kept);
                 self.unlock_table(cpu, table);
                 result
             }
         };
-        self.frames.put_page(cpu, word.frame);
+        self.frames.put_page(cpu, found.frame);
         result
     }
 
@@ -129,13 +144,15 @@ impl Hypervisor {
 /// Where the lowest-level entry of an address stands, by the tables that this CPU runs on.
 ///
 /// Only a hint: another CPU of the guest's may take the tables apart meanwhile, and what is read here may be anything.
-/// Nothing rests on it before the frame was referenced, locked and found to be a table.
+/// Nothing rests on it before the frame was referenced, locked and found to be the table still.
+///
+/// Upper entries that do not let it be written are no way there: the linear mapping grants what they grant.
 fn lowest_entry(cpu: &Cpu<'_>, va: u64) -> Option<Word> {
     let mut table = cpu.cr3().root;
     for level in (2..=LEVELS).rev() {
         let entry = Entry(cpu.load_word(Word::new(table, index(va, level)), Family::of_level(level)));
         let exists = entry.frame().0 < cpu.bus().memory.frames();
-        if !entry.present() || entry.has(Flags::HUGE_PAGE) || !exists {
+        if !entry.has(Flags::PRESENT.union(Flags::WRITABLE)) || entry.has(Flags::HUGE_PAGE) || !exists {
             return None;
         }
         table = entry.frame();

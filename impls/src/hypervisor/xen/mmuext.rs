@@ -2,11 +2,12 @@
 
 use super::Hypervisor;
 use super::flush::Scope;
+use super::linear::LINEAR_PCID;
 use super::mmu::Reach;
 use super::refusal::Refusal;
 use super::type_info::{PageType, TypeInfo};
 use machine::paging::LEVELS;
-use machine::{Cpu, Cr3, Frame};
+use machine::{Cpu, Cr3, Frame, Invpcid};
 
 /// What can be asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,6 +119,8 @@ impl Hypervisor {
             self.get_page_and_type(cpu, frame, PageType::Table(LEVELS))?;
         }
         cpu.load_cr3(Cr3 { root: frame, pcid }, false);
+        // The linear mapping is that of the new root's tables from here on.
+        cpu.invpcid(Invpcid::Single { pcid: LINEAR_PCID });
         if frame != old {
             self.put_page_and_type(cpu, old);
         }

@@ -13,6 +13,7 @@ mod event;
 mod exchange;
 mod flush;
 mod heap;
+mod linear;
 mod mmu;
 mod mmuext;
 mod multicall;
@@ -31,6 +32,7 @@ pub use domain::{
 pub use entry::AccessedDirty;
 pub use exchange::{Exchange, Exchanged};
 pub use flush::Scope;
+pub use linear::LINEAR_PCID;
 pub use mmu::{MmuUpdate, Reach, UpdateFlush};
 pub use mmuext::MmuExt;
 pub use multicall::Call;
@@ -43,6 +45,7 @@ use crate::sync::Lockdep;
 use event::EventChannels;
 use flush::{FLUSH_VECTOR, Flush};
 use heap::Heap;
+use linear::LinearMap;
 use machine::{Bus, Cpu, Frame, Interrupt};
 use page_info::FrameTable;
 use std::cell::{Cell, RefCell};
@@ -56,6 +59,7 @@ pub struct Hypervisor {
     locks: TableLocks,
     flush: Flush,
     heap: Heap,
+    linear: LinearMap,
     protocol: Rc<Protocol>,
     events: EventChannels,
     /// The root that the guest started on.
@@ -68,7 +72,12 @@ impl Hypervisor {
     /// Machine variables needed with a guest of this size.
     pub const fn vars(sizes: Sizes) -> u32 {
         let frames = machine_frames(sizes);
-        FrameTable::vars(frames) + TableLocks::vars(frames) + Flush::VARS + Heap::VARS + EventChannels::VARS
+        FrameTable::vars(frames)
+            + TableLocks::vars(frames)
+            + Flush::VARS
+            + Heap::VARS
+            + LinearMap::VARS
+            + EventChannels::VARS
     }
 
     /// Takes the machine and hands its memory out. Its locks know nothing of the guest's, so it has a lockdep of its
@@ -80,6 +89,7 @@ impl Hypervisor {
             locks: TableLocks::new(bus, &lockdep),
             flush: Flush::new(bus, sizes, protocol, &lockdep),
             heap: Heap::new(bus, &lockdep),
+            linear: LinearMap::new(bus, &lockdep),
             protocol: Rc::clone(protocol),
             events: EventChannels::new(bus, &lockdep),
             boot_root: Cell::new(None),

@@ -1,0 +1,74 @@
+//! Reader-writer spinlocks: many readers or one writer, who spin for one another.
+
+use super::lockdep::{Acquire, LockClass, Lockdep};
+use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
+use std::rc::Rc;
+
+/// Set while a writer holds it, above the writer's number; below it the readers are counted.
+const WRITER: u64 = 1 << 32;
+
+/// A reader-writer spinlock. What it protects is no data of its own.
+#[derive(Debug)]
+pub struct RwLock {
+    word: Var,
+    class: u8,
+    lockdep: Rc<Lockdep>,
+}
+
+/// Held, for reading or for writing, as long as this lives.
+#[derive(Debug)]
+pub struct RwGuard<'a> {
+    lock: &'a RwLock,
+    cpu: &'a Cpu<'a>,
+    writes: bool,
+}
+
+impl RwLock {
+    /// A free lock.
+    pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass) -> Self {
+        let lockdep = Rc::clone(lockdep);
+        Self { word: bus.memory.var(class.family), class: lockdep.register(class), lockdep }
+    }
+
+    /// Takes it for reading (`read_lock`).
+    #[track_caller]
+    pub fn read<'a>(&'a self, cpu: &'a Cpu<'_>) -> RwGuard<'a> {
+        self.lockdep.before(cpu, self.class, Acquire::Spin);
+        loop {
+            let found = cpu.update(self.word, |word| (word < WRITER).then_some(word + 1));
+            if found < WRITER {
+                break;
+            }
+            let (until, holder) = (Until::IsNot(found), Holder::Cpu((found - WRITER) as u8));
+            cpu.wait(Wait { var: self.word, until, holder, kind: WaitKind::Spin });
+        }
+        self.lockdep.taken(cpu, self.class, Acquire::Spin);
+        RwGuard { lock: self, cpu, writes: false }
+    }
+
+    /// Takes it for writing (`write_lock`).
+    #[track_caller]
+    pub fn write<'a>(&'a self, cpu: &'a Cpu<'_>) -> RwGuard<'a> {
+        self.lockdep.before(cpu, self.class, Acquire::Spin);
+        while let Err(found) = cpu.compare_exchange(self.word, 0, WRITER + u64::from(cpu.id())) {
+            let holder = if found < WRITER { Holder::Anyone } else { Holder::Cpu((found - WRITER) as u8) };
+            cpu.wait(Wait { var: self.word, until: Until::Is(0), holder, kind: WaitKind::Spin });
+        }
+        self.lockdep.taken(cpu, self.class, Acquire::Spin);
+        RwGuard { lock: self, cpu, writes: true }
+    }
+}
+
+impl Drop for RwGuard<'_> {
+    fn drop(&mut self) {
+        if self.cpu.abandoned() {
+            return;
+        }
+        self.lock.lockdep.released(self.cpu, self.lock.class);
+        if self.writes {
+            self.cpu.swap(self.lock.word, 0);
+        } else {
+            self.cpu.fetch_sub(self.lock.word, 1);
+        }
+    }
+}
