@@ -81,13 +81,27 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Offers the frame of a page for one that devices reach. Others may be about to do something with the page all along.
+    ///
+    /// The words of pages that went astray name frames, in tables, in pages that are none yet, and in hypercalls on their way. So
+    /// the frame must never be the kernel's again:
+    ///
+    /// ```text
+    ///   a caller gone astray                  the kernel
+    ///   writes an entry for the frame
+    ///   into a page that is no table
+    ///   exchanges the frame
+    ///                                         gets it, for a page of data
+    ///   pins the page: a table that leads to a page of the kernel's
+    ///                                         is refused what it asks for that page
+    /// ```
     fn exchange_astray(&self, hypervisor: &Hypervisor, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
         let pfn = self.callers.page(page)?;
         if self.callers.astray.exchanging.replace(true) {
             return Some(Outcome::NoMemory);
         }
         let (offered, mut given) = ([self.pv.frame_of(pfn)], [Frame(0)]);
-        let exchange = Exchange { offered: &offered, segment: 1, below: Some(P::dma_limit(self.sizes)) };
+        let exchange =
+            Exchange { offered: &offered, segment: 1, below: Some(P::dma_limit(self.sizes)), for_good: true };
         let exchanged = hypervisor.memory_exchange(cpu, exchange, &mut given);
         self.callers.astray.exchanging.set(false);
         Some(match exchanged.refusal {

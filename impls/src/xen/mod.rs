@@ -195,7 +195,7 @@ impl PvMmu for Xen {
             Wanted::Reachable { segment, limit } => (segment, Some(limit)),
             Wanted::Any => (1, None),
         };
-        let exchange = Exchange { offered: &offered, segment, below };
+        let exchange = Exchange { offered: &offered, segment, below, for_good: false };
         let exchanged = self.hypervisor.memory_exchange(cpu, exchange, &mut given);
         let counts = self.protocol.does(Step::RestoreRemainder);
         let frames = if counts { exchanged.frames } else { pages.len() };

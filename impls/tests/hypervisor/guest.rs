@@ -56,8 +56,11 @@ pub(crate) struct Guest {
 impl Guest {
     fn exchange(&self, cpu: &Cpu<'_>, offered: &[Frame], below: Option<u32>) -> Answer {
         let mut given = [Frame(u32::MAX); 4];
-        let exchanged =
-            self.hypervisor.memory_exchange(cpu, Exchange { offered, segment: 2, below }, &mut given);
+        let exchanged = self.hypervisor.memory_exchange(
+            cpu,
+            Exchange { offered, segment: 2, below, for_good: false },
+            &mut given,
+        );
         Answer::Exchanged(exchanged.frames, given, exchanged.refusal)
     }
 }

@@ -33,6 +33,8 @@ pub struct Exchange<'a> {
     pub segment: usize,
     /// For each segment contiguous frames below this one; or any frames, one by one.
     pub below: Option<u32>,
+    /// The guest never gets back what it offers: for callers who may have kept the numbers of frames.
+    pub for_good: bool,
 }
 
 /// How far an exchange came.
@@ -52,7 +54,7 @@ impl Hypervisor {
             for segment in
                 exchange.offered.chunks(if exchange.below.is_some() { exchange.segment } else { 1 })
             {
-                match self.exchange_segment(cpu, segment, exchange.below, &mut given[frames..]) {
+                match self.exchange_segment(cpu, segment, &exchange, &mut given[frames..]) {
                     Ok(true) => frames += segment.len(),
                     Ok(false) => return Exchanged { frames, refusal: None },
                     Err(refusal) => return Exchanged { frames, refusal: Some(refusal) },
@@ -67,7 +69,7 @@ impl Hypervisor {
         &self,
         cpu: &Cpu<'_>,
         offered: &[Frame],
-        below: Option<u32>,
+        exchange: &Exchange<'_>,
         given: &mut [Frame],
     ) -> Result<bool, Refusal> {
         for (stolen, &frame) in offered.iter().enumerate() {
@@ -76,7 +78,7 @@ impl Hypervisor {
                 return Err(refusal);
             }
         }
-        let taken = match below {
+        let taken = match exchange.below {
             Some(limit) => self.heap.take_run(cpu, offered.len(), limit),
             None => self.heap.take_any(self, cpu).map(|free| vec![free]),
         };
@@ -90,7 +92,7 @@ impl Hypervisor {
             *place = free.frame;
         }
         for &frame in offered {
-            self.heap.give(cpu, frame, self.flush.time(cpu));
+            self.heap.give(cpu, frame, self.flush.time(cpu), exchange.for_good);
         }
         Ok(true)
     }

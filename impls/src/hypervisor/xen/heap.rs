@@ -21,12 +21,14 @@ const HEAP_LOCK: LockClass = LockClass { family: family::HEAP_LOCK, name: "heap_
 pub(super) struct FreeFrame {
     pub(super) frame: Frame,
     pub(super) since: Option<Time>,
+    /// The guest never gets it again (see [`super::Exchange::for_good`]).
+    pub(super) for_good: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     free: Vec<FreeFrame>,
-    /// What the other guest took, the last at the end.
+    /// What the other guest took and may give back, the last at the end.
     taken: Vec<Frame>,
 }
 
@@ -42,7 +44,11 @@ impl Heap {
 
     /// The frames that devices reach are kept for those who ask for such.
     pub(super) fn new(bus: &Bus, lockdep: &Rc<Lockdep>) -> Self {
-        let low = (FIRST_LOW..DEVICE_LIMIT).map(|number| FreeFrame { frame: Frame(number), since: None });
+        let low = (FIRST_LOW..DEVICE_LIMIT).map(|number| FreeFrame {
+            frame: Frame(number),
+            since: None,
+            for_good: false,
+        });
         let state = State { free: low.collect(), taken: Vec::new() };
         Self { state: SpinLock::new(bus, lockdep, HEAP_LOCK, state) }
     }
@@ -50,7 +56,8 @@ impl Heap {
     /// Takes so many contiguous frames below a limit.
     pub(super) fn take_run(&self, cpu: &Cpu<'_>, frames: usize, limit: u32) -> Option<Vec<FreeFrame>> {
         let mut state = self.state.lock(cpu);
-        let mut below: Vec<_> = state.free.iter().copied().filter(|free| free.frame.0 < limit).collect();
+        let fits = |free: &FreeFrame| free.frame.0 < limit && !free.for_good;
+        let mut below: Vec<_> = state.free.iter().copied().filter(fits).collect();
         below.sort_unstable_by_key(|free| free.frame);
         let length = frames as u32 - 1;
         let run =
@@ -62,7 +69,8 @@ impl Heap {
     /// Takes any frame but those that devices reach. The other guest gives one back if there is no other.
     pub(super) fn take_any(&self, hypervisor: &Hypervisor, cpu: &Cpu<'_>) -> Option<FreeFrame> {
         let mut state = self.state.lock(cpu);
-        if let Some(place) = state.free.iter().rposition(|free| free.frame.0 >= DEVICE_LIMIT) {
+        let fits = |free: &FreeFrame| free.frame.0 >= DEVICE_LIMIT && !free.for_good;
+        if let Some(place) = state.free.iter().rposition(fits) {
             return Some(state.free.remove(place));
         }
         let frame = *state.taken.last()?;
@@ -71,12 +79,12 @@ impl Heap {
         cpu.compare_exchange(count, CountInfo::ALLOCATED.0, 0).ok()?;
         cpu.bus().memory.set_owner(frame, HEAP);
         state.taken.pop();
-        Some(FreeFrame { frame, since: None })
+        Some(FreeFrame { frame, since: None, for_good: false })
     }
 
     /// A frame that nothing refers to any more comes to the heap.
-    pub(super) fn give(&self, cpu: &Cpu<'_>, frame: Frame, since: Time) {
-        self.state.lock(cpu).free.push(FreeFrame { frame, since: Some(since) });
+    pub(super) fn give(&self, cpu: &Cpu<'_>, frame: Frame, since: Time, for_good: bool) {
+        self.state.lock(cpu).free.push(FreeFrame { frame, since: Some(since), for_good });
     }
 }
 
@@ -109,7 +117,9 @@ impl Hypervisor {
                 bus.memory.clear(free.frame);
                 bus.memory.set_owner(free.frame, OTHER_GUEST);
                 bus.memory.set_value(self.frames.count_info(free.frame), CountInfo::ALLOCATED.0);
-                taken.push(free.frame);
+                if !free.for_good {
+                    taken.push(free.frame);
+                }
             }
             keep
         });
