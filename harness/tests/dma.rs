@@ -53,6 +53,36 @@ fn what_maps_with_a_flush_makes_no_buffer_with_interrupts_off() {
     assert!(matches!(ended[1], (1, Outcome::Mapped(_))), "{ended:?}");
 }
 
+/// A block whose pages were all unmapped keeps them from a drain by this bug. Neither somebody who maps pages meanwhile that
+/// nobody knows yet, nor a buffer that came to nothing, hides what the drain left.
+#[test]
+fn what_a_drain_leaves_is_seen_whoever_maps_meanwhile() {
+    let under = Under { bug: Some("vb-full-missed".to_owned()), designs: Vec::new() };
+    let play = |selection: &Under, lines: &str| {
+        let setup = Selection::all(selection).expect("a known bug")[0].setup();
+        let found = Runner::new(setup, Checks::default()).play(&story(lines), Backends::NATIVE);
+        found.map(|finding| finding.headline.signature())
+    };
+    let spent = "cpus 2, hardware eager-walkers, backends native\n\
+        c0  map-ram p0+2 -> r0\nc0  map-ram p2+2 -> r1\nc0  unmap-ram r0\n";
+    let no_hole = "c0  alloc-page -> p4\n\
+        c0  vmap p0+2 -> a0\nc0  vmap p0+2 -> a1\nc0  vmap p0+2 -> a2\nc0  vmap p0+2 -> a3\n\
+        c0  vmap p0+2 -> a4\nc0  vmap p0+2 -> a5\nc0  vmap p0+1 -> a6\n";
+    for meanwhile in [
+        "c1  vmalloc +1 -> a0  pause at 1\nc0  drain-aliases\nc1  continue\n".to_owned(),
+        "c1  vmalloc +1 -> a0  pause at 1\nc0  drain-aliases\nc1  continue\nc0  drain-aliases\n".to_owned(),
+        format!("{no_hole}c0  drain-aliases  pause at 1\nc1  dma-alloc p4+1 -> b0 irqs-off\nc0  continue\n"),
+    ] {
+        let lines = format!("{spent}{meanwhile}");
+        let found = play(&under, &lines);
+        assert_eq!(
+            found.as_deref(),
+            Some("rule 5 (drain): drain-aliases on native: an alias is left in a TLB")
+        );
+        assert_eq!(play(&Under::default(), &lines), None);
+    }
+}
+
 #[test]
 fn an_alias_in_somebodys_purge_is_not_missed() {
     let lines = "cpus 2, backends native xen\n\

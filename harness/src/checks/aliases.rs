@@ -2,7 +2,24 @@
 //! were handed out again. Kept from outcomes alone, so that nothing depends on what the kernel believes.
 
 use machine::paging::PAGE_SIZE;
-use oracle::vocabulary::{Mapping, Place, Range};
+use machine::{Bus, Frame};
+use oracle::vocabulary::{MAX_PAGES, Mapping, Place, Range};
+
+/// What an alias leads to: a frame, in one use of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Behind {
+    /// The frame.
+    pub frame: Frame,
+    /// Its incarnation when the alias was made.
+    pub incarnation: u32,
+}
+
+impl Behind {
+    /// This frame as it is used now; none if no machine has it.
+    pub fn now(bus: &Bus, frame: Frame) -> Option<Self> {
+        bus.memory.has(frame).then(|| Self { frame, incarnation: bus.memory.incarnation(frame) })
+    }
+}
 
 /// Where in its life a mapping is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,6 +39,8 @@ pub struct Alias {
     life: Life,
     /// Pages that were not handed out again, a bit each.
     pages: u16,
+    /// What is behind each page. Where that is not known it may be anything.
+    behind: [Option<Behind>; MAX_PAGES],
 }
 
 impl Alias {
@@ -30,9 +49,11 @@ impl Alias {
         self.mapping
     }
 
-    /// The addresses of its pages that were not handed out again.
-    pub fn addresses(&self) -> impl Iterator<Item = u64> {
-        (0..self.range.pages).filter(|page| self.pages & 1 << page != 0).map(|page| address(self.range, page))
+    /// Its pages that were not handed out again: their addresses, and what was behind them.
+    pub fn pages(&self) -> impl Iterator<Item = (u64, Option<Behind>)> {
+        (0..self.range.pages)
+            .filter(|page| self.pages & 1 << page != 0)
+            .map(|page| (address(self.range, page), self.behind[usize::from(page)]))
     }
 
     /// Whether its unmap had returned at this time, and something of it was not handed out again.
@@ -66,11 +87,11 @@ impl Aliases {
         self.now
     }
 
-    /// A mapping was made, and its maker returned just now.
+    /// A mapping was made of these frames, and its maker returned just now.
     ///
     /// Whatever lay there before has lost these pages: an alias whose unmap has only begun too, for its range may be
     /// purged and handed out before the unmap returns.
-    pub fn made(&mut self, mapping: Mapping, range: Range) {
+    pub fn made(&mut self, mapping: Mapping, range: Range, frames: impl IntoIterator<Item = Option<Behind>>) {
         for old in self.all.iter_mut().filter(|old| old.life != Life::Standing) {
             for page in 0..old.range.pages {
                 let offset = address(old.range, page).wrapping_sub(range.start) / PAGE_SIZE;
@@ -81,16 +102,31 @@ impl Aliases {
         }
         self.all.retain(|alias| alias.pages != 0);
         let pages = (1u32 << range.pages) as u16 - 1;
-        self.all.push(Alias { mapping, range, life: Life::Standing, pages });
+        let mut behind = [None; MAX_PAGES];
+        behind.iter_mut().zip(frames).for_each(|(page, frame)| *page = frame);
+        self.all.push(Alias { mapping, range, life: Life::Standing, pages, behind });
     }
 
     /// The kernel mapped something of its own for a while, and may have got pages of old aliases for it: those that are
     /// known to be lost to it are no part of them any more.
     pub fn lost(&mut self, is_lost: impl Fn(u64) -> bool) {
-        for old in self.all.iter_mut().filter(|old| old.life != Life::Standing) {
-            for page in (0..old.range.pages).filter(|page| is_lost(address(old.range, *page))) {
-                old.pages &= !(1 << page);
+        self.drop_pages(|alias| alias.life != Life::Standing, |va, _| is_lost(va));
+    }
+
+    /// As [`Aliases::lost`], where it depends on what was behind a page too.
+    pub fn lost_to(&mut self, is_lost: impl Fn(u64, Option<Behind>) -> bool) {
+        self.drop_pages(|alias| alias.life != Life::Standing, is_lost);
+    }
+
+    fn drop_pages(&mut self, of: impl Fn(&Alias) -> bool, dropped: impl Fn(u64, Option<Behind>) -> bool) {
+        for old in self.all.iter_mut().filter(|old| of(old)) {
+            let mut pages = old.pages;
+            for page in (0..old.range.pages).filter(|page| old.pages & 1 << page != 0) {
+                if dropped(address(old.range, page), old.behind[usize::from(page)]) {
+                    pages &= !(1 << page);
+                }
             }
+            old.pages = pages;
         }
         self.all.retain(|alias| alias.pages != 0);
     }
@@ -124,9 +160,9 @@ impl Aliases {
         self.all.iter().filter(move |alias| alias.was_gone_by(time))
     }
 
-    /// These were seen to be gone for good.
-    pub fn forget_gone_by(&mut self, time: u32) {
-        self.all.retain(|alias| !alias.was_gone_by(time));
+    /// Of the aliases whose unmap had returned at a time, these pages were seen to be gone for good.
+    pub fn forget_gone_by(&mut self, time: u32, is_gone: impl Fn(u64, Option<Behind>) -> bool) {
+        self.drop_pages(|alias| alias.was_gone_by(time), is_gone);
     }
 }
 
@@ -140,30 +176,34 @@ mod tests {
     }
 
     fn gone(aliases: &Aliases, time: u32) -> Vec<u64> {
-        aliases.gone_by(time).flat_map(|alias| alias.addresses().collect::<Vec<_>>()).collect()
+        aliases.gone_by(time).flat_map(|alias| alias.pages().map(|(va, _)| va).collect::<Vec<_>>()).collect()
     }
 
     #[test]
     fn an_alias_is_gone_once_its_unmap_returned_and_not_before() {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), Range { start: 0x1000, pages: 2 });
+        aliases.made(area(0), Range { start: 0x1000, pages: 2 }, []);
         aliases.going(area(0));
         let early = aliases.tick();
         aliases.gone(area(0));
         let late = aliases.tick();
         assert_eq!(gone(&aliases, early), []);
         assert_eq!(gone(&aliases, late), [0x1000, 0x2000]);
-        aliases.forget_gone_by(late);
+        aliases.forget_gone_by(late, |va, _| va == 0x1000);
+        assert_eq!(gone(&aliases, late), [0x2000], "the other was not looked at");
+        aliases.forget_gone_by(early, |_, _| true);
+        assert_eq!(gone(&aliases, late), [0x2000], "it was not gone that early");
+        aliases.forget_gone_by(late, |_, _| true);
         assert_eq!(gone(&aliases, late), []);
     }
 
     #[test]
     fn pages_handed_out_again_are_no_part_of_the_old_alias() {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), Range { start: 0x1000, pages: 3 });
+        aliases.made(area(0), Range { start: 0x1000, pages: 3 }, []);
         aliases.going(area(0));
         aliases.gone(area(0));
-        aliases.made(area(1), Range { start: 0x2000, pages: 1 });
+        aliases.made(area(1), Range { start: 0x2000, pages: 1 }, []);
         let now = aliases.tick();
         assert_eq!(gone(&aliases, now), [0x1000, 0x3000]);
     }
@@ -171,9 +211,9 @@ mod tests {
     #[test]
     fn a_range_may_be_handed_out_again_before_its_unmap_returned() {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), Range { start: 0x1000, pages: 2 });
+        aliases.made(area(0), Range { start: 0x1000, pages: 2 }, []);
         aliases.going(area(0));
-        aliases.made(area(1), Range { start: 0x1000, pages: 2 });
+        aliases.made(area(1), Range { start: 0x1000, pages: 2 }, []);
         aliases.gone(area(0));
         let now = aliases.tick();
         assert_eq!(gone(&aliases, now), []);
@@ -182,8 +222,8 @@ mod tests {
     #[test]
     fn pages_that_the_kernel_took_for_itself_are_no_part_of_an_alias_that_is_gone() {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), Range { start: 0x1000, pages: 2 });
-        aliases.made(area(1), Range { start: 0x4000, pages: 1 });
+        aliases.made(area(0), Range { start: 0x1000, pages: 2 }, []);
+        aliases.made(area(1), Range { start: 0x4000, pages: 1 }, []);
         aliases.going(area(0));
         aliases.gone(area(0));
         aliases.lost(|va| va != 0x1000);
@@ -194,11 +234,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_behind_each_page_is_remembered() {
+        let mut aliases = Aliases::default();
+        let behind = |frame, incarnation| Some(Behind { frame: Frame(frame), incarnation });
+        aliases.made(area(0), Range { start: 0x1000, pages: 3 }, [behind(8, 1), None, behind(9, 4)]);
+        aliases.going(area(0));
+        aliases.lost_to(|_, page| page == behind(9, 3));
+        aliases.gone(area(0));
+        let now = aliases.tick();
+        let all = |aliases: &Aliases| {
+            aliases.gone_by(now).flat_map(|alias| alias.pages().collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        assert_eq!(all(&aliases), [(0x1000, behind(8, 1)), (0x2000, None), (0x3000, behind(9, 4))]);
+        aliases.lost_to(|_, page| page == behind(9, 4));
+        assert_eq!(all(&aliases), [(0x1000, behind(8, 1)), (0x2000, None)]);
+    }
+
+    #[test]
     fn only_the_alias_that_is_unmapped_goes() {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), Range { start: 0x1000, pages: 1 });
-        aliases.made(area(1), Range { start: 0x3000, pages: 1 });
-        aliases.made(area(2), Range { start: 0x5000, pages: 1 });
+        aliases.made(area(0), Range { start: 0x1000, pages: 1 }, []);
+        aliases.made(area(1), Range { start: 0x3000, pages: 1 }, []);
+        aliases.made(area(2), Range { start: 0x5000, pages: 1 }, []);
         aliases.going(area(0));
         aliases.going(area(1));
         aliases.gone(area(0));
@@ -211,8 +268,8 @@ mod tests {
     #[test]
     fn a_page_of_a_mapping_that_stands_has_an_address() {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), Range { start: 0x1000, pages: 1 });
-        aliases.made(area(1), Range { start: 0x3000, pages: 2 });
+        aliases.made(area(0), Range { start: 0x1000, pages: 1 }, []);
+        aliases.made(area(1), Range { start: 0x3000, pages: 2 }, []);
         assert_eq!(aliases.address_of(Place { mapping: area(1), page: 1 }), Some(0x4000));
         aliases.clear();
         assert_eq!(aliases.address_of(Place { mapping: area(1), page: 1 }), None, "all is forgotten");
@@ -221,10 +278,10 @@ mod tests {
     #[test]
     fn the_top_of_the_space_has_addresses_too() {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), Range { start: 0xffff_ffff_ffff_e000, pages: 2 });
+        aliases.made(area(0), Range { start: 0xffff_ffff_ffff_e000, pages: 2 }, []);
         aliases.going(area(0));
         aliases.gone(area(0));
-        aliases.made(area(1), Range { start: 0xffff_ffff_ffff_f000, pages: 1 });
+        aliases.made(area(1), Range { start: 0xffff_ffff_ffff_f000, pages: 1 }, []);
         let now = aliases.tick();
         assert_eq!(gone(&aliases, now), [0xffff_ffff_ffff_e000]);
     }

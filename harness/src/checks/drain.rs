@@ -14,8 +14,11 @@
 //!   returns                       (still on its way)
 //! ```
 //!
-//!   so a translation to a page that is being mapped at this moment is passed over. Such a page cannot be given away
-//!   meanwhile, and no translation to it is dangerous.
+//!   so a translation to a page that is being mapped at this moment is passed over, and looked at by the next drain. Such a
+//!   page cannot be given away meanwhile, and no translation to it is dangerous. Which pages an area of its own or a
+//!   buffer is made of, nobody knows before it is there; but they are put to a new use for it, so that a translation for
+//!   the use that the alias was made for is the alias.
+//! - A translation to any other frame than the alias led to: it is somebody else's, who got the range.
 //! - The design of seed 004 that looks at a table which comes back maps it for that, and unmaps it lazily, like any other
 //!   mapping; only that no caller is told where it lay. A translation to such a page is passed over until its table has
 //!   come back, and where one is left then the old alias has lost its range; see [`leads_to`].
@@ -29,7 +32,7 @@ use machine::{Bus, Frame};
 use oracle::Rule;
 
 use super::Breach;
-use super::aliases::{Alias, Aliases};
+use super::aliases::{Alias, Aliases, Behind};
 
 /// Whether a drain promises nothing about TLBs under this design: because its caller asked for no flush, or because
 /// ranges are flushed when they are mapped again. Whether that is done well, rule 4 judges.
@@ -40,21 +43,46 @@ pub fn promises_tables_only(designs: &Designs, irqs_off: bool) -> bool {
     }
 }
 
-/// A drain that began at this time returned just now. `being_mapped` tells the pages of mappings that are on their way.
+/// A drain that began at this time returned just now. `being_mapped` tells the frames of mappings that are on their way;
+/// it is told too whether the frame may have been put to a new use since the alias was made.
 pub fn check(
     bus: &Bus,
     aliases: &Aliases,
     began: u32,
     tables_only: bool,
-    being_mapped: impl Fn(Frame) -> bool,
+    being_mapped: impl Fn(Frame, bool) -> bool,
 ) -> Option<Breach> {
     aliases.gone_by(began).find_map(|alias| {
-        alias.addresses().find_map(|va| {
+        alias.pages().find_map(|(va, behind)| {
+            let is_left = |frame: Frame, incarnation: u32| {
+                leads_behind(behind, frame, incarnation).is_some_and(|newer| !being_mapped(frame, newer))
+            };
             (0..bus.cpus()).find_map(|cpu| {
-                let left = tables(bus, alias, cpu, va, &being_mapped);
-                if tables_only { left } else { left.or_else(|| cached(bus, alias, cpu, va, &being_mapped)) }
+                let left = tables(bus, alias, cpu, va, is_left);
+                if tables_only { left } else { left.or_else(|| cached(bus, alias, cpu, va, is_left)) }
             })
         })
+    })
+}
+
+/// Whether this frame is behind a page, and if so whether the frame may have been put to a new use since.
+fn leads_behind(behind: Option<Behind>, frame: Frame, incarnation: u32) -> Option<bool> {
+    match behind {
+        None => Some(true),
+        Some(behind) => (behind.frame == frame).then_some(behind.incarnation != incarnation),
+    }
+}
+
+/// Whether nothing leads from this address to what was behind it any more, on any CPU, usable or not: then a drain has
+/// seen the last of it.
+pub fn is_gone(bus: &Bus, va: u64, behind: Option<Behind>) -> bool {
+    behind.is_none_or(|behind| !leads_to(bus, va, &[behind.frame]))
+}
+
+/// Whether an entry or a translation leads from this address to what was behind it before, in a use that is newer.
+pub fn leads_to_newer(bus: &Bus, va: u64, behind: Option<Behind>) -> bool {
+    behind.is_some_and(|behind| {
+        Behind::now(bus, behind.frame) != Some(behind) && leads_to(bus, va, &[behind.frame])
     })
 }
 
@@ -73,10 +101,10 @@ fn tables(
     alias: &Alias,
     cpu: u8,
     va: u64,
-    being_mapped: impl Fn(Frame) -> bool,
+    is_left: impl Fn(Frame, u32) -> bool,
 ) -> Option<Breach> {
     let found = bus.mapped(bus.core(cpu).cr3().root, va)?;
-    if being_mapped(found.frame_of(va)) {
+    if !Behind::now(bus, found.frame_of(va)).is_some_and(|now| is_left(now.frame, now.incarnation)) {
         return None;
     }
     let detail = format!("{}, unmapped before, is still at {va:#x}: {:?}", alias.mapping(), found.entry);
@@ -89,13 +117,15 @@ fn cached(
     alias: &Alias,
     cpu: u8,
     va: u64,
-    being_mapped: impl Fn(Frame) -> bool,
+    is_left: impl Fn(Frame, u32) -> bool,
 ) -> Option<Breach> {
     let core = bus.core(cpu);
     let pcid = core.cr3().pcid;
     let tlb = core.tlb();
     let left = tlb.leaves().iter().find(|leaf| {
-        leaf.covers(va) && (leaf.global() || leaf.pcid == pcid) && !being_mapped(leaf.frame_of(va))
+        leaf.covers(va)
+            && (leaf.global() || leaf.pcid == pcid)
+            && is_left(leaf.frame_of(va), leaf.incarnation)
     })?;
     let mapping = alias.mapping();
     let detail = format!(
@@ -127,18 +157,19 @@ mod tests {
         map_large(&machine, VA, Flags::WRITABLE);
         touch(&mut machine, 1, VA + 7 * 4096);
         let (aliases, began) = unmapped();
-        let found = |machine: &machine::Machine<_>| check(machine.bus(), &aliases, began, false, |_| false);
+        let found =
+            |machine: &machine::Machine<_>| check(machine.bus(), &aliases, began, false, |_, _| false);
         assert_eq!(&*found(&machine).expect("it is in the tables").what, "an alias is left in the tables");
         machine.bus().boot_word(machine::Word::new(Frame(2), machine::paging::index(VA, 2)), 0);
         let breach = found(&machine).expect("c1 still has it");
         assert_eq!((breach.cpu, breach.about.frames), (Some(1), vec![LARGE]));
-        assert_eq!(check(machine.bus(), &aliases, began, true, |_| false), None, "tables only");
+        assert_eq!(check(machine.bus(), &aliases, began, true, |_, _| false), None, "tables only");
     }
 
     /// An area that was unmapped, and when a drain began afterwards.
     fn unmapped() -> (Aliases, u32) {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), RANGE);
+        aliases.made(area(0), RANGE, []);
         aliases.going(area(0));
         aliases.gone(area(0));
         let began = aliases.tick();
@@ -151,7 +182,7 @@ mod tests {
         map(&machine, VA, page(&machine, 8));
         let (aliases, began) = unmapped();
         for tables_only in [false, true] {
-            let breach = check(machine.bus(), &aliases, began, tables_only, |_| false);
+            let breach = check(machine.bus(), &aliases, began, tables_only, |_, _| false);
             assert_eq!(breach.map(|breach| breach.rule), Some(Rule::Drain));
         }
     }
@@ -164,10 +195,10 @@ mod tests {
         touch(&mut machine, 1, VA);
         unmap(&machine, VA);
         let (aliases, began) = unmapped();
-        let breach = check(machine.bus(), &aliases, began, false, |_| false).expect("c1 still has it");
+        let breach = check(machine.bus(), &aliases, began, false, |_, _| false).expect("c1 still has it");
         assert_eq!((breach.rule, breach.cpu), (Rule::Drain, Some(1)));
         assert_eq!((breach.about.pages, breach.about.frames), (vec![VA], vec![old]));
-        assert_eq!(check(machine.bus(), &aliases, began, true, |_| false), None);
+        assert_eq!(check(machine.bus(), &aliases, began, true, |_, _| false), None);
     }
 
     #[test]
@@ -178,9 +209,9 @@ mod tests {
             touch(&mut machine, 0, VA);
             unmap(&machine, VA);
             let (aliases, began) = unmapped();
-            assert!(check(machine.bus(), &aliases, began, false, |_| false).is_some());
+            assert!(check(machine.bus(), &aliases, began, false, |_, _| false).is_some());
             switch_pcid(&machine, 0, 1);
-            assert_eq!(check(machine.bus(), &aliases, began, false, |_| false).is_some(), usable);
+            assert_eq!(check(machine.bus(), &aliases, began, false, |_, _| false).is_some(), usable);
         }
     }
 
@@ -190,7 +221,7 @@ mod tests {
         map(&machine, VA + 4096, page(&machine, 8));
         touch(&mut machine, 0, VA + 4096);
         let (aliases, began) = unmapped();
-        assert_eq!(check(machine.bus(), &aliases, began, false, |_| false), None);
+        assert_eq!(check(machine.bus(), &aliases, began, false, |_, _| false), None);
     }
 
     #[test]
@@ -212,11 +243,11 @@ mod tests {
         map(&machine, VA, page(&machine, 8));
         touch(&mut machine, 0, VA);
         let mut aliases = Aliases::default();
-        aliases.made(area(0), RANGE);
+        aliases.made(area(0), RANGE, []);
         aliases.going(area(0));
         let began = aliases.tick();
         aliases.gone(area(0));
-        assert_eq!(check(machine.bus(), &aliases, began, false, |_| false), None);
+        assert_eq!(check(machine.bus(), &aliases, began, false, |_, _| false), None);
     }
 
     #[test]
@@ -225,8 +256,8 @@ mod tests {
         map(&machine, VA, page(&machine, 9));
         touch(&mut machine, 0, VA);
         let (mut aliases, began) = unmapped();
-        aliases.made(area(1), RANGE);
-        assert_eq!(check(machine.bus(), &aliases, began, false, |_| false), None);
+        aliases.made(area(1), RANGE, []);
+        assert_eq!(check(machine.bus(), &aliases, began, false, |_, _| false), None);
     }
 
     #[test]
@@ -249,7 +280,71 @@ mod tests {
         map(&machine, VA, new);
         touch(&mut machine, 0, VA);
         let (aliases, began) = unmapped();
-        assert_eq!(check(machine.bus(), &aliases, began, false, |frame| frame == new), None);
-        assert!(check(machine.bus(), &aliases, began, false, |frame| frame != new).is_some());
+        assert_eq!(check(machine.bus(), &aliases, began, false, |frame, _| frame == new), None);
+        assert!(check(machine.bus(), &aliases, began, false, |frame, _| frame != new).is_some());
+    }
+
+    #[test]
+    fn while_somebody_maps_pages_that_nobody_knows_the_use_of_a_frame_tells_whose_a_translation_is() {
+        let mut machine = machine(2);
+        let frame = page(&machine, 8);
+        let before = Behind::now(machine.bus(), frame);
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), RANGE, [before]);
+        aliases.going(area(0));
+        aliases.gone(area(0));
+        let began = aliases.tick();
+        let found = |machine: &machine::Machine<_>| {
+            check(machine.bus(), &aliases, began, false, |_, newer| newer)
+                .map(|breach| breach.what.into_owned())
+        };
+        // The same frame, given to whoever got the range.
+        machine.bus().memory.set_role(frame, machine::Role::Free);
+        assert!(!leads_to_newer(machine.bus(), VA, before));
+        page(&machine, 8);
+        map(&machine, VA, frame);
+        touch(&mut machine, 0, VA);
+        assert_eq!(found(&machine), None);
+        assert!(check(machine.bus(), &aliases, began, false, |_, _| false).is_some(), "nobody maps anything");
+        assert!(leads_to_newer(machine.bus(), VA, before));
+        assert!(!leads_to_newer(machine.bus(), VA, Behind::now(machine.bus(), frame)));
+    }
+
+    #[test]
+    fn an_alias_of_the_same_use_is_a_breach_whoever_maps_new_pages() {
+        let mut machine = machine(2);
+        let frame = page(&machine, 8);
+        map(&machine, VA, frame);
+        touch(&mut machine, 1, VA);
+        let mut aliases = Aliases::default();
+        aliases.made(area(0), RANGE, [Behind::now(machine.bus(), frame)]);
+        aliases.going(area(0));
+        aliases.gone(area(0));
+        let began = aliases.tick();
+        let found = |machine: &machine::Machine<_>| {
+            check(machine.bus(), &aliases, began, false, |_, newer| newer)
+                .map(|breach| breach.what.into_owned())
+        };
+        assert_eq!(found(&machine).as_deref(), Some("an alias is left in the tables"));
+        unmap(&machine, VA);
+        assert_eq!(found(&machine).as_deref(), Some("an alias is left in a TLB"));
+        machine.bus().memory.set_role(frame, machine::Role::Free);
+        page(&machine, 8);
+        assert_eq!(found(&machine).as_deref(), Some("an alias is left in a TLB"), "made for the former use");
+    }
+
+    #[test]
+    fn a_translation_to_another_frame_is_not_the_alias() {
+        let mut machine = machine(1);
+        let (old, new) = (page(&machine, 8), page(&machine, 9));
+        map(&machine, VA, new);
+        touch(&mut machine, 0, VA);
+        let (mut aliases, began) = (Aliases::default(), 5);
+        aliases.made(area(0), RANGE, [Behind::now(machine.bus(), old)]);
+        aliases.going(area(0));
+        aliases.gone(area(0));
+        assert_eq!(check(machine.bus(), &aliases, began, false, |_, _| false), None);
+        assert!(is_gone(machine.bus(), VA, Behind::now(machine.bus(), old)));
+        assert!(!is_gone(machine.bus(), VA, Behind::now(machine.bus(), new)));
     }
 }

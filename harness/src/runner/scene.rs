@@ -12,7 +12,7 @@ use impls::protocol::{Designs, TableDrain};
 use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
-use crate::checks::aliases::{Aliases, address};
+use crate::checks::aliases::{Aliases, Behind, address};
 use crate::checks::other_domain::{self, OtherDomain};
 use crate::checks::permissions::Promises;
 use crate::checks::{Breach, Checks, acknowledged, drain, first_alarm, hypervisor, outcome, range_reuse};
@@ -59,16 +59,18 @@ impl Flight {
         self.frames[..frames.len()].copy_from_slice(&frames);
     }
 
-    /// Whether it may map this frame. To which frames a buffer is mapped, or an area that owns its pages, nobody
-    /// knows before it is there.
+    /// Whether it may put frames to a new use, and map them: which those are nobody knows before they are there.
+    fn maps_new(&self) -> bool {
+        matches!(self.call.operation, Operation::DmaAlloc { .. } | Operation::Owned(Owned::Vmalloc { .. }))
+    }
+
+    /// Whether it may map this frame, which was there when it began.
     fn maps(&self, frame: Frame) -> bool {
-        if let Operation::DmaAlloc { .. } | Operation::Owned(Owned::Vmalloc { .. }) = self.call.operation {
-            return true;
-        }
         matches!(
             self.call.operation,
             Operation::Vmap { .. }
                 | Operation::MapRam { .. }
+                | Operation::DmaAlloc { .. }
                 | Operation::UnmakeTable { .. }
                 | Operation::UnpinTree { .. }
         ) && self.frames().contains(&frame)
@@ -87,8 +89,6 @@ pub(super) struct Scene {
     pub(super) ledger: Ledger,
     aliases: Aliases,
     other_domain: OtherDomain,
-    /// When a buffer could not be made last: what it had mapped meanwhile was unmapped, and no alias is known of it.
-    failed_buffer: u32,
     /// The pages of each tree, as it was last asked for.
     trees: [PageList; SLOTS as usize],
     promises: Promises,
@@ -123,7 +123,6 @@ impl Scene {
             ledger: Ledger::default(),
             aliases: Aliases::default(),
             other_domain: OtherDomain::default(),
-            failed_buffer: 0,
             trees: [PageList::EMPTY; SLOTS as usize],
             promises: Promises::default(),
             seats: [Seat::Idle; MAX_CPUS as usize],
@@ -154,7 +153,6 @@ impl Scene {
         self.reference.reset(Sizes::INITIAL_PAGES);
         self.aliases.clear();
         self.other_domain.clear();
-        self.failed_buffer = 0;
         self.promises.clear();
         self.seats = [Seat::Idle; MAX_CPUS as usize];
         self.under_way = 0;
@@ -200,6 +198,7 @@ impl Scene {
         match call.operation {
             Operation::Vmap { pages, .. }
             | Operation::MapRam { pages, .. }
+            | Operation::DmaAlloc { pages, .. }
             | Operation::PinTree { pages, .. } => {
                 flight.known = frames_of(subject, &pages, &mut flight.frames);
             }
@@ -298,15 +297,14 @@ impl Scene {
         }
         match (flight.call.operation, outcome) {
             (Operation::Vmap { area, .. }, Outcome::Mapped(range)) => {
-                self.made(flight, Mapping::Area(area), range);
+                self.made(bus, flight, Mapping::Area(area), range);
             }
             (Operation::MapRam { ram, .. }, Outcome::Mapped(range)) => {
-                self.made(flight, Mapping::Ram(ram), range);
+                self.made(bus, flight, Mapping::Ram(ram), range);
             }
             (Operation::DmaAlloc { buffer, .. }, Outcome::Mapped(range)) => {
-                self.made(flight, Mapping::Buffer(buffer), range);
+                self.made(bus, flight, Mapping::Buffer(buffer), range);
             }
-            (Operation::DmaAlloc { .. }, _) => self.failed_buffer = self.aliases.tick(),
             (Operation::DmaFree { buffer }, _) => self.aliases.gone(Mapping::Buffer(buffer)),
             (Operation::Vunmap { area } | Operation::Owned(Owned::Vfree { area }), _) => {
                 self.aliases.gone(Mapping::Area(area));
@@ -316,17 +314,31 @@ impl Scene {
                 self.aliases.lost(|va| drain::leads_to(bus, va, flight.frames()));
             }
             (Operation::Owned(Owned::Vmalloc { area, .. }), Outcome::Mapped(range)) => {
-                self.made(flight, Mapping::Area(area), range);
+                self.made(bus, flight, Mapping::Area(area), range);
                 self.aliases.lost(|va| range_reuse::is_behind_large(bus, range, va));
                 self.promises.made(area, flight.frames());
             }
             (Operation::Owned(Owned::SetMemory { area, access }), _) => self.promises.changed(area, access),
+            // What came to nothing may have been mapped for a while, and unmapped lazily, at an address that no caller is
+            // told of.
+            (
+                Operation::Vmap { .. }
+                | Operation::MapRam { .. }
+                | Operation::DmaAlloc { .. }
+                | Operation::Owned(Owned::Vmalloc { .. }),
+                Outcome::NoMemory | Outcome::WouldSleep,
+            ) => {
+                let newer = |va, behind| flight.maps_new() && drain::leads_to_newer(bus, va, behind);
+                self.aliases
+                    .lost_to(|va, behind| drain::leads_to(bus, va, flight.frames()) || newer(va, behind));
+            }
             _ => {}
         }
     }
 
-    fn made(&mut self, flight: &Flight, mapping: Mapping, range: Range) {
-        self.aliases.made(mapping, range);
+    fn made(&mut self, bus: &Bus, flight: &Flight, mapping: Mapping, range: Range) {
+        let frames = flight.frames().iter().map(|frame| Behind::now(bus, *frame));
+        self.aliases.made(mapping, range, frames);
         if self.recording {
             let frames = flight.frames().to_vec();
             self.made.push(Made { event: flight.event, mapping, range, frames });
@@ -371,17 +383,14 @@ impl Scene {
     }
 
     fn look_after_drain(&mut self, bus: &Bus, flight: &Flight) -> Option<Breach> {
-        // What a buffer that came to nothing has left behind lies where an alias lay before, and is known to nobody here.
-        if flight.began < self.failed_buffer {
-            return None;
-        }
         let tables_only = drain::promises_tables_only(&self.designs, flight.call.irqs_off);
-        let being_mapped = |frame: Frame| {
-            self.seats.iter().any(|seat| matches!(seat, Seat::Call(other) if other.maps(frame)))
+        let being_mapped = |frame: Frame, newer: bool| {
+            let maps = |other: &Flight| other.maps(frame) || newer && other.maps_new();
+            self.seats.iter().any(|seat| matches!(seat, Seat::Call(other) if maps(other)))
         };
         let breach = drain::check(bus, &self.aliases, flight.began, tables_only, being_mapped);
         if breach.is_none() {
-            self.aliases.forget_gone_by(flight.began);
+            self.aliases.forget_gone_by(flight.began, |va, behind| drain::is_gone(bus, va, behind));
         }
         breach
     }
