@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use harness::headline::Headline;
 use harness::story::{BACKENDS, Backends, Under};
 
 use crate::Found;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   shootdown run --seconds 60                            all kernels as they are meant to be
   shootdown run --seconds 10 --bug va-reuse-unflushed   plant a bug, each variant in turn
+  shootdown run --bug vb-dirty-order --until 'an alias is left in a TLB'
   shootdown run --stories 100000 --seed 7 --backends native --design drain=tables-only
   shootdown run --stories 2000000 --seed 1 --jobs 2 --coverage
   shootdown run --sample-designs --stories 5000000      every combination of designs that is correct
@@ -50,6 +52,10 @@ pub(crate) struct Run {
     /// End after so many seconds (for each variant of a bug); how many stories that are depends on the machine
     #[arg(long, value_name = "S", value_parser = from_one)]
     seconds: Option<u64>,
+    /// End at the first finding whose headline has this in it, its backend and CPU left out, like "drain-aliases: an alias
+    /// is left in a TLB"
+    #[arg(long, value_name = "TEXT")]
+    until: Option<String>,
     /// Which stories are played
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -117,6 +123,12 @@ impl Run {
         Ok(if summaries.runs.iter().any(Summary::found) { Found::Something } else { Found::Nothing })
     }
 
+    /// Whether a finding with this headline ends the run.
+    fn seeks(&self, headline: &Headline) -> bool {
+        let Headline { rule, operation, what, .. } = headline;
+        self.until.as_ref().is_some_and(|text| format!("{rule}: {operation}: {what}").contains(text))
+    }
+
     fn search(&self, under: &Under, folder: &Folder) -> Done<Summary> {
         let sequence = Sequence::new(self.seed, self.backends.unwrap_or(Backends::all()), self.stories)
             .with_any_designs(self.sample_designs);
@@ -132,18 +144,24 @@ impl Run {
         let far = |findings: &Findings<'_>| count(findings.len() as u64, "finding", "findings");
         let mut findings = Findings::new(folder, under);
         let jobs = Jobs { sequence, under, threads: self.jobs };
-        let (mut interrupted, mut failed) = (false, None);
+        let (mut interrupted, mut failed, mut sought) = (false, None, false);
         let coverage = jobs.run(|message| {
             match message {
-                Message::Found(hit) => match findings.add(*hit) {
-                    Ok(Some(line)) => progress.say(&line),
-                    Ok(None) => {}
-                    Err(complaint) => failed = Some(complaint),
-                },
+                Message::Found(hit) => {
+                    sought |= self.seeks(&hit.finding.headline);
+                    match findings.add(*hit) {
+                        Ok(Some(line)) => progress.say(&line),
+                        Ok(None) => {}
+                        Err(complaint) => failed = Some(complaint),
+                    }
+                }
                 Message::Tick(played) => progress.tick(played, &far(&findings)),
             }
             interrupted |= interrupt::asked();
-            !interrupted && failed.is_none() && deadline.is_none_or(|deadline| Instant::now() < deadline)
+            !interrupted
+                && !sought
+                && failed.is_none()
+                && deadline.is_none_or(|deadline| Instant::now() < deadline)
         });
         progress.end(coverage.stories, &far(&findings));
         match failed {

@@ -92,6 +92,35 @@ fn coverage_names_what_hardly_came_up() {
 }
 
 #[test]
+fn a_run_ends_at_the_finding_that_is_sought() {
+    let place = Place::new();
+    let until = |text| {
+        let ran = place.run(&[
+            "run",
+            "--stories",
+            "200000",
+            "--design",
+            WRONG,
+            "--until",
+            text,
+            "--format",
+            "json",
+        ]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        json(&ran)
+    };
+    let sought = "rule 4 (kernel range reuse): dma-alloc: a CPU holds a translation from before";
+    let run = until(sought);
+    assert!(run["stories"].as_u64() < Some(100_000), "{run}");
+    let findings = run["findings"].as_array().expect("a list");
+    let found = |finding: &Value| {
+        let headline = finding["headline"].as_str().expect("a text");
+        headline.contains("): dma-alloc on")
+    };
+    assert!(findings.iter().any(found), "{run}");
+}
+
+#[test]
 fn a_run_ends_after_its_seconds() {
     let place = Place::new();
     let ran = place.run(&["run", "--seconds", "1"]);

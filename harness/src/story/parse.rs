@@ -145,10 +145,14 @@ const CLAUSE: &str = "\"hardware\", \"sizes\", \"backends\" or \"designs\"";
 
 fn designs(line: &mut Line<'_>) -> Parsed<Designs> {
     let expected = "a design point and its variant, like pte_clear=at-purge";
-    let mut designs = Designs::default();
+    let (mut designs, mut chosen) = (Designs::default(), Vec::new());
     let mut next = Some(line.word(expected)?);
     while let Some(word) = next {
         let (point, variant) = word.text.split_once('=').ok_or_else(|| line.error(word, expected))?;
+        if chosen.contains(&point) {
+            return Err(line.error(word, "each design point once at most"));
+        }
+        chosen.push(point);
         designs.choose(point, variant).map_err(|unknown| line.error(word, &unknown.expected()))?;
         next = line.clause_word();
     }

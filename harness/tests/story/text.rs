@@ -173,6 +173,7 @@ fn an_error_before_the_events_names_place_and_expectation() {
         ("story 1\ncpus 2, designs\n", "line 2, column 16: expected a design point and its variant, like pte_clear=at-purge, found the end of the line".to_owned()),
         ("story 1\ncpus 2, designs drain\n", "line 2, column 17: expected a design point and its variant, like pte_clear=at-purge, found \"drain\"".to_owned()),
         ("story 1\ncpus 2, designs pte_clear=late\n", "line 2, column 17: expected one of at-vunmap, at-purge, found \"pte_clear=late\"".to_owned()),
+        ("story 1\ncpus 2, designs drain=tables-only drain=flush\n", "line 2, column 35: expected each design point once at most, found \"drain=flush\"".to_owned()),
         ("story 1\ncpus 2, designs drain=inhibit\n", "line 2, column 9: expected designs that are correct together, which these are not (va-reuse-unflushed.a); broken ones stand in \"under design\" lines, found \"designs\"".to_owned()),
         ("story 1\nunder bug\n", "line 2, column 10: expected the name of a bug, found the end of the line".to_owned()),
         ("story 1\nunder design x\n", "line 2, column 14: expected a design point and its variant, like pte_clear=at-purge, found \"x\"".to_owned()),
