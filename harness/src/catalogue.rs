@@ -266,7 +266,7 @@ pub const BUGS: &[Bug] = &[
         ..NONE
     },
     Bug {
-        name: "alias-table-switched-on.a",
+        name: "alias-table-switched-on",
         about: "The side table of aliases is switched on at run time, and trusted for pages with aliases from before.",
         source: "seed 004: aliases could be tracked only where Xen runs, switched on at run time",
         designs: &[("pte_clear", "at-purge"), ("table_drain", "side-table-on-request")],
@@ -274,18 +274,6 @@ pub const BUGS: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
-        ..NONE
-    },
-    Bug {
-        name: "alias-table-switched-on.b",
-        about: "Aliases from before the side table was switched on are counted off when they go, although nobody counted \
-                them.",
-        source: "seed 004: aliases could be tracked only where Xen runs, switched on at run time",
-        designs: &[("table_drain", "side-table-on-request")],
-        omitted: &[Step::CountOffOnlyCounted],
-        shows_on: Backends::XEN,
-        length: 2,
-        finds: "rule 10 (rest): vunmap: the kernel found itself broken: an alias is counted off that was never counted",
         ..NONE
     },
     Bug {
@@ -356,7 +344,7 @@ pub const BUGS: &[Bug] = &[
         omitted: &[Step::UndoFailedPromotion],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 10 (rest): teardown: the references to a frame are miscounted",
+        finds: "rule 10 (rest): teardown: a frame of a guest that is gone cannot be taken back",
         ..NONE
     },
     Bug {

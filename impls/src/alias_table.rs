@@ -24,16 +24,9 @@
 //! ```
 //!
 //! So a page is *unknown* until it was drained for while the table was on: at that moment nobody maps it, and whoever does
-//! so later counts. And such an old alias must not be counted off either, when it goes:
-//!
-//! ```text
-//!   c0                                    c1
-//!   vmap p -> a, off, not counted
-//!                                         switches it on; vmap p -> b: 1 alias
-//!   vunmap a: 0 aliases                   b still stands
-//! ```
-//!
-//! So a bit that the hardware leaves to software marks the entries that were counted.
+//! so later counts. Nor is such an old alias counted off when it goes, which is not for safety: the count would be below
+//! nothing from then on, and the table of no use for this page. So a bit that the hardware leaves to software marks the
+//! entries that were counted.
 
 use crate::family;
 use crate::kernel::Kernel;
@@ -113,8 +106,7 @@ impl<P: PvMmu> Kernel<P> {
 
     /// The page whose alias goes with an entry, if that is to be counted off.
     pub(crate) fn counted_alias(&self, entry: Entry) -> Option<Pfn> {
-        let counted = entry.has(COUNTED) || !self.protocol.does(Step::CountOffOnlyCounted);
-        (entry.present() && counted).then(|| self.pv.pfn_of(entry.frame()))
+        (entry.present() && entry.has(COUNTED)).then(|| self.pv.pfn_of(entry.frame()))
     }
 
     /// An entry was cleared.

@@ -15,7 +15,7 @@ use machine::paging::{LEVELS, span};
 use machine::{Cpu, Entry, Flags, Frame, Role, Word};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{Outcome, PageSlot, SLOTS};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// The entry of the root under which the window lies, with those for pinned third-level tables behind it: nothing of the
 /// kernel's is there.
@@ -33,6 +33,8 @@ pub struct Astray {
     exchanging: Cell<bool>,
     /// The third- and second-level table that pinned tables are linked into.
     window: Cell<Option<Window>>,
+    /// Pages that came back, and whose frames are to go.
+    came_back: RefCell<Vec<Pfn>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -219,6 +221,18 @@ impl<P: PvMmu> Kernel<P> {
         Some(window)
     }
 
+    /// The guest is at its end, and the frames of what went astray go back to the hypervisor: all that it does not take stays
+    /// in use although nobody uses it.
+    pub(crate) fn give_up_frames(&self, cpu: &Cpu<'_>) {
+        let Some(hypervisor) = self.pv.beneath() else { return };
+        for pfn in self.callers.astray.came_back.take() {
+            let frame = self.pv.frame_of(pfn);
+            if let Err(refusal) = hypervisor.decrease_reservation(cpu, frame) {
+                cpu.note(refusal.reason(), refusal.subject());
+            }
+        }
+    }
+
     /// Everything that went astray comes back, as when the guest is destroyed: no entry leads there, nothing is pinned, no CPU
     /// remembers it.
     pub(crate) fn come_back(&self, cpu: &Cpu<'_>) {
@@ -246,8 +260,9 @@ impl<P: PvMmu> Kernel<P> {
             let _ = set(hypervisor, cpu, root, Entry::EMPTY);
         }
         let _ = hypervisor.mmuext_op(cpu, MmuExt::TlbFlushAll);
-        for frame in slots().filter_map(|page| self.raw_frame(page)) {
-            cpu.set_role(frame, Role::Data);
+        for pfn in slots().filter_map(|page| self.callers.page(page)) {
+            cpu.set_role(self.pv.frame_of(pfn), Role::Data);
+            astray.came_back.borrow_mut().push(pfn);
         }
         for pfn in window.into_iter().flat_map(|window| [window.third, window.second]) {
             self.pages.free(&self.pv, cpu, pfn);

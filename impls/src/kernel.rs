@@ -188,6 +188,7 @@ impl<P: PvMmu> Kernel<P> {
         self.purge_everything(cpu);
         self.free_all_tables(cpu);
         self.empty_quicklist(cpu);
+        self.give_up_frames(cpu);
         Outcome::Done
     }
 }

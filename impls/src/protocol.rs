@@ -283,8 +283,6 @@ steps! {
     ClearBeforeCountingOff = "clear-before-counting-off",
     /// Once the side table is switched on, a page counts as having aliases until it was drained for.
     UnknownUntilDrained = "unknown-until-drained",
-    /// Only aliases that were counted when they were made are counted off.
-    CountOffOnlyCounted = "count-off-only-counted",
     /// All pages of a batch for the cache of table pages are owned before the drain for them starts.
     OwnBeforeDrain = "own-before-drain",
     /// A table page that was mapped for a look is drained for before it goes into the cache.

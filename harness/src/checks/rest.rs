@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use impls::hypervisor::xen::GUEST;
 use machine::{AlarmKind, Bus, Frame, Role};
 use oracle::Rule;
 
@@ -45,12 +46,32 @@ pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
     })
 }
 
+/// The hypervisor was asked to take these frames back, which a guest gone astray had: it has done so. As long as anything
+/// refers to a frame it cannot, and a frame that something refers to for good is never anybody's again.
+pub fn taken_back(bus: &Bus, frames: &[Frame]) -> Option<Breach> {
+    frames.iter().find(|frame| bus.memory.owner(**frame) == GUEST).map(|frame| {
+        let detail = format!("{frame} still belongs to the guest, which gave it up");
+        let what = "a frame of a guest that is gone cannot be taken back";
+        Breach::new(Rule::Rest, what, detail).about([], [*frame])
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checks::workbench::{LARGE, machine, page, send};
     use crate::checks::{Checks, first_alarm};
     use machine::paging::LEVELS;
+
+    #[test]
+    fn a_frame_that_the_guest_keeps_is_a_breach_if_it_gave_it_up() {
+        let machine = machine(1);
+        let (kept, gone) = (page(&machine, 8), page(&machine, 9));
+        machine.bus().memory.set_owner(gone, impls::hypervisor::xen::HEAP);
+        assert_eq!(taken_back(machine.bus(), &[gone]), None, "nobody gave the other one up");
+        let breach = taken_back(machine.bus(), &[gone, kept]).expect("it is the guest's still");
+        assert_eq!((breach.rule, breach.about.frames), (Rule::Rest, vec![kept]));
+    }
 
     #[test]
     fn a_frame_that_was_not_given_back_is_a_breach() {

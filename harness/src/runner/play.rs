@@ -4,7 +4,7 @@
 //! and what must run for that to go on.
 
 use impls::Task;
-use machine::{Pause, Told};
+use machine::{Frame, Pause, Told};
 use oracle::vocabulary::{PageSlot, Place, SLOTS};
 
 use crate::checks::{hypervisor, other_domain, outcome, rest};
@@ -181,9 +181,10 @@ impl Stage<'_> {
         if self.settle() && self.work() && self.look_around() {
             self.scene.teardown = Some(self.subject.bus().trace().len());
             self.scene.begin_other(0, "teardown");
+            let astray = self.scene.astray(self.subject);
             self.subject.begin(0, Task::Teardown, None, self.scene);
             if self.goes_on() && self.settle() {
-                self.look_what_is_left(booted);
+                self.look_what_is_left(booted, &astray);
             }
         }
     }
@@ -253,10 +254,11 @@ impl Stage<'_> {
         true
     }
 
-    fn look_what_is_left(&mut self, booted: u32) {
+    fn look_what_is_left(&mut self, booted: u32, astray: &[Frame]) {
         let expected = booted - u32::from(Sizes::INITIAL_PAGES);
+        let held = rest::taken_back(self.subject.bus(), astray);
         let leftovers = self.subject.leftovers();
-        if let Some(breach) = rest::check(self.subject.bus(), expected, &leftovers) {
+        if let Some(breach) = held.or_else(|| rest::check(self.subject.bus(), expected, &leftovers)) {
             self.scene.find(breach, 0, "teardown");
         }
     }

@@ -89,6 +89,8 @@ pub(super) struct Scene {
     pub(super) ledger: Ledger,
     aliases: Aliases,
     other_domain: OtherDomain,
+    /// The pages that a guest gone astray has, a bit for each slot.
+    astray: u16,
     /// The pages of each tree, as it was last asked for.
     trees: [PageList; SLOTS as usize],
     promises: Promises,
@@ -123,6 +125,7 @@ impl Scene {
             ledger: Ledger::default(),
             aliases: Aliases::default(),
             other_domain: OtherDomain::default(),
+            astray: 0,
             trees: [PageList::EMPTY; SLOTS as usize],
             promises: Promises::default(),
             seats: [Seat::Idle; MAX_CPUS as usize],
@@ -153,6 +156,7 @@ impl Scene {
         self.reference.reset(Sizes::INITIAL_PAGES);
         self.aliases.clear();
         self.other_domain.clear();
+        self.astray = 0;
         self.promises.clear();
         self.seats = [Seat::Idle; MAX_CPUS as usize];
         self.under_way = 0;
@@ -305,6 +309,9 @@ impl Scene {
             (Operation::DmaAlloc { buffer, .. }, Outcome::Mapped(range)) => {
                 self.made(bus, flight, Mapping::Buffer(buffer), range);
             }
+            (Operation::Raw(call), _) if outcome != Outcome::Void => {
+                self.astray = call.pages().fold(self.astray, |pages, page| pages | 1 << page.number());
+            }
             (Operation::DmaFree { buffer }, _) => self.aliases.gone(Mapping::Buffer(buffer)),
             (Operation::Vunmap { area } | Operation::Owned(Owned::Vfree { area }), _) => {
                 self.aliases.gone(Mapping::Area(area));
@@ -437,6 +444,12 @@ impl Scene {
         for step in Step::ALL {
             coverage.met[*step as usize] += u64::from(protocol.take_met(*step));
         }
+    }
+
+    /// The frames behind the pages that a guest gone astray has, where a hypervisor is beneath it.
+    pub(super) fn astray(&self, subject: &dyn Subject) -> Vec<Frame> {
+        let slots = (0..SLOTS).filter(|slot| self.no_alias && self.astray & 1 << slot != 0);
+        slots.filter_map(|slot| subject.frame_of(PageSlot::new(slot))).collect()
     }
 
     pub(super) fn checks(&self) -> Checks {

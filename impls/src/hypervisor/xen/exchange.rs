@@ -64,6 +64,15 @@ impl Hypervisor {
         })
     }
 
+    /// Takes a frame back (`decrease_reservation`), if nothing refers to it but its allocation.
+    pub fn decrease_reservation(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
+        cpu.hypercall("decrease_reservation", |cpu| {
+            self.steal_page(cpu, frame)?;
+            self.heap.give(cpu, frame, self.flush.time(cpu), false);
+            Ok(())
+        })
+    }
+
     /// Exchanges one segment. Returns whether there were frames for it; if not, or if it was refused, nothing was changed.
     fn exchange_segment(
         &self,
