@@ -159,7 +159,7 @@ fn lazy_areas_and_blocks_save_what_the_threshold_predicts_and_blocks_alone_stay_
 
 #[test]
 fn the_same_question_has_the_same_answer_and_prices_change_no_count_of_a_single_caller() {
-    let dear = harness::cost::model::DEFAULT.replace("hypercall = 150", "hypercall = 100000");
+    let dear = harness::cost::model::DEFAULT.replace("hypercall = 220", "hypercall = 100000");
     let ask_with = |model: Model| {
         let asked =
             Asked { questions: vec![Question::Tables], cpus: vec![2], backends: Backends::XEN, model };
@@ -170,6 +170,31 @@ fn the_same_question_has_the_same_answer_and_prices_change_no_count_of_a_single_
     for (cheap, dear) in one.iter().zip(ask_with(Model::parse(&dear).expect("a model"))) {
         assert_eq!((&cheap.cost.counts, &cheap.cost.hypercalls), (&dear.cost.counts, &dear.cost.hypercalls));
         assert!(dear.cost.caller_ns > cheap.cost.caller_ns);
+    }
+}
+
+#[test]
+fn a_verdict_that_rests_on_one_price_changes_with_it() {
+    // With so cheap a flush of a page, what a drain does besides costs half as much again as the flushes.
+    let text = harness::cost::model::DEFAULT.replace("flush_page = 100", "flush_page = 20");
+    let model = Model::parse(&text).expect("a model");
+    let asked =
+        Asked { questions: vec![Question::Sensitivity], cpus: vec![1], backends: Backends::NATIVE, model };
+    let rows = ask(&asked, &mut |_| {}).expect("the kernels get through").sensitivity;
+    assert_eq!(rows.len(), harness::cost::model::KEYS.len());
+    for row in rows {
+        let changes = (row.halved.len(), row.doubled.len());
+        match row.price {
+            "flush_page" => {
+                assert_eq!((row.verdicts, changes), (3, (0, 1)), "{row:?}");
+                assert!(row.doubled[0].contains("about as expensive"), "{row:?}");
+            }
+            // One CPU sends nothing to others.
+            "ipi" | "delivery" | "interrupt" | "wakeup" | "transfer" => {
+                assert_eq!(changes, (0, 0), "{row:?}");
+            }
+            _ => {}
+        }
     }
 }
 

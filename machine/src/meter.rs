@@ -89,7 +89,7 @@ counted! {
     Hypercall = "hypercalls",
     /// Locks taken.
     Lock = "locks",
-    /// Locks that had to be waited for.
+    /// Waits for locks; whoever finds one taken again when it was free waits again.
     LockWait = "lock_waits",
     /// Waits for other CPUs to answer an interrupt.
     AnswerWait = "answer_waits",

@@ -29,9 +29,10 @@ Examples:
   shootdown cost --model mine.toml
 
 Questions:
-  drain    a drain with nothing, one, many areas outstanding, against one eager unmap
-  tables   each way for Xen to learn of aliases, per page-table page and for a new process
-  scaling  eager unmapping, lazy areas and per-CPU blocks on more and more CPUs
+  drain        a drain with nothing, one, many areas outstanding, against one eager unmap
+  tables       each way for Xen to learn of aliases, per page-table page and for a new process
+  scaling      eager unmapping, lazy areas and per-CPU blocks on more and more CPUs
+  sensitivity  each price halved and doubled: which verdicts change?
 
 Same question and model, same answer: nothing here depends on the computer that it runs on. The model is
 harness/data/cost-model.toml unless another is given; where its figures come from stands in it.";
@@ -56,13 +57,14 @@ pub(crate) struct Cost {
     /// claims are, if every question was asked
     #[arg(long, value_name = "FILE")]
     update: Option<PathBuf>,
-    /// Numbers of CPUs, parted by commas, and ranges like 1-8; at most 8. Without it 1,2,4,8, and 1-8 for scaling
+    /// Numbers of CPUs, parted by commas, and ranges like 1-8; at most 8. Without it 1,2,4,8; 1-8 for
+    /// scaling and 1,2,8 for sensitivity
     #[arg(long, value_name = "LIST", value_parser = cpus)]
     cpus: Option<Cpus>,
     /// The backends: native, xen, or both parted by a comma; without it both
     #[arg(long, value_name = "LIST", value_parser = backends)]
     backends: Option<Backends>,
-    /// The question: drain, tables or scaling; can be said several times, and without it is every one
+    /// The question: drain, tables, scaling or sensitivity; can be said several times, and without it is every one
     #[arg(long, value_name = "NAME", value_parser = question)]
     question: Vec<Question>,
 }
@@ -176,14 +178,19 @@ impl Cost {
         };
         let mut all = Report::default();
         for question in questions {
-            let usual = if *question == Question::Scaling { (1..=8).collect() } else { vec![1, 2, 4, 8] };
+            let usual = match question {
+                Question::Drain | Question::Tables => vec![1, 2, 4, 8],
+                Question::Scaling => (1..=8).collect(),
+                Question::Sensitivity => vec![1, 2, 8],
+            };
             let cpus = self.cpus.as_ref().map_or(usual, |cpus| cpus.0.clone());
             let asked = Asked { questions: vec![*question], cpus, backends, model: model.clone() };
-            let Report { drain, tables, scaling, findings } = cost::ask(&asked, &mut heard)
+            let Report { drain, tables, scaling, sensitivity, findings } = cost::ask(&asked, &mut heard)
                 .map_err(|broken| Complaint::new(format!("{}: {broken}", question.name())))?;
             all.drain.extend(drain);
             all.tables.extend(tables);
             all.scaling.extend(scaling);
+            all.sensitivity.extend(sensitivity);
             all.findings.extend::<Vec<Finding>>(findings);
         }
         Ok(all)

@@ -31,17 +31,18 @@ fn paint(rows: &[Row], picture: &mut String) -> Result<(), Box<dyn std::error::E
     let columns = backends.len().max(1);
     let area = SVGBackend::with_string(picture, (SIZE.0 * columns as u32, SIZE.1)).into_drawing_area();
     area.fill(&WHITE)?;
+    // The panels have the same scale, so that they can be compared.
+    let least = rows.iter().map(|row| row.ns_per_round).fold(f64::INFINITY, f64::min);
+    let most = rows.iter().map(|row| row.ns_per_round).fold(0.0, f64::max);
     for (panel, backend) in area.split_evenly((1, columns)).iter().zip(backends) {
         let here: Vec<_> = rows.iter().filter(|row| row.ground() == backend).collect();
         let cpus = here.iter().map(|row| row.cpus).max().unwrap_or(1);
-        let least = here.iter().map(|row| row.ns_per_round).fold(f64::INFINITY, f64::min);
-        let most = here.iter().map(|row| row.ns_per_round).fold(0.0, f64::max);
         let mut chart = ChartBuilder::on(panel)
             .caption(format!("map, touch, unmap four pages: {backend}"), ("sans-serif", 15))
             .margin(12)
             .x_label_area_size(34)
             .y_label_area_size(58)
-            .build_cartesian_2d(0.5..f64::from(cpus) + 0.5, (least * 0.7..most * 1.4).log_scale())?;
+            .build_cartesian_2d(0.5..f64::from(cpus) + 0.5, (least * 0.7..most * 4.0).log_scale())?;
         chart
             .configure_mesh()
             .x_desc("CPUs")

@@ -3,12 +3,13 @@
 use std::fmt::{self, Write};
 
 use harness::cost::scaling::{KernelTables, Scheme};
-use harness::cost::{Finding, Question, Report, drain, scaling, tables};
+use harness::cost::{Finding, Question, Report, drain, scaling, sensitivity, tables};
 
 const DRAIN: &str = "drain: what a drain costs, against one eager unmap of four pages";
 const TABLES: &str =
     "tables: what a page that becomes a page table costs on Xen, in ns for each (and IPIs in all)";
 const SCALING: &str = "scaling: every CPU maps, touches and unmaps four pages";
+const SENSITIVITY: &str = "sensitivity: verdicts that change when a price is half or twice as much";
 pub(super) const FINDINGS: &str = "What was claimed, and what was measured";
 
 /// A part of the answer.
@@ -56,6 +57,7 @@ pub(super) const fn title(question: Question) -> &'static str {
         Question::Drain => DRAIN,
         Question::Tables => TABLES,
         Question::Scaling => SCALING,
+        Question::Sensitivity => SENSITIVITY,
     }
 }
 
@@ -65,11 +67,15 @@ pub(super) fn parts(report: &Report) -> Result<Vec<Part>, fmt::Error> {
         (DRAIN, drains(&report.drain)),
         (TABLES, page_tables(&report.tables)),
         (SCALING, schemes(&report.scaling)),
+        (SENSITIVITY, sensitivities(&report.sensitivity)),
     ];
     let mut parts = Vec::new();
     for (title, table) in tables.into_iter().filter(|(_, table)| !table.rows.is_empty()) {
         let mut text = String::new();
         table.write(&mut text)?;
+        if title == SENSITIVITY {
+            changes(&report.sensitivity, &mut text)?;
+        }
         parts.push(Part { title, text });
     }
     if !report.findings.is_empty() {
@@ -100,6 +106,33 @@ fn findings(found: &[Finding], text: &mut String) -> fmt::Result {
         for found in found.iter().filter(|found| found.claim == claim) {
             let word = if found.holds { "holds" } else { "DOES NOT HOLD" };
             writeln!(text, "    {word} on {}: {}", found.on, found.measured)?;
+        }
+    }
+    Ok(())
+}
+
+fn sensitivities(rows: &[sensitivity::Row]) -> Table {
+    let heading = vec!["price", "is", "ns", "verdicts", "change at half", "at twice"];
+    let rows = rows.iter().map(|row| {
+        vec![
+            row.price.to_owned(),
+            if row.estimated { "estimated" } else { "published" }.to_owned(),
+            row.nanoseconds.to_string(),
+            row.verdicts.to_string(),
+            row.halved.len().to_string(),
+            row.doubled.len().to_string(),
+        ]
+    });
+    Table { heading, words: 2, rows: rows.collect() }
+}
+
+/// The verdicts that change, below the table.
+fn changes(rows: &[sensitivity::Row], text: &mut String) -> fmt::Result {
+    for row in rows {
+        for (how, changed) in [("half", &row.halved), ("twice", &row.doubled)] {
+            for verdict in changed {
+                writeln!(text, "  {} at {how}: {verdict}", row.price)?;
+            }
         }
     }
     Ok(())

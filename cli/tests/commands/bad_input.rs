@@ -178,6 +178,9 @@ fn what_cost_is_asked_wrongly() {
     place.write("negative.toml", model.replace("\nfence = 10", "\nfence = -10"));
     let said = ["negative.toml: line ", "expected nanoseconds, a number from 0 to"];
     place.refuses(&["cost", "--model", "negative.toml"], &said);
+    place.write("source.toml", format!("{model}\nlatency = \"somebody\"\n"));
+    let said = ["source.toml: line ", "a source of `latency`, which is no price"];
+    place.refuses(&["cost", "--model", "source.toml"], &said);
     place.write("empty.toml", "");
     place.refuses(
         &["cost", "--model", "empty.toml"],
@@ -189,7 +192,7 @@ fn what_cost_is_asked_wrongly() {
     place.refuses(&["cost", "--backends", "kvm"], &["no backend \"kvm\"; expected one of native, xen"]);
     place.refuses(
         &["cost", "--question", "why"],
-        &["no question \"why\"; expected one of drain, tables, scaling"],
+        &["no question \"why\"; expected one of drain, tables, scaling, sensitivity"],
     );
     place.refuses(
         &["cost", "--question", "tables", "--backends", "native"],

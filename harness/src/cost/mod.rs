@@ -8,6 +8,7 @@ mod engine;
 pub mod finding;
 pub mod model;
 pub mod scaling;
+pub mod sensitivity;
 pub mod tables;
 
 use machine::{Counted, Counts};
@@ -29,11 +30,13 @@ pub enum Question {
     Tables,
     /// How do eager unmapping, lazy areas and per-CPU blocks scale with the number of CPUs?
     Scaling,
+    /// Which verdicts change when a price is half or twice as much?
+    Sensitivity,
 }
 
 impl Question {
     /// Every question.
-    pub const ALL: [Self; 3] = [Self::Drain, Self::Tables, Self::Scaling];
+    pub const ALL: [Self; 4] = [Self::Drain, Self::Tables, Self::Scaling, Self::Sensitivity];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Question {
             Self::Drain => "drain",
             Self::Tables => "tables",
             Self::Scaling => "scaling",
+            Self::Sensitivity => "sensitivity",
         }
     }
 }
@@ -67,6 +71,8 @@ pub struct Report {
     pub tables: Vec<tables::Row>,
     /// The schemes on more and more CPUs.
     pub scaling: Vec<scaling::Row>,
+    /// How much the verdicts rest on single prices.
+    pub sensitivity: Vec<sensitivity::Row>,
     /// What the figures say to what was claimed.
     pub findings: Vec<Finding>,
 }
@@ -155,6 +161,7 @@ pub fn ask(asked: &Asked, heard: &mut dyn FnMut(String)) -> Result<Report, Broke
             Question::Drain => report.drain = drain::measure(asked, heard)?,
             Question::Tables => report.tables = tables::measure(asked, heard)?,
             Question::Scaling => report.scaling = scaling::measure(asked, heard)?,
+            Question::Sensitivity => report.sensitivity = sensitivity::measure(asked, heard)?,
         }
     }
     report.findings = finding::all(&report);

@@ -6,6 +6,7 @@
 use machine::{Counted, Prices};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The model that comes with the project.
@@ -75,6 +76,16 @@ macro_rules! model {
 
         /// The names of all prices.
         pub const KEYS: &[&str] = &[$(stringify!($key)),+];
+
+        impl Nanoseconds {
+            /// The price of this name.
+            pub fn price_mut(&mut self, key: &str) -> Option<&mut Price> {
+                match key {
+                    $(stringify!($key) => Some(&mut self.$key),)+
+                    _ => None,
+                }
+            }
+        }
     };
 }
 
@@ -125,6 +136,21 @@ model! {
 pub struct Model {
     /// In nanoseconds each.
     pub nanoseconds: Nanoseconds,
+    /// Where the prices come from, by name. One that begins with [`ESTIMATE`] says why none was found.
+    #[serde(default, deserialize_with = "of_prices")]
+    pub sources: BTreeMap<String, String>,
+}
+
+/// How the source of a price begins that is nobody's measurement.
+pub const ESTIMATE: &str = "estimate";
+
+/// Sources by the names of prices alone.
+fn of_prices<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let sources = BTreeMap::<String, String>::deserialize(from)?;
+    match sources.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        None => Ok(sources),
+        Some(key) => Err(de::Error::custom(format!("a source of `{key}`, which is no price"))),
+    }
 }
 
 /// What is wrong with a model, and where: line and column count from 1.
@@ -147,7 +173,7 @@ impl fmt::Display for ModelError {
 impl std::error::Error for ModelError {}
 
 impl Model {
-    /// Reads a model: a table `[nanoseconds]` with a price for each of [`KEYS`], and nothing else.
+    /// Reads a model: a table `[nanoseconds]` with a price for each of [`KEYS`], and `[sources]` of those that have one.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
         toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
@@ -166,6 +192,19 @@ impl Model {
                 text: format!("{message}{hint}"),
             }
         })
+    }
+
+    /// Whether a price is estimated: its source says so, or is not told.
+    pub fn estimated(&self, key: &str) -> bool {
+        self.sources.get(key).is_none_or(|source| source.starts_with(ESTIMATE))
+    }
+
+    /// The same with one price multiplied by numerator / denominator.
+    pub(super) fn with_price_times(&self, key: &str, numerator: u64, denominator: u64) -> Self {
+        let mut other = self.clone();
+        let price = other.nanoseconds.price_mut(key).expect("one of KEYS");
+        price.0 = price.0 * numerator / denominator;
+        other
     }
 
     /// Its prices, for the machine's meter.
@@ -218,12 +257,34 @@ mod tests {
 
     #[test]
     fn the_model_that_comes_with_the_project_says_where_each_figure_comes_from() {
-        Model::parse(DEFAULT).expect("it can be read");
+        let model = Model::parse(DEFAULT).expect("it can be read");
         for key in KEYS {
-            let line = DEFAULT.lines().position(|line| line.starts_with(&format!("{key} = ")));
-            let line = line.unwrap_or_else(|| panic!("{key} has a price"));
-            let before = DEFAULT.lines().nth(line - 1).expect("a line before it");
-            assert!(before.starts_with("# "), "{key}: {before}");
+            let source = model.sources.get(*key).unwrap_or_else(|| panic!("{key} has a source"));
+            assert!(source.len() > 20 && source.contains(": "), "{key}: {source}");
+        }
+        let estimated = KEYS.iter().filter(|key| model.estimated(key)).count();
+        assert!((1..KEYS.len() / 2 + 1).contains(&estimated), "{estimated} estimates");
+    }
+
+    #[test]
+    fn a_price_without_a_source_is_an_estimate_and_a_source_without_a_price_is_wrong() {
+        let (prices, _) = DEFAULT.split_once("[sources]").expect("it has sources");
+        let model = Model::parse(prices).expect("sources may be left out");
+        assert!(KEYS.iter().all(|key| model.estimated(key)));
+        let wrong = Model::parse(&format!("{prices}[sources]\nlatency = \"somebody\"\n"));
+        let said = wrong.expect_err("there is no such price").to_string();
+        assert!(said.contains("a source of `latency`, which is no price"), "{said}");
+    }
+
+    #[test]
+    fn one_price_is_changed_and_no_other() {
+        let model = Model::default();
+        for key in KEYS {
+            let mut doubled = model.with_price_times(key, 2, 1);
+            assert_ne!(doubled, model, "{key}");
+            let price = doubled.nanoseconds.price_mut(key).expect("it is there");
+            price.0 /= 2;
+            assert_eq!(doubled, model, "{key}");
         }
     }
 

@@ -20,9 +20,12 @@ use crate::story::Backends;
 /// Rounds of each CPU that are measured where nothing happens in cycles, and those before them that are not.
 const ROUNDS: (u64, u64) = (1000, 100);
 
+/// The same where only the growth of times is asked for.
+const BRIEF: (u64, u64) = (200, 20);
+
 /// Cycles from flush to flush that are measured where the lazy threshold makes them. Blocks come onto the lazy list one at a
 /// time, so that one cycle is a block longer or shorter than another.
-const CYCLES: (u64, u64) = (1, 3);
+const CYCLES: (u64, u64) = (1, 8);
 
 /// Rounds of all CPUs together that are measured where something else than the threshold flushes, some hundred times, and
 /// those before them that are not.
@@ -144,20 +147,43 @@ const GROUNDS: [(Backends, KernelTables); 3] = [
     (Backends::XEN, KernelTables::Freed),
 ];
 
+/// How long is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Span {
+    /// Whole cycles from flush to flush.
+    Cycles,
+    /// Some rounds, which is enough for how the times grow.
+    Brief,
+}
+
 /// Makes every measurement.
 pub fn measure(asked: &Asked, heard: &mut dyn FnMut(String)) -> Result<Vec<Row>, Broken> {
+    measure_for(asked, &Scheme::ALL, Span::Cycles, heard)
+}
+
+/// Measures the two schemes of which it is claimed how they grow, and not for whole cycles.
+pub(super) fn measure_briefly(asked: &Asked) -> Result<Vec<Row>, Broken> {
+    measure_for(asked, &[Scheme::Eager, Scheme::Blocks], Span::Brief, &mut |_| {})
+}
+
+fn measure_for(
+    asked: &Asked,
+    schemes: &[Scheme],
+    span: Span,
+    heard: &mut dyn FnMut(String),
+) -> Result<Vec<Row>, Broken> {
     let mut rows = Vec::new();
     for (backend, tables) in GROUNDS {
         if !asked.backends.contains(backend) {
             continue;
         }
-        for scheme in Scheme::ALL {
+        for scheme in schemes.iter().copied() {
             for cpus in &asked.cpus {
                 heard(format!("scaling: {} on {}, {cpus} CPUs", scheme.name(), backend_name(backend)));
                 rows.push(if backend == Backends::NATIVE {
-                    measure_one::<Native>(scheme, tables, *cpus, &asked.model)?
+                    measure_one::<Native>(scheme, tables, *cpus, span, &asked.model)?
                 } else {
-                    measure_one::<Xen>(scheme, tables, *cpus, &asked.model)?
+                    measure_one::<Xen>(scheme, tables, *cpus, span, &asked.model)?
                 });
             }
         }
@@ -195,6 +221,7 @@ fn measure_one<P: PvMmu>(
     scheme: Scheme,
     tables: KernelTables,
     cpus: u8,
+    span: Span,
     model: &Model,
 ) -> Result<Row, Broken> {
     let sizes = Sizes::Real;
@@ -206,15 +233,16 @@ fn measure_one<P: PvMmu>(
     let all = u64::from(cpus);
     // Each page-table page is drained for.
     let drains = P::TABLES_ALLOW_NO_ALIAS && tables == KernelTables::Freed;
-    let (start, end) = if scheme == Scheme::Eager {
-        let (rounds, first) = ROUNDS;
-        (
-            loops.until(|loops| loops.rounds >= first * all)?,
-            loops.until(|loops| loops.rounds >= (first + rounds) * all)?,
-        )
+    let mut between = |first: u64, rounds: u64| {
+        let start = loops.until(|loops| loops.rounds >= first)?;
+        Ok((start, loops.until(|loops| loops.rounds >= first + rounds)?))
+    };
+    let (start, end) = if span == Span::Brief {
+        between(BRIEF.1 * all, BRIEF.0 * all)?
+    } else if scheme == Scheme::Eager {
+        between(ROUNDS.1 * all, ROUNDS.0 * all)?
     } else if drains {
-        let (rounds, first) = AMID_DRAINS;
-        (loops.until(|loops| loops.rounds >= first)?, loops.until(|loops| loops.rounds >= first + rounds)?)
+        between(AMID_DRAINS.1, AMID_DRAINS.0)?
     } else {
         let cycles = if scheme == Scheme::Lazy { CYCLES.0 } else { CYCLES.1 };
         (loops.until(|loops| loops.purges >= 1)?, loops.until(|loops| loops.purges > cycles)?)

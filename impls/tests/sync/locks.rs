@@ -1,7 +1,7 @@
 //! Spinlocks and mutexes: one holder at a time, whoever comes in between.
 
 use crate::{Program, Rig, SHARED};
-use machine::{PointKind, Told};
+use machine::{Counted, PointKind, Prices, Told};
 
 const SPIN: Program = |kit, cpu| {
     let _held = kit.spin_a.lock(cpu);
@@ -40,6 +40,32 @@ fn who_wants_a_spinlock_waits_for_its_holder() {
 fn who_wants_a_mutex_waits_for_its_holder() {
     let rig = overtaken(SLEEP);
     assert_eq!((rig.counted(), rig.outcome(0), rig.outcome(1)), (2, Some(0), Some(1)));
+}
+
+#[test]
+fn each_lock_taken_and_each_wait_for_one_is_counted_once() {
+    let mut rig = Rig::new(2);
+    rig.machine.bus().start_metering(Prices::new(0, |_| 0));
+    let count = |rig: &Rig, cpu: u8| {
+        let seen = rig.machine.bus().meter().expect("it is metered").counts(cpu).clone();
+        (seen.of(Counted::Lock), seen.of(Counted::LockWait))
+    };
+    rig.run(0, |kit, cpu| {
+        drop(kit.spin_a.lock(cpu));
+        drop(kit.spin_a.lock_irqsave(cpu));
+        drop(kit.spin_a.try_lock(cpu));
+        drop(kit.mutex_a.lock(cpu));
+        drop(kit.semaphore.read(cpu));
+        drop(kit.semaphore.write(cpu));
+        0
+    });
+    assert_eq!(count(&rig, 0), (6, 0));
+    for (taken, program) in [(1, SPIN), (2, SLEEP)] {
+        rig.run_until(0, PointKind::Store, SHARED, program);
+        rig.run(1, program);
+        rig.go_on(0);
+        assert_eq!((count(&rig, 0), count(&rig, 1)), ((6 + taken, 0), (taken, taken)));
+    }
 }
 
 #[test]

@@ -64,6 +64,152 @@ fn misses_walk_levels_hits_and_what_flushes_lose_are_counted() {
 }
 
 #[test]
+fn plain_locked_and_fenced_accesses_are_counted_one_by_one_and_nothing_else() {
+    let mut rig = metered(1);
+    rig.run(0, |stage, cpu| {
+        let _ = (cpu.load(stage.v(0)), cpu.load(stage.v(1)));
+        cpu.store(stage.v(0), 1);
+        let _ = (cpu.swap(stage.v(0), 2), cpu.fetch_add(stage.v(0), 1), cpu.fetch_sub(stage.v(0), 1));
+        // One that does not change the word is as dear.
+        let _ = cpu.compare_exchange(stage.v(0), 7, 8);
+        cpu.fence();
+        let frame = stage.frame(cpu.bus(), Role::Data);
+        cpu.clear_frame(frame);
+        0
+    });
+    let seen = counts(&rig, 0);
+    let expected = [
+        (Counted::Load, 2),
+        (Counted::Store, 1),
+        (Counted::Locked, 4),
+        (Counted::Fence, 1),
+        (Counted::Cleared, 1),
+    ];
+    for what in Counted::ALL {
+        let times = expected.iter().find(|(one, _)| one == what).map_or(0, |(_, times)| *times);
+        assert_eq!(seen.of(*what), times, "{}", what.name());
+    }
+    assert_eq!(clock(&rig, 0), 10 + 4 * 20);
+}
+
+#[test]
+fn the_interrupt_flag_counts_each_time_that_it_is_set_or_cleared() {
+    let mut rig = metered(1);
+    rig.run(0, |_, cpu| {
+        let on = cpu.irq_save();
+        cpu.irq_restore(on);
+        let on = cpu.irq_save();
+        // It is off already, and cleared all the same; but not set where it was off before.
+        let off = cpu.irq_save();
+        cpu.irq_restore(off);
+        cpu.irq_restore(on);
+        0
+    });
+    assert_eq!(counts(&rig, 0).of(Counted::InterruptFlag), 5);
+}
+
+#[test]
+fn interrupts_taken_and_wakeups_are_counted_where_they_are_taken_and_each_once() {
+    let mut rig = metered(3);
+    rig.bus().meter().expect("it is metered").set_idle(2, true);
+    rig.run(0, |_, cpu| {
+        cpu.send_ipi(1, 1);
+        cpu.send_ipi(1, 1);
+        cpu.send_ipi(2, 1);
+        cpu.send_ipi(7, 1);
+        0
+    });
+    while rig.deliver(1) == Told::Ended {}
+    while rig.deliver(2) == Told::Ended {}
+    let of = |cpu: u8, what| counts(&rig, cpu).of(what);
+    assert_eq!(
+        (of(0, Counted::IpiBusy), of(0, Counted::IpiIdle)),
+        (2, 1),
+        "one for a CPU that is not there is lost"
+    );
+    assert_eq!([0, 1, 2].map(|cpu| of(cpu, Counted::Interrupt)), [0, 2, 1]);
+    assert_eq!([0, 1, 2].map(|cpu| of(cpu, Counted::Wakeup)), [0, 0, 1]);
+    let total = rig.bus().meter().expect("it is metered").total();
+    assert_eq!((total.ipis(), total.of(Counted::Interrupt)), (3, 3));
+}
+
+#[test]
+fn waits_are_counted_by_what_is_waited_for_and_once_each_however_long() {
+    for (kind, what) in [
+        (WaitKind::Spin, Counted::LockWait),
+        (WaitKind::Sleep, Counted::LockWait),
+        (WaitKind::Acknowledge, Counted::AnswerWait),
+        (WaitKind::GracePeriod, Counted::GraceWait),
+    ] {
+        let mut rig = metered(2);
+        rig.machine.set_helping(false);
+        let wait: Program = match kind {
+            WaitKind::Spin => |stage, cpu| wait_for_one(stage, cpu, WaitKind::Spin),
+            WaitKind::Sleep => |stage, cpu| wait_for_one(stage, cpu, WaitKind::Sleep),
+            WaitKind::Acknowledge => |stage, cpu| wait_for_one(stage, cpu, WaitKind::Acknowledge),
+            WaitKind::GracePeriod => |stage, cpu| wait_for_one(stage, cpu, WaitKind::GracePeriod),
+        };
+        let waiting = rig.machine.begin(1, wait, None, &mut rig.seen);
+        assert!(matches!(waiting, Told::Waiting(_)), "{waiting:?}");
+        for _ in 0..3 {
+            assert_eq!(rig.resume(1), waiting);
+        }
+        rig.run(0, |stage, cpu| {
+            cpu.store(stage.v(0), 1);
+            0
+        });
+        assert_eq!(rig.resume(1), Told::Ended);
+        // What holds already is not waited for.
+        rig.run(1, wait);
+        for one in [Counted::LockWait, Counted::AnswerWait, Counted::GraceWait] {
+            assert_eq!(counts(&rig, 1).of(one), u64::from(one == what), "{kind:?}: {}", one.name());
+        }
+    }
+}
+
+/// Waits until variable 0 is 1.
+fn wait_for_one(stage: &crate::Stage, cpu: &Cpu<'_>, kind: WaitKind) -> u64 {
+    cpu.wait(Wait { var: stage.v(0), until: Until::Is(1), holder: Holder::Anyone, kind });
+    0
+}
+
+#[test]
+fn what_a_flush_loses_is_counted_by_kind_and_global_entries_survive_a_full_one() {
+    let mut rig = metered(1);
+    rig.map(VA, KERNEL | Flags::GLOBAL);
+    rig.map(BACK, KERNEL);
+    let touch: Program = |_, cpu| {
+        let _ = (cpu.read(VA), cpu.read(BACK));
+        0
+    };
+    let lost = |rig: &Rig| {
+        let seen = counts(rig, 0);
+        (seen.of(Counted::LeavesLost), seen.of(Counted::PathsLost))
+    };
+    rig.run(0, touch);
+    rig.run(0, |_, cpu| {
+        cpu.load_cr3(cpu.cr3(), false);
+        0
+    });
+    // The leaf that is not global, and the three entries above.
+    assert_eq!((lost(&rig), counts(&rig, 0).of(Counted::FlushFull)), ((1, 3), 1));
+    rig.run(0, touch);
+    rig.run(0, |_, cpu| {
+        cpu.flush_all();
+        0
+    });
+    assert_eq!((lost(&rig), counts(&rig, 0).of(Counted::FlushGlobal)), ((3, 6), 1));
+    rig.run(0, touch);
+    rig.run(0, |_, cpu| {
+        cpu.invlpg(BACK);
+        cpu.invlpg(BACK);
+        0
+    });
+    // One page, and every upper entry; the second finds nothing.
+    assert_eq!((lost(&rig), counts(&rig, 0).of(Counted::FlushPage)), ((4, 9), 2));
+}
+
+#[test]
 fn a_speculative_walk_is_nobodys_miss() {
     let mut rig = metered(1);
     rig.map(VA, KERNEL);
