@@ -4,15 +4,17 @@
 use crate::astray::Astray;
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
+use crate::mm::Mm;
 use crate::paravirt::{Pfn, PvMmu};
 use crate::protocol::Step;
 use crate::table_pages::NotPinned;
-use machine::{Bus, Cpu, Frame, Word};
+use machine::{Bus, Cpu, Frame, PageFault, Word};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place,
-    RamSlot, Range, SLOTS, Token, TreeSlot,
+    AreaSlot, BufferSlot, Call, MAX_PAGES, Mapping, MmCall, MmSlot, Operation, Outcome, Owned, PageList,
+    PageSlot, Place, RamSlot, Range, Root, SLOTS, Token, TreeSlot,
 };
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 const N: usize = SLOTS as usize;
 
@@ -54,6 +56,7 @@ pub struct Callers {
     buffers: [Cell<Option<HeldMapping>>; N],
     held_buffers: [Cell<Option<HeldBuffer>>; N],
     trees: [Cell<Option<HeldTree>>; N],
+    mms: [RefCell<Option<Rc<Mm>>>; N],
     pub(crate) astray: Astray,
 }
 
@@ -67,6 +70,7 @@ impl Callers {
             buffers: [const { Cell::new(None) }; N],
             held_buffers: [const { Cell::new(None) }; N],
             trees: [const { Cell::new(None) }; N],
+            mms: [const { RefCell::new(None) }; N],
             astray: Astray::default(),
         };
         for (slot, pfn) in callers.pages.iter().zip(pages) {
@@ -168,7 +172,8 @@ impl<P: PvMmu> Kernel<P> {
                 Err(_) => Outcome::WouldSleep,
             }),
             Operation::Read { place } => {
-                let value = cpu.read(self.address(place)?);
+                let va = self.address(place)?;
+                let value = self.retry_if_late(cpu, va, || cpu.read(va));
                 Some(value.map_or(Outcome::Fault, |value| Outcome::Value(Token(value as u32))))
             }
             Operation::Write { place, token } => Some(self.write_at(cpu, self.address(place)?, token)),
@@ -186,6 +191,7 @@ impl<P: PvMmu> Kernel<P> {
             }
             Operation::Raw(call) => self.go_astray(cpu, call),
             Operation::Owned(owned) => self.attempt_owned(cpu, owned),
+            Operation::Mm(call) => self.attempt_mm(cpu, call),
             Operation::DmaAlloc { pages, buffer } => self.dma_alloc(cpu, &pages, buffer),
             Operation::DmaFree { buffer } => self.dma_free(cpu, buffer),
             Operation::DeviceRead { .. } | Operation::DeviceWrite { .. } => {
@@ -241,7 +247,7 @@ impl<P: PvMmu> Kernel<P> {
             }
             Owned::Exec { place } => {
                 let va = self.address(place)?;
-                let fetched = cpu.fetch(va).or_else(|fault| {
+                let fetched = self.retry_if_late(cpu, va, || cpu.fetch(va)).or_else(|fault| {
                     if self.spurious_fault(cpu, va, false) { cpu.fetch(va) } else { Err(fault) }
                 });
                 if fetched.is_ok() { Outcome::Done } else { Outcome::Fault }
@@ -256,9 +262,51 @@ impl<P: PvMmu> Kernel<P> {
         })
     }
 
+    /// What is asked of address spaces.
+    fn attempt_mm(&self, cpu: &Cpu<'_>, call: MmCall) -> Option<Outcome> {
+        let held = |mm: MmSlot| &self.callers.mms[mm.index()];
+        Some(match call {
+            MmCall::New { mm } => match self.new_mm(cpu) {
+                Ok(made) => {
+                    held(mm).replace(Some(made));
+                    Outcome::Done
+                }
+                Err(error) => failed(error),
+            },
+            MmCall::Switch { to: Root::Init } => {
+                self.switch_mm(cpu, None);
+                Outcome::Done
+            }
+            MmCall::Switch { to: Root::Mm(mm) } => {
+                let mm = held(mm).borrow().clone()?;
+                self.switch_mm(cpu, Some(&mm));
+                Outcome::Done
+            }
+            MmCall::Drop { mm } => {
+                let mm = held(mm).take()?;
+                self.drop_mm(cpu, &mm);
+                Outcome::Done
+            }
+        })
+    }
+
+    /// An access that faults because the address space lags behind is tried again.
+    fn retry_if_late<T>(
+        &self,
+        cpu: &Cpu<'_>,
+        va: u64,
+        access: impl Fn() -> Result<T, PageFault>,
+    ) -> Result<T, PageFault> {
+        access().or_else(
+            |fault| {
+                if !fault.protection && self.vmalloc_fault(cpu, va) { access() } else { Err(fault) }
+            },
+        )
+    }
+
     fn write_at(&self, cpu: &Cpu<'_>, va: u64, token: Token) -> Outcome {
         let value = u64::from(token.0);
-        let written = cpu.write(va, value).or_else(|fault| {
+        let written = self.retry_if_late(cpu, va, || cpu.write(va, value)).or_else(|fault| {
             if self.spurious_fault(cpu, va, true) { cpu.write(va, value) } else { Err(fault) }
         });
         if written.is_ok() { Outcome::Done } else { Outcome::Fault }
@@ -406,6 +454,9 @@ impl<P: PvMmu> Kernel<P> {
     /// The callers give back all that they hold.
     pub(crate) fn give_everything_back(&self, cpu: &Cpu<'_>) {
         self.come_back(cpu);
+        for mm in (0..SLOTS).map(MmSlot::new) {
+            self.attempt_mm(cpu, MmCall::Drop { mm });
+        }
         for slot in 0..SLOTS {
             let area = AreaSlot::new(slot);
             let range = self.callers.range(Mapping::Area(area));

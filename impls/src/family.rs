@@ -57,6 +57,10 @@ families! {
     LOW_ZONE_LOCK = 45, "low_zone_lock";
     /// The lock of the pages of 2 MiB.
     LARGE_ZONE_LOCK = 46, "large_zone_lock";
+    /// Which address space a CPU has loaded (`cpu_tlbstate.loaded_mm`), by its root.
+    LOADED_MM = 55, "loaded_mm";
+    /// The lock of the list of address spaces (`pgd_lock`).
+    PGD_LOCK = 56, "pgd_lock";
     /// The lock of the hypervisor's domain (`page_alloc_lock` and `p2m` lock in one).
     DOMAIN_LOCK = 128, "domain_lock";
     /// References to a frame, as the hypervisor counts them (`count_info`).

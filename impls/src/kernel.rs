@@ -5,6 +5,7 @@ use crate::callers::{Callers, failed};
 use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel_tables::KernelTables;
+use crate::mm::{LEAVE_MM_VECTOR, Mms};
 use crate::page_alloc::PageAllocator;
 use crate::page_flags::PageFlags;
 use crate::paravirt::{PageRange, PvMmu};
@@ -60,6 +61,7 @@ pub struct Kernel<P: PvMmu> {
     pub sizes: Sizes,
     pub(crate) pages: PageAllocator,
     pub(crate) tables: KernelTables,
+    pub(crate) mms: Mms,
     pub(crate) direct: DirectMap,
     pub(crate) tlb: TlbFlush,
     pub(crate) rcu: Rcu<RcuCallback>,
@@ -77,7 +79,7 @@ impl<P: PvMmu> Kernel<P> {
     /// The machine that a kernel of this size needs.
     pub fn config(sizes: Sizes, cpus: u8, temperament: Temperament) -> Config {
         let of_pages = sizes.frames() + AliasTable::vars(sizes.frames());
-        let own = 18 + TlbFlush::vars(cpus) + Vmalloc::vars(cpus, sizes) + of_pages;
+        let own = 18 + Mms::vars(cpus) + TlbFlush::vars(cpus) + Vmalloc::vars(cpus, sizes) + of_pages;
         Config {
             cpus,
             frames: P::machine_frames(sizes),
@@ -100,6 +102,7 @@ impl<P: PvMmu> Kernel<P> {
         let callers = Callers::new((0..Sizes::INITIAL_PAGES).map(|_| pages.alloc_at_boot(&pv, bus)));
         Self {
             tables: KernelTables::boot(bus, &lockdep, &pv, root, &direct_tables),
+            mms: Mms::new(bus, &lockdep, root),
             direct,
             tlb: TlbFlush::new(bus),
             rcu: Rcu::new(bus),
@@ -158,6 +161,9 @@ impl<P: PvMmu> Kernel<P> {
         if self.direct.free_large.count_free() != bus.memory.large_pages().count() {
             left.push("large pages were not given back".to_owned());
         }
+        if !self.mms.are_none() {
+            left.push("address spaces were not dropped".to_owned());
+        }
         if self.rcu.queued() != 0 {
             left.push("callbacks still wait for a grace period".to_owned());
         }
@@ -212,6 +218,7 @@ impl<P: PvMmu> Software for Kernel<P> {
         match (interrupt.level, interrupt.vector) {
             (Level::Hypervisor, _) => self.pv.interrupt(cpu, interrupt),
             (Level::Guest, FLUSH_VECTOR) => self.flush_tlb_handler(cpu, interrupt),
+            (Level::Guest, LEAVE_MM_VECTOR) => self.leave_mm_handler(cpu),
             (Level::Guest, _) => cpu.bug("an interrupt that nobody sends"),
         }
     }

@@ -1,4 +1,5 @@
 //! The kernel's own page tables (`init_mm`): tables are allocated when an area needs them, and freed when no area does.
+//! Other address spaces share the tables of the lowest level and have copies of those above (`mm.rs`).
 //!
 //! One mutex stands over making and freeing tables. It is held from the moment a table is unhooked until every CPU
 //! has forgotten the way to it: whoever makes a new table for the same addresses must not race with walk caches that
@@ -77,7 +78,7 @@ pub struct TableUsers(BTreeMap<u64, u32>);
 #[derive(Debug)]
 pub struct KernelTables {
     root: Frame,
-    users: Mutex<TableUsers>,
+    pub(crate) users: Mutex<TableUsers>,
     /// A range whose tables stay although no area uses them.
     kept: Cell<Option<PageRange>>,
 }
@@ -86,6 +87,8 @@ pub struct KernelTables {
 #[derive(Debug)]
 pub struct Unhooked<'a> {
     tables: Vec<Pfn>,
+    /// The addresses whose upper entries stand in the copies of address spaces still.
+    to_remove: Vec<u64>,
     /// Held until the tables are freed.
     users: MutexGuard<'a, TableUsers>,
 }
@@ -93,6 +96,19 @@ pub struct Unhooked<'a> {
 /// The lowest-level tables that a range touches, by the number of their 2 MiB.
 fn tables_of(range: PageRange) -> std::ops::RangeInclusive<u64> {
     range.first >> 9..=(range.first + range.pages - 1) >> 9
+}
+
+/// The entry at this level for an address in the tables under a root, if they reach down so far.
+pub(crate) fn entry_word_under(cpu: &Cpu<'_>, root: Frame, va: u64, level: u8) -> Option<Word> {
+    let mut table = root;
+    for above in (level + 1..=LEVELS).rev() {
+        let entry = cpu.load_entry(Word::new(table, index(va, above)), above);
+        if !entry.present() || entry.has(Flags::HUGE_PAGE) {
+            return None;
+        }
+        table = entry.frame();
+    }
+    Some(Word::new(table, index(va, level)))
 }
 
 impl KernelTables {
@@ -118,16 +134,8 @@ impl KernelTables {
 
 impl<P: PvMmu> Kernel<P> {
     /// The entry at this level for an address, if the tables reach down so far.
-    fn entry_word(&self, cpu: &Cpu<'_>, va: u64, level: u8) -> Option<Word> {
-        let mut table = self.tables.root;
-        for above in (level + 1..=LEVELS).rev() {
-            let entry = cpu.load_entry(Word::new(table, index(va, above)), above);
-            if !entry.present() || entry.has(Flags::HUGE_PAGE) {
-                return None;
-            }
-            table = entry.frame();
-        }
-        Some(Word::new(table, index(va, level)))
+    pub(crate) fn entry_word(&self, cpu: &Cpu<'_>, va: u64, level: u8) -> Option<Word> {
+        entry_word_under(cpu, self.tables.root, va, level)
     }
 
     /// Makes sure that the tables for a range exist, and counts its area as a user of them.
@@ -174,7 +182,12 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Allocates pages that may become tables: all of them first, then one drain for all. In the other order one could
     /// be unmapped, freed and allocated in between.
-    fn alloc_table_pages(&self, cpu: &Cpu<'_>, wanted: u8, spare: &mut Vec<Pfn>) -> Result<(), MapError> {
+    pub(crate) fn alloc_table_pages(
+        &self,
+        cpu: &Cpu<'_>,
+        wanted: u8,
+        spare: &mut Vec<Pfn>,
+    ) -> Result<(), MapError> {
         let drain = || self.drain_for_kernel_tables(cpu);
         if self.table_drain_is(TableDrain::CleanCache) {
             let wanted = spare.len() + usize::from(wanted);
@@ -188,7 +201,7 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// With interrupts off it is enough to clear the entries: what counts is that none leads to the page.
-    fn drain_for_kernel_tables(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {
+    pub(crate) fn drain_for_kernel_tables(&self, cpu: &Cpu<'_>) -> Result<(), WouldSleep> {
         if cpu.interrupts_on() { self.vm_unmap_aliases(cpu) } else { self.clear_aliases(cpu) }
     }
 
@@ -239,6 +252,9 @@ impl<P: PvMmu> Kernel<P> {
                     spare.push(pfn);
                     return Err(Lacking::Other(refused.into()));
                 }
+                if level == 2 {
+                    self.add_to_mms(cpu, va, entry);
+                }
             }
             table = entry.frame();
         }
@@ -257,18 +273,26 @@ impl<P: PvMmu> Kernel<P> {
     ) -> Option<Unhooked<'a>> {
         let users = &self.tables.users;
         let mut users = if cpu.interrupts_on() { users.lock(cpu) } else { users.try_lock(cpu)? };
-        let mut tables = Vec::new();
+        let (mut tables, mut to_remove) = (Vec::new(), Vec::new());
         for table in ranges.flat_map(tables_of) {
             let count = users.0.get_mut(&table).expect("an area counts as a user of its tables");
             *count -= 1;
             if *count == 0 {
                 users.0.remove(&table);
                 if self.protocol.designs.kernel_tables == Keeping::Freed {
-                    tables.extend(self.unhook(cpu, table << 21, 2));
+                    let va = table << 21;
+                    tables.extend(self.unhook(cpu, va, 2));
+                    // The flush that follows is for all of them: see `mm.rs`.
+                    if self.mms.are_none() {
+                    } else if self.protocol.does(Step::RemoveBeforeFlush) {
+                        self.remove_from_mms(cpu, va);
+                    } else {
+                        to_remove.push(va);
+                    }
                 }
             }
         }
-        (!tables.is_empty()).then_some(Unhooked { tables, users })
+        (!tables.is_empty()).then_some(Unhooked { tables, to_remove, users })
     }
 
     /// Clears the entry of this level for an address. Returns the table that it led to.
@@ -286,7 +310,10 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Every CPU has forgotten the way to these tables: gives them back.
     pub(crate) fn free_unhooked(&self, cpu: &Cpu<'_>, unhooked: Unhooked<'_>) {
-        let Unhooked { tables, users } = unhooked;
+        let Unhooked { tables, to_remove, users } = unhooked;
+        for va in to_remove {
+            self.remove_from_mms(cpu, va);
+        }
         for pfn in tables {
             self.pv.release_table(cpu, pfn, 1);
             self.free_table_page(cpu, pfn);
@@ -371,10 +398,18 @@ impl<P: PvMmu> Kernel<P> {
                 None => Ok(()),
             };
             if cleared.is_err() {
-                cpu.bug("the platform does not let go of an entry");
+                self.must_be_clear(cpu, range);
             }
         }
         if self.pv.leave_lazy_mmu(cpu).is_err() {
+            self.must_be_clear(cpu, range);
+        }
+    }
+
+    /// The platform refused to clear an entry. Where it had refused to set it before, there is none to be cleared.
+    fn must_be_clear(&self, cpu: &Cpu<'_>, range: PageRange) {
+        let left = |index| self.leaf_entry(cpu, range.address(index)).is_some_and(Entry::present);
+        if (0..range.pages).any(left) {
             cpu.bug("the platform does not let go of an entry");
         }
     }

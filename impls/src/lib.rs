@@ -13,6 +13,7 @@ pub mod family;
 pub mod hypervisor;
 pub mod kernel;
 pub mod kernel_tables;
+pub mod mm;
 pub mod native;
 pub mod page_alloc;
 pub mod page_flags;

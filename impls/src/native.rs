@@ -5,7 +5,7 @@ use crate::paravirt::{PageRange, Pfn, PvMmu, Refused, Wanted};
 use crate::protocol::Protocol;
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
-use machine::{Bus, Cpu, Entry, Family, Frame, Interrupt, Role, Word};
+use machine::{Bus, Cpu, Cr3, Entry, Family, Frame, Interrupt, Role, Word};
 use std::rc::Rc;
 
 /// Bare metal.
@@ -82,6 +82,11 @@ impl PvMmu for Native {
     #[track_caller]
     fn end_table(&self, cpu: &Cpu<'_>, pfn: Pfn) {
         cpu.set_role(self.frame_of(pfn), Role::Data);
+    }
+
+    #[track_caller]
+    fn load_root(&self, cpu: &Cpu<'_>, root: Pfn) {
+        cpu.load_cr3(Cr3 { root: self.frame_of(root), pcid: 0 }, false);
     }
 
     #[track_caller]

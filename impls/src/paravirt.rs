@@ -140,6 +140,10 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     #[track_caller]
     fn end_table(&self, cpu: &Cpu<'_>, pfn: Pfn);
 
+    /// This CPU loads a root, which is of a tree of tables that is in use as such (`write_cr3`).
+    #[track_caller]
+    fn load_root(&self, cpu: &Cpu<'_>, root: Pfn);
+
     /// Sets an entry of a kernel table. While in lazy MMU mode the platform may put it off until the mode is left, or
     /// until it must flush.
     #[track_caller]

@@ -166,6 +166,15 @@ designs! {
         /// By one hypercall; the hypervisor interrupts the CPUs.
         Hypercall = "hypercall",
     }
+    /// How entries that were added to the upper levels of the kernel's tables get into the copies of them that each address
+    /// space has.
+    kernel_sync: KernelSync from "004" {
+        /// Each address space has them before an address behind them is handed out.
+        Eager = "eager",
+        /// When an access through an address space faults for lack of one, it is copied and the access tried again
+        /// (`vmalloc_fault`). Removals are no different: nobody faults on an entry that is too many.
+        OnFault = "on-fault",
+    }
     /// What is done about aliases before the frames beneath a buffer for DMA are exchanged (under Xen).
     dma_drain: DmaDrain from "000" {
         /// Their entries are cleared, and nothing is flushed: the hypervisor does that. Works with interrupts off.
@@ -313,13 +322,27 @@ steps! {
     DefaultAfterFlush = "default-after-flush",
     /// A table that a large entry takes the place of is freed after every CPU has forgotten the way to it.
     FlushBeforeTableGoes = "flush-before-table-goes",
+    /// A new upper entry of the kernel's goes into the copies of every address space before an address behind it is handed
+    /// out.
+    AddToEveryMm = "add-to-every-mm",
+    /// An upper entry of the kernel's that goes is cleared in the copies of every address space too.
+    RemoveFromEveryMm = "remove-from-every-mm",
+    /// That is done before the flush, and not only before the table is freed.
+    RemoveBeforeFlush = "remove-before-flush",
+    /// The upper levels are copied for a new address space, and it is put on the list of those that are kept in step, with
+    /// nothing added or removed in between.
+    CopyAndListAtOnce = "copy-and-list-at-once",
+    /// An address space is taken off that list before its tables are given back.
+    UnlistBeforeFree = "unlist-before-free",
+    /// A CPU counts as being in an address space until it has loaded another root.
+    LoadBeforeLeaving = "load-before-leaving",
 }
 
 /// How many steps there are.
 pub const STEPS: usize = Step::ALL.len();
 
 /// What a kernel does, for the length of a story.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Protocol {
     /// The design chosen at every point.
     pub designs: Designs,
@@ -327,17 +350,24 @@ pub struct Protocol {
     met: [Cell<u32>; STEPS],
 }
 
+impl Default for Protocol {
+    /// The best known correct choice everywhere, and nothing left out.
+    fn default() -> Self {
+        Self::new(Designs::default(), &[])
+    }
+}
+
 impl Protocol {
     /// These designs, with these steps left out.
     pub fn new(designs: Designs, omitted: &[Step]) -> Self {
         let omitted = omitted.iter().fold(0, |all, step| all | 1 << *step as u32);
-        Self { designs, omitted, met: Default::default() }
+        Self { designs, omitted, met: [const { Cell::new(0) }; STEPS] }
     }
 
     /// The same steps left out, with other designs.
     #[must_use]
     pub fn with_designs(&self, designs: Designs) -> Self {
-        Self { designs, omitted: self.omitted, met: Default::default() }
+        Self { designs, omitted: self.omitted, met: [const { Cell::new(0) }; STEPS] }
     }
 
     /// Whether a safety step is taken. Asked exactly where the step stands.

@@ -383,9 +383,18 @@ impl Memory {
         self.state(frame).linked_from.get()
     }
 
+    /// An entry leads to a table from now on. Where others do too, the first is remembered for as long as it does: tables
+    /// that several roots share lie at the same addresses under all of them, and one may go before the other.
     pub(crate) fn set_linked_from(&self, frame: Frame, from: Word) {
         if frame.0 < self.frames() {
             let state = self.state(frame);
+            let still_leads = |(parent, index): (Frame, u16)| {
+                let entry = Entry(self.peek(Word::new(parent, index.into())));
+                entry.present() && entry.frame() == frame && matches!(self.role(parent), Role::Table(_))
+            };
+            if state.linked_from.get().is_some_and(still_leads) {
+                return;
+            }
             state.linked_from.set(Some((from.frame, from.index)));
             self.touch(frame, state);
         }

@@ -253,7 +253,8 @@ impl Bus {
         }
     }
 
-    /// The first address whose translation goes through an entry, by the way the table was last linked.
+    /// The first address whose translation goes through an entry, by a way on which the table is linked: the first
+    /// that still leads there, and if none does the last that did.
     fn address_of(&self, word: Word, level: u8) -> Option<u64> {
         let mut va = u64::from(word.index) * span(level);
         let mut frame = word.frame;

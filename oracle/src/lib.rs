@@ -17,6 +17,8 @@ mod mappings;
 #[cfg(feature = "reference")]
 pub mod reference;
 #[cfg(feature = "reference")]
+mod spaces;
+#[cfg(feature = "reference")]
 pub mod verdict;
 pub mod vocabulary;
 

@@ -46,11 +46,12 @@
 use crate::contents::{CPUS, Contents, Home};
 use crate::handle::Handle;
 use crate::mappings::{Mappings, Misfit, bit};
+use crate::spaces::Spaces;
 use crate::verdict::{Illegal, Kind, Verdict};
 use crate::vocabulary::astray::RawCall;
 use crate::vocabulary::{
-    Access, BufferSlot, Call, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place, Range, SLOTS,
-    Token, TreeSlot,
+    Access, BufferSlot, Call, Mapping, MmCall, Operation, Outcome, Owned, PageList, PageSlot, Place, Range,
+    SLOTS, Token, TreeSlot,
 };
 
 /// One page.
@@ -124,6 +125,7 @@ pub struct LiveMapping {
 pub struct Reference {
     pages: [Page; SLOTS as usize],
     trees: [Tree; SLOTS as usize],
+    spaces: Spaces,
     mappings: Mappings,
     contents: Contents,
     flights: [Flight; CPUS],
@@ -191,6 +193,7 @@ impl Reference {
         let mut reference = Self {
             pages: [Page::default(); SLOTS as usize],
             trees: Tree::none(),
+            spaces: Spaces::default(),
             mappings: Mappings::new(),
             contents: Contents::default(),
             flights: [Flight::default(); CPUS],
@@ -206,6 +209,7 @@ impl Reference {
         assert!(initial_pages <= SLOTS, "there are {SLOTS} page slots, and not {initial_pages}");
         self.pages = [Page::default(); SLOTS as usize];
         self.trees = Tree::none();
+        self.spaces = Spaces::default();
         self.mappings = Mappings::new();
         self.contents.clear();
         self.flights = [Flight::default(); CPUS];
@@ -244,6 +248,7 @@ impl Reference {
             | Operation::DeviceWrite { buffer, .. } => !self.is_mapped(Mapping::Buffer(buffer)),
             Operation::Read { place } | Operation::Write { place, .. } => !self.is_mapped(place.mapping),
             Operation::Owned(owned) => !self.is_mapped(subject(owned)),
+            Operation::Mm(call) => self.spaces.lack(call),
         }
     }
 
@@ -350,6 +355,7 @@ impl Reference {
                 }
             }
             Operation::Owned(owned) => self.take_owned(cpu, owned, void),
+            Operation::Mm(call) => self.spaces.begin(call),
         }
     }
 
@@ -555,18 +561,23 @@ impl Reference {
                 | Operation::SetPageFlag { .. }
                 | Operation::UnpinTree { .. }
                 | Operation::TrackAliases
-                | Operation::Owned(Owned::SetMemory { .. } | Owned::Vfree { .. }),
+                | Operation::Owned(Owned::SetMemory { .. } | Owned::Vfree { .. })
+                | Operation::Mm(MmCall::Switch { .. } | MmCall::Drop { .. }),
                 Outcome::Done,
             ) => Ok(true),
             (Operation::PinTree { .. }, Outcome::Done) => Ok(!may_sleep),
-            (Operation::AllocPage { .. } | Operation::MakeTable { .. }, Outcome::Done)
+            (
+                Operation::AllocPage { .. } | Operation::MakeTable { .. } | Operation::Mm(MmCall::New { .. }),
+                Outcome::Done,
+            )
             | (
                 Operation::AllocPage { .. }
                 | Operation::MakeTable { .. }
                 | Operation::Vmap { .. }
                 | Operation::MapRam { .. }
                 | Operation::DmaAlloc { .. }
-                | Operation::Owned(Owned::Vmalloc { .. }),
+                | Operation::Owned(Owned::Vmalloc { .. })
+                | Operation::Mm(MmCall::New { .. }),
                 Outcome::NoMemory,
             ) => Ok(false),
             (_, Outcome::NoMemory) => no(Kind::NoMemory, "that it needs no memory"),
@@ -658,6 +669,7 @@ impl Reference {
             Operation::MakeTable { page } => self.end_table(page, outcome == Outcome::Done, flight.void),
             Operation::UnmakeTable { page } => self.end_unmake(page, flight.void),
             Operation::Owned(owned) => self.release_owned(cpu, flight, owned, outcome),
+            Operation::Mm(call) => self.spaces.end(call, outcome),
         }
     }
 

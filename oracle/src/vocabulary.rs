@@ -4,6 +4,7 @@
 //! which a story, the reference and a kernel speak of the same thing; addresses and frame numbers differ from
 //! backend to backend and are never compared.
 
+mod mm;
 mod owned;
 
 use core::fmt;
@@ -11,6 +12,7 @@ use core::fmt;
 pub mod astray;
 
 pub use astray::RawCall;
+pub use mm::{MmCall, Root};
 pub use owned::{Access, Owned};
 
 /// How many slots of each kind there are.
@@ -80,6 +82,11 @@ slot! {
 slot! {
     /// A tree of page tables that `pin-tree` made (`t0`).
     TreeSlot, 't'
+}
+
+slot! {
+    /// An address space that `new-mm` made (`m0`).
+    MmSlot, 'm'
 }
 
 /// At most so many pages are mapped by one operation, or make one tree of tables.
@@ -309,11 +316,13 @@ pub enum Operation {
     Raw(RawCall),
     /// An area that owns its pages is made, changed, used or freed.
     Owned(Owned),
+    /// An address space is made, loaded or dropped.
+    Mm(MmCall),
 }
 
 impl Operation {
     /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 35] = [
+    pub const NAMES: [&str; 38] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -349,6 +358,9 @@ impl Operation {
         Owned::NAMES[6],
         Owned::NAMES[7],
         Owned::NAMES[8],
+        MmCall::NAMES[0],
+        MmCall::NAMES[1],
+        MmCall::NAMES[2],
     ];
 
     /// Where the operation is in [`Self::NAMES`].
@@ -375,6 +387,7 @@ impl Operation {
             Self::TrackAliases => 18,
             Self::Raw(call) => 19 + call.index(),
             Self::Owned(owned) => 26 + owned.index(),
+            Self::Mm(call) => 35 + call.index(),
         }
     }
 
@@ -413,6 +426,7 @@ impl fmt::Display for Operation {
             Self::DeviceRead { buffer, page } => write!(f, " {buffer}+{page}"),
             Self::DeviceWrite { buffer, page, token } => write!(f, " {buffer}+{page} = {token}"),
             Self::Owned(owned) => owned.fmt(f),
+            Self::Mm(call) => call.fmt(f),
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use oracle::vocabulary::astray::{RawCall, RawEntry};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, Call, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place,
-    RamSlot, Range, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, Call, Mapping, MmCall, MmSlot, Operation, Outcome, Owned, PageList,
+    PageSlot, Place, RamSlot, Range, Root, Token, TreeSlot,
 };
 use oracle::{Illegal, Kind, Reference, Rule, Ticket, Verdict};
 
@@ -387,6 +387,33 @@ fn a_tree_needs_no_memory_and_its_pages_come_back_zeroed() {
     assert_eq!(reference.live_tables().count(), 0);
     assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
     assert_eq!(reference.kind(pin, Outcome::NoMemory), Kind::NoMemory);
+}
+
+#[test]
+fn an_address_space_may_fail_for_lack_of_memory_and_is_void_then() {
+    let (mut reference, mm) = (with_aliases(), MmSlot::new(2));
+    let enter = Operation::Mm(MmCall::Switch { to: Root::Mm(mm) });
+    let drop = Operation::Mm(MmCall::Drop { mm });
+    assert!(!reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::NoMemory).sole);
+    reference.legal(enter, Outcome::Void);
+    reference.legal(drop, Outcome::Void);
+    assert!(!reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done).sole);
+    assert!(reference.legal(enter, Outcome::Done).sole);
+    assert_eq!(reference.legal(read(0), Outcome::Value(Token::ZERO)).outcome, Outcome::Value(Token::ZERO));
+    assert!(reference.legal(drop, Outcome::Done).sole);
+    reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done);
+    assert_eq!(reference.kind(enter, Outcome::NoMemory), Kind::NoMemory);
+    let own = Operation::Mm(MmCall::Switch { to: Root::Init });
+    assert_eq!(Reference::new(1).play(own, Outcome::Refused).unwrap_err().rule(), Rule::Hypervisor);
+}
+
+#[test]
+#[should_panic(expected = "on the way into it")]
+fn an_address_space_is_not_dropped_while_a_cpu_enters_it() {
+    let (mut reference, mm) = (Reference::new(1), MmSlot::new(0));
+    reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done);
+    let _entering = reference.start(1, Operation::Mm(MmCall::Switch { to: Root::Mm(mm) }));
+    let _ = reference.start(0, Operation::Mm(MmCall::Drop { mm }));
 }
 
 #[test]

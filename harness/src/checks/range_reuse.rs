@@ -4,9 +4,12 @@
 //! Judged at the return of `vmap` and `map-ram`, when the range belongs to its caller and to nobody else: no unmap of it
 //! can have begun, so neither tables nor TLBs may lead elsewhere at this moment.
 //!
+//! A CPU may have loaded another address space than the kernel's own: its tables must lead there too, by upper levels of
+//! their own. Where the design brings those up to date on a fault (seed 004), they may lead nowhere, but not elsewhere.
+//!
 //! Legal, and not seen here: stale translations of a range that nobody maps (lazy aliases); those under a tag that is
 //! not current; a leaf that a walker cached while the mapping was being made, which leads to the new page already; a
-//! mapping that failed.
+//! mapping that failed; address spaces that no CPU has loaded.
 
 use machine::paging::span;
 use machine::{Bus, Frame};
@@ -16,18 +19,20 @@ use oracle::vocabulary::Range;
 use super::Breach;
 use super::aliases::address;
 
-/// A mapping returned this range for these frames.
-pub fn check(bus: &Bus, range: Range, frames: &[Frame]) -> Option<Breach> {
+/// A mapping returned this range for these frames. `may_lag` tells the roots under which it may not be there yet.
+pub fn check(bus: &Bus, range: Range, frames: &[Frame], may_lag: impl Fn(Frame) -> bool) -> Option<Breach> {
     frames.iter().enumerate().find_map(|(page, &frame)| {
         let va = address(range, page as u8);
-        (0..bus.cpus()).find_map(|cpu| tables(bus, cpu, va, frame).or_else(|| cached(bus, cpu, va, frame)))
+        (0..bus.cpus()).find_map(|cpu| {
+            let lags = may_lag(bus.core(cpu).cr3().root);
+            tables(bus, cpu, va, frame, lags).or_else(|| cached(bus, cpu, va, frame))
+        })
     })
 }
 
-/// The frames to which the tables of a CPU lead from a range that was returned for a buffer: which they are is the
+/// The frames to which the tables under a root lead from a range that was returned for a buffer: which they are is the
 /// kernel's choice. None where a page is not there.
-pub fn frames_beneath(bus: &Bus, range: Range) -> Option<Vec<Frame>> {
-    let root = bus.core(0).cr3().root;
+pub fn frames_beneath(bus: &Bus, root: Frame, range: Range) -> Option<Vec<Frame>> {
     let frame = |page: u8| {
         let va = address(range, page);
         bus.mapped(root, va).map(|found| found.frame_of(va))
@@ -49,9 +54,9 @@ pub fn hole(range: Range) -> Breach {
     Breach::new(Rule::RangeReuse, "the tables lead elsewhere", detail)
 }
 
-fn tables(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
+fn tables(bus: &Bus, cpu: u8, va: u64, frame: Frame, lags: bool) -> Option<Breach> {
     let found = bus.mapped(bus.core(cpu).cr3().root, va);
-    if found.is_some_and(|found| found.frame_of(va) == frame) {
+    if found.map_or(lags, |found| found.frame_of(va) == frame) {
         return None;
     }
     let seen = found.map_or("nothing".to_owned(), |found| format!("{:?}", found.entry));
@@ -83,18 +88,40 @@ mod tests {
     use crate::checks::workbench::{
         LARGE, VA, frame, machine, map, map_large, map_with, page, switch_pcid, table, touch, unmap,
     };
-    use machine::Flags;
-    use machine::paging::index;
+    use machine::paging::{LEVELS, index};
+    use machine::{Cr3, Flags, Role, Word};
 
     const RANGE: Range = Range { start: VA, pages: 1 };
+
+    fn check(bus: &Bus, range: Range, frames: &[Frame]) -> Option<Breach> {
+        super::check(bus, range, frames, |_| false)
+    }
+
+    #[test]
+    fn an_address_space_without_the_mapping_is_a_breach_unless_it_may_lag() {
+        let machine = machine(2);
+        let (bus, root, new) = (machine.bus(), frame(20), page(&machine, 9));
+        map(&machine, VA, new);
+        bus.memory.set_role(root, Role::Table(LEVELS));
+        bus.boot_cr3(1, Cr3 { root, pcid: 0 });
+        let breach = check(bus, RANGE, &[new]).expect("nothing is there under the root of c1");
+        assert_eq!((&*breach.what, breach.cpu), ("the tables lead elsewhere", Some(1)));
+        let of_c1 = |lags: Frame| lags == root;
+        assert_eq!(super::check(bus, RANGE, &[new], of_c1), None);
+        // Copied from where they lead elsewhere.
+        let word = |root| Word::new(root, machine::paging::index(VA, LEVELS));
+        bus.boot_word(word(root), bus.memory.peek(word(table(LEVELS))));
+        assert_eq!(check(bus, RANGE, &[new]), None);
+        assert!(super::check(bus, RANGE, &[page(&machine, 10)], of_c1).is_some());
+    }
 
     #[test]
     fn the_frames_beneath_a_buffer_are_those_in_the_tables() {
         let machine = machine(1);
         let new = page(&machine, 9);
-        assert_eq!(frames_beneath(machine.bus(), RANGE), None, "nothing is there");
+        assert_eq!(frames_beneath(machine.bus(), table(LEVELS), RANGE), None, "nothing is there");
         map(&machine, VA, new);
-        assert_eq!(frames_beneath(machine.bus(), RANGE), Some(vec![new]));
+        assert_eq!(frames_beneath(machine.bus(), table(LEVELS), RANGE), Some(vec![new]));
         assert_eq!(hole(RANGE).rule, Rule::RangeReuse);
     }
 
@@ -144,7 +171,7 @@ mod tests {
         map_large(&machine, VA, Flags::WRITABLE);
         touch(&mut machine, 1, VA);
         assert_eq!(check(machine.bus(), third, &of_third), None);
-        assert_eq!(frames_beneath(machine.bus(), third), Some(of_third.to_vec()));
+        assert_eq!(frames_beneath(machine.bus(), table(LEVELS), third), Some(of_third.to_vec()));
         assert!(check(machine.bus(), third, &[LARGE]).is_some(), "another page of it");
         machine.bus().memory.set_role(LARGE, machine::Role::Free);
         machine.bus().memory.set_role(LARGE, machine::Role::Data);

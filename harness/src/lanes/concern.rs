@@ -1,7 +1,7 @@
 //! What a report is about, and which accesses touch it.
 
 use impls::family;
-use machine::paging::{PAGE_SIZE, index};
+use machine::paging::{LEVELS, PAGE_SIZE, index};
 use machine::{Entry, Flags, Frame, Target, TraceEvent, Var};
 
 use crate::checks::aliases::address;
@@ -74,7 +74,9 @@ impl Concern {
         let Target::Word(word) = target else { return false };
         [old, new].map(Entry).into_iter().filter(|entry| entry.present()).any(|entry| {
             let large = entry.has(Flags::HUGE_PAGE);
-            let at = |page: &u64| index(*page, if large { 2 } else { 1 }) == usize::from(word.index);
+            let lowest = if large { 2 } else { 1 };
+            let at =
+                |page: &u64| (lowest..=LEVELS).any(|level| index(*page, level) == usize::from(word.index));
             let leads = if large {
                 self.frames.iter().any(|frame| frame.large() == entry.frame().large())
             } else {
@@ -107,13 +109,13 @@ impl Concern {
             | TraceEvent::InterruptDone
             | TraceEvent::Paused { .. }
             | TraceEvent::Waits { .. }
+            | TraceEvent::Cr3 { .. }
             | TraceEvent::Note { .. } => true,
             TraceEvent::IrqOff | TraceEvent::IrqOn => self.interrupts == Some(event),
             TraceEvent::Fence
             | TraceEvent::Walked { .. }
             | TraceEvent::Waited { .. }
             | TraceEvent::Locks { .. }
-            | TraceEvent::Cr3 { .. }
             | TraceEvent::Hypercall { .. }
             | TraceEvent::Returned => false,
         }

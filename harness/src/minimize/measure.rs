@@ -3,7 +3,7 @@
 
 use machine::Pause;
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{Mapping, Owned, Place};
+use oracle::vocabulary::{Mapping, MmCall, Owned, Place};
 
 use crate::story::{Action, Event, Story, Verb};
 
@@ -82,6 +82,9 @@ fn verb_size(verb: Verb) -> u32 {
             return 200 + place_size(place);
         }
         Verb::Owned(Owned::Vmalloc { count, area, huge }) => 16 * count + area.number() + 64 * u8::from(huge),
+        Verb::Mm(MmCall::New { mm } | MmCall::Drop { mm }) => mm.number(),
+        // The kernel's own is plainer.
+        Verb::Mm(MmCall::Switch { to }) => to.mm().map_or(0, |mm| 1 + mm.number()),
     })
 }
 

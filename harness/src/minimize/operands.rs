@@ -1,7 +1,9 @@
 //! Plainer operands: fewer pages, lower slots, interrupts on, lower CPUs; a read instead of a write.
 
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, Owned, PageSlot, Place, RamSlot, TreeSlot};
+use oracle::vocabulary::{
+    AreaSlot, BufferSlot, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root, TreeSlot,
+};
 
 use crate::story::{Action, Event, Verb};
 
@@ -24,7 +26,7 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
         }
         index += 1;
     }
-    for kind in [rename_areas, rename_rams, rename_buffers, rename_trees] {
+    for kind in [rename_areas, rename_rams, rename_buffers, rename_trees, rename_mms] {
         shrink.attempt_with(|story| kind(&mut story.events));
     }
 }
@@ -106,6 +108,19 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
             .chain(places(place).into_iter().map(|place| Verb::Write { place }))
             .collect(),
         Verb::Owned(owned) => plainer_owned(owned).into_iter().map(Verb::Owned).collect(),
+        Verb::Mm(call) => plainer_mm(call).into_iter().map(Verb::Mm).collect(),
+    }
+}
+
+fn plainer_mm(call: MmCall) -> Vec<MmCall> {
+    let lower = |mm: MmSlot| (0..mm.number()).map(MmSlot::new);
+    match call {
+        MmCall::New { .. } | MmCall::Switch { to: Root::Init } => Vec::new(),
+        MmCall::Switch { to: Root::Mm(mm) } => {
+            let lower = lower(mm).map(Root::Mm);
+            std::iter::once(Root::Init).chain(lower).map(|to| MmCall::Switch { to }).collect()
+        }
+        MmCall::Drop { mm } => lower(mm).map(|mm| MmCall::Drop { mm }).collect(),
     }
 }
 
@@ -266,6 +281,20 @@ fn rename_trees(events: &mut [Event]) {
             &mut event.action
         {
             *tree = TreeSlot::new(number(&mut names, tree.number()));
+        }
+    }
+}
+
+/// So are address spaces.
+fn rename_mms(events: &mut [Event]) {
+    let mut names: Vec<u8> = Vec::new();
+    for event in events {
+        if let Action::Call {
+            verb: Verb::Mm(MmCall::New { mm } | MmCall::Switch { to: Root::Mm(mm) } | MmCall::Drop { mm }),
+            ..
+        } = &mut event.action
+        {
+            *mm = MmSlot::new(number(&mut names, mm.number()));
         }
     }
 }

@@ -8,7 +8,7 @@ use oracle::vocabulary::{
 };
 use oracle::{Reference, Rule, Ticket};
 
-use impls::protocol::{Designs, TableDrain};
+use impls::protocol::{Designs, KernelSync, TableDrain};
 use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
@@ -53,8 +53,8 @@ impl Flight {
     }
 
     /// It made a buffer, which lies here: which frames are beneath it stands in the tables.
-    fn beneath(&mut self, bus: &Bus, range: Range) {
-        let frames = range_reuse::frames_beneath(bus, range).unwrap_or_default();
+    fn beneath(&mut self, bus: &Bus, root: Frame, range: Range) {
+        let frames = range_reuse::frames_beneath(bus, root, range).unwrap_or_default();
         self.known = frames.len() as u8;
         self.frames[..frames.len()].copy_from_slice(&frames);
     }
@@ -85,6 +85,8 @@ pub(super) struct Scene {
     name: &'static str,
     designs: Designs,
     no_alias: bool,
+    /// The root that the CPUs begin on, under which the kernel's own tables are.
+    boot_root: Frame,
     pub(super) reference: Reference,
     pub(super) ledger: Ledger,
     aliases: Aliases,
@@ -121,6 +123,7 @@ impl Scene {
             name: "",
             designs: Designs::default(),
             no_alias: false,
+            boot_root: Frame(0),
             reference: Reference::new(Sizes::INITIAL_PAGES),
             ledger: Ledger::default(),
             aliases: Aliases::default(),
@@ -153,6 +156,7 @@ impl Scene {
         self.name = subject.name();
         self.designs = protocol.designs;
         self.no_alias = subject.tables_allow_no_alias();
+        self.boot_root = subject.bus().core(0).cr3().root;
         self.reference.reset(Sizes::INITIAL_PAGES);
         self.aliases.clear();
         self.other_domain.clear();
@@ -358,7 +362,10 @@ impl Scene {
             (Operation::DmaAlloc { .. }, Outcome::Mapped(range)) if flight.known == 0 => {
                 Some(range_reuse::hole(range))
             }
-            (_, Outcome::Mapped(range)) => range_reuse::check(bus, range, flight.frames()),
+            (_, Outcome::Mapped(range)) => {
+                let lags = |root| self.designs.kernel_sync == KernelSync::OnFault && root != self.boot_root;
+                range_reuse::check(bus, range, flight.frames(), lags)
+            }
             (Operation::DrainAliases, Outcome::Done) => self.look_after_drain(bus, flight),
             (Operation::MakeTable { .. } | Operation::PinTree { .. } | Operation::Raw(_), _)
                 if self.no_alias && self.under_way == 0 =>
@@ -471,11 +478,11 @@ impl Observer<Outcome> for Scene {
             if let (Operation::Owned(Owned::Vmalloc { .. }), Outcome::Mapped(range)) =
                 (flight.call.operation, outcome)
             {
-                flight.known = frames_at(bus, cpu, range, &mut flight.frames);
+                flight.known = frames_at(bus, self.boot_root, range, &mut flight.frames);
             }
             self.under_way -= 1;
             if let (Operation::DmaAlloc { .. }, Outcome::Mapped(range)) = (flight.call.operation, outcome) {
-                flight.beneath(bus, range);
+                flight.beneath(bus, self.boot_root, range);
             }
             if let Some(breach) = self.end_call(bus, &flight, outcome) {
                 self.find(breach, cpu, flight.call.operation.name());
@@ -485,8 +492,7 @@ impl Observer<Outcome> for Scene {
 }
 
 /// The frames that the tables lead to from a range. Where they lead nowhere, one that no machine has.
-fn frames_at(bus: &Bus, cpu: u8, range: Range, frames: &mut [Frame; MAX_PAGES]) -> u8 {
-    let root = bus.core(cpu).cr3().root;
+fn frames_at(bus: &Bus, root: Frame, range: Range, frames: &mut [Frame; MAX_PAGES]) -> u8 {
     for (page, frame) in (0..range.pages).zip(frames.iter_mut()) {
         let va = address(range, page);
         *frame = bus.mapped(root, va).map_or(Frame(u32::MAX), |found| found.frame_of(va));

@@ -16,7 +16,8 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, Owned, PageSlot, Place, RamSlot, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root,
+    Token, TreeSlot,
 };
 
 use crate::combinations;
@@ -197,6 +198,12 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         Tag::WriteDirect => {
             call(Verb::Owned(Owned::WriteDirect { place: decode_direct(a), token: Token::ZERO }))
         }
+        Tag::NewMm => call(Verb::Mm(MmCall::New { mm: MmSlot::new(a) })),
+        Tag::SwitchMm => {
+            let to = if a & 16 == 0 { Root::Mm(MmSlot::new(a)) } else { Root::Init };
+            call(Verb::Mm(MmCall::Switch { to }))
+        }
+        Tag::DropMm => call(Verb::Mm(MmCall::Drop { mm: MmSlot::new(a) })),
         Tag::Continue => Action::Continue,
         Tag::Deliver => Action::Deliver { from: (a % (MAX_CPUS + 1)).checked_sub(1).map(|cpu| cpu % cpus) },
         Tag::Fill => Action::Fill { place: decode_place(a, b) },
@@ -259,6 +266,8 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
                     encode_place(place)
                 }
             },
+            Verb::Mm(MmCall::New { mm } | MmCall::Drop { mm }) => [mm.number(), 0],
+            Verb::Mm(MmCall::Switch { to }) => [to.mm().map_or(16, MmSlot::number), 0],
         },
         Action::Deliver { from } => [from.map_or(0, |cpu| cpu % cpus + 1), 0],
         Action::Fill { place } => encode_place(place),

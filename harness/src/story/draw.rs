@@ -5,7 +5,9 @@
 use impls::Designs;
 use machine::{Family, Pause, Point, PointKind};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{AreaSlot, BufferSlot, Mapping, Owned, PageSlot, Place, RamSlot, Token, TreeSlot};
+use oracle::vocabulary::{
+    AreaSlot, BufferSlot, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root, Token, TreeSlot,
+};
 
 use crate::combinations;
 
@@ -14,7 +16,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 42] = [
+pub(super) const USUAL: [(Tag, usize); 45] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -57,11 +59,20 @@ pub(super) const USUAL: [(Tag, usize); 42] = [
     (Tag::HvExchange, 3),
     (Tag::VmallocHuge, 15),
     (Tag::HvUpdateVa, 4),
+    (Tag::NewMm, 8),
+    (Tag::SwitchMm, 12),
+    (Tag::DropMm, 10),
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
 pub(super) const ABOUT_DMA: [Tag; 5] =
     [Tag::DmaAlloc, Tag::DmaFree, Tag::DeviceRead, Tag::DeviceWrite, Tag::Touch];
+
+/// What is about address spaces, of which most stories know nothing but the kernel's own.
+pub(super) const ABOUT_MMS: [Tag; 3] = [Tag::NewMm, Tag::SwitchMm, Tag::DropMm];
+
+/// At most so many address spaces are held at once: more would leave no memory for anything else.
+const MMS: usize = 3;
 
 /// The weights of [`USUAL`].
 pub(super) const USUAL_WEIGHTS: [usize; USUAL.len()] = {
@@ -203,7 +214,26 @@ impl Draw<'_> {
                 let (buffer, page) = self.page_of_buffer()?;
                 Verb::DeviceWrite { buffer, page }
             }
+            Tag::NewMm | Tag::SwitchMm | Tag::DropMm => Verb::Mm(self.mm(tag)?),
             _ => return self.owned(tag).map(Verb::Owned),
+        })
+    }
+
+    /// What is done with address spaces.
+    fn mm(&mut self, tag: Tag) -> Option<MmCall> {
+        let mms = self.slots.mms;
+        Some(match tag {
+            Tag::NewMm => {
+                let room = (mms.len() < MMS).then_some(self.slots.free_mms)?;
+                MmCall::New { mm: MmSlot::new(room.from(0)?) }
+            }
+            Tag::DropMm => {
+                let idle = mms.without(self.slots.entered_mms);
+                MmCall::Drop { mm: MmSlot::new(self.dice.slot(idle)?) }
+            }
+            _ if mms.is_empty() => return None,
+            _ if self.dice.percent(20) => MmCall::Switch { to: Root::Init },
+            _ => MmCall::Switch { to: Root::Mm(MmSlot::new(self.dice.slot(mms)?)) },
         })
     }
 
@@ -404,10 +434,11 @@ pub(super) fn pause(dice: &mut Dice, tag: Tag, mean: usize, by_name: usize) -> P
 /// Where an event of this kind is in the way of others, if it gets there at all: before it lets go of a lock, and while
 /// it waits for answers.
 const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
-    use PointKind::{Locked, Store, Wait};
+    use PointKind::{Cr3, Locked, Store, Wait};
     use impls::family::{
         AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, COUNT_INFO, FLUSH_LOCK, FREE_AREA_LOCK,
-        HYPERVISOR_ACK, LAZY_LOCK, PAGE_FLAGS, TLB_CLOCK, TLB_TIME, TYPE_INFO, ZONE_LOCK,
+        HYPERVISOR_ACK, KERNEL_TABLES, LAZY_LOCK, LOADED_MM, PAGE_FLAGS, TLB_CLOCK, TLB_TIME, TYPE_INFO,
+        ZONE_LOCK,
     };
     match tag {
         Tag::AllocPage | Tag::FreePage => &[(Store, ZONE_LOCK)],
@@ -422,6 +453,9 @@ const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
         Tag::MakeTable | Tag::PinTree => {
             &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK), (Locked, ZONE_LOCK)]
         }
+        Tag::NewMm => &[(Locked, KERNEL_TABLES)],
+        Tag::SwitchMm => &[(Cr3, Family::NONE)],
+        Tag::DropMm => &[(Locked, KERNEL_TABLES), (Wait, LOADED_MM)],
         Tag::HvUpdate | Tag::HvUpdateVa => {
             &[(Locked, Family::PTE), (Locked, Family::PTE), (Locked, TYPE_INFO)]
         }

@@ -9,10 +9,10 @@
 use impls::Sizes;
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{Call, Mapping, Operation, Owned, PageSlot};
+use oracle::vocabulary::{Call, Mapping, MmCall, Operation, Owned, PageSlot};
 
 use super::dice::Dice;
-use super::draw::{self, ABOUT_DMA, Draw, USUAL};
+use super::draw::{self, ABOUT_DMA, ABOUT_MMS, Draw, USUAL};
 use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told, Verb};
 
 /// The most events of a story that is generated.
@@ -47,6 +47,8 @@ struct Swarm {
     weights: [usize; USUAL.len()],
     /// It knows of buffers for DMA.
     dma: bool,
+    /// It knows of address spaces.
+    mms: bool,
     /// In percent: how often an event that can pause does.
     pauses: usize,
     /// The mean number of points before a pause.
@@ -230,7 +232,7 @@ impl Generator {
         }
         let often = match tag {
             Tag::Deliver => 4,
-            _ if is_raw(tag) => 2,
+            _ if is_short(tag) => 2,
             _ => 1,
         };
         if let Some(pause) = wish.and_then(|wish| wish.pause).filter(|_| event.action.takes_pause()) {
@@ -240,7 +242,7 @@ impl Generator {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
                 Some(lock) if draw.dice.percent(20) => draw::wait_for(lock),
-                _ => draw::pause(draw.dice, tag, swarm.depth, if is_raw(tag) { 50 } else { 12 }),
+                _ => draw::pause(draw.dice, tag, swarm.depth, if is_short(tag) { 50 } else { 12 }),
             });
         }
         Some(event)
@@ -279,6 +281,11 @@ impl Generator {
                 ResolvedAction::Call(call) if draw::holds_lock(told.pause) && dice.percent(50) => {
                     Verb::of(&call.operation).tag()
                 }
+                ResolvedAction::Call(call)
+                    if swarm.mms && !matches!(call.operation, Operation::Mm(_)) && dice.percent(25) =>
+                {
+                    dice.pick(&[Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm])
+                }
                 ResolvedAction::Call(call) => {
                     during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE))
                 }
@@ -289,6 +296,9 @@ impl Generator {
             let unmaps = matches!(first, Tag::Vunmap | Tag::UnmapRam);
             if unmaps && dice.percent(30) {
                 wishes[1] = Some((Tag::FreePage, other));
+            } else if matches!(told.action, ResolvedAction::Call(Call { operation: Operation::Mm(_), .. })) {
+                // A mapping shows what has become of address spaces.
+                wishes[1] = Some((dice.pick(&[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Fill]), other));
             } else if dice.percent(40) {
                 wishes[1] = Some((dice.pick(&MEANWHILE), other));
             }
@@ -369,6 +379,20 @@ fn follows(dice: &mut Dice, operation: &Operation, dma: bool, (any, other): (u8,
         Operation::UnmakeTable { .. } | Operation::UnpinTree { .. } => None,
         Operation::Raw(call) => after_raw(dice, call).map(|tag| (tag, any)),
         Operation::Owned(owned) => Some(after_owned(dice, owned, any, other)),
+        Operation::Mm(call) => Some(after_mm(dice, call, any, other)),
+    }
+}
+
+/// What usually follows an operation on an address space.
+fn after_mm(dice: &mut Dice, call: MmCall, any: u8, other: u8) -> (Tag, u8) {
+    use Tag::{DrainAliases, DropMm, Fill, MapRam, NewMm, Read, SwitchMm, Vmap, Vunmap};
+    match call {
+        MmCall::New { .. } => (SwitchMm, any),
+        MmCall::Switch { .. } => {
+            let next = [Vmap, MapRam, Vunmap, Read, Fill, DropMm, SwitchMm, SwitchMm];
+            (dice.pick(&next), any)
+        }
+        MmCall::Drop { .. } => (dice.pick(&[NewMm, Vmap, Vmap, Fill, DrainAliases]), other),
     }
 }
 
@@ -406,6 +430,11 @@ const fn is_raw(tag: Tag) -> bool {
             | Tag::HvExchange
             | Tag::HvUpdateVa
     )
+}
+
+/// Whether it has few points, and of those few where others matter.
+const fn is_short(tag: Tag) -> bool {
+    is_raw(tag) || matches!(tag, Tag::SwitchMm)
 }
 
 /// What happens while an operation is paused.
@@ -449,6 +478,10 @@ fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
             Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam, Tag::Vunmap, Tag::UnmapRam, Tag::HvUpdate]))
         }
         Operation::Vunmap { .. } | Operation::UnmapRam { .. } if dice.percent(25) => Some(Tag::HvFlush),
+        Operation::Mm(MmCall::Switch { .. }) if dice.percent(70) => Some(Tag::DropMm),
+        Operation::Mm(_) if dice.percent(70) => {
+            Some(dice.pick(&[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Vunmap, Tag::DrainAliases]))
+        }
         _ => None,
     }
 }
@@ -571,6 +604,7 @@ const fn needs(tag: Tag) -> Option<Tag> {
         | Tag::Exec
         | Tag::ReadDirect
         | Tag::WriteDirect => Tag::Vmalloc,
+        Tag::SwitchMm | Tag::DropMm => Tag::NewMm,
         _ => return None,
     })
 }
@@ -604,6 +638,7 @@ impl Swarm {
         Self {
             pair: Some((one, other)),
             dma: true,
+            mms: [one, other].iter().any(|tag| ABOUT_MMS.contains(tag)),
             pauses: 5,
             depth: dice.pick(&[1, 2, 4, 12]),
             follow: 90,
@@ -625,6 +660,12 @@ impl Swarm {
             if tag == Tag::DrainStores && !header.temperament.contains(Temperament::LAZY_STORES) {
                 *weight = 0;
             }
+        }
+        let mms = dice.percent(30);
+        for (weight, _) in
+            weights.iter_mut().zip(USUAL).filter(|(_, (tag, _))| !mms && ABOUT_MMS.contains(tag))
+        {
+            *weight = 0;
         }
         let dma = dice.percent(35);
         for (weight, _) in
@@ -649,6 +690,7 @@ impl Swarm {
             weights,
             dma,
             pair: None,
+            mms,
             pauses: dice.pick(&[0, 10, 25, 25, 45]),
             depth: dice.pick(&[3, 8, 20, 40]),
             follow: dice.pick(&[0, 30, 60, 80]),

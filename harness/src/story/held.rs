@@ -4,8 +4,8 @@
 use impls::Sizes;
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, MAX_PAGES, Mapping, Operation, Owned, PageList, PageSlot, Place, RamSlot, SLOTS,
-    Token, TreeSlot,
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, MmCall, MmSlot, Operation, Owned, PageList, PageSlot, Place,
+    RamSlot, Root, SLOTS, Token, TreeSlot,
 };
 
 use super::Verb;
@@ -29,6 +29,11 @@ pub(super) struct Held {
     tree_pages: [PageList; SLOTS as usize],
     /// Pages that were given up to raw hypercalls.
     raw: SlotSet,
+    mms: SlotSet,
+    free_mms: SlotSet,
+    entered_mms: SlotSet,
+    /// CPUs on the way into each address space.
+    coming: [u8; SLOTS as usize],
     /// How many mappings hold the page: live ones and those being made or unmade.
     mappings: [u8; SLOTS as usize],
     areas: Maps,
@@ -80,6 +85,10 @@ impl Held {
             free_trees: SlotSet::ALL,
             tree_pages: [PageList::EMPTY; SLOTS as usize],
             raw: none,
+            mms: none,
+            free_mms: SlotSet::ALL,
+            entered_mms: none,
+            coming: [0; SLOTS as usize],
             mappings: [0; SLOTS as usize],
             areas: maps,
             rams: maps,
@@ -98,6 +107,9 @@ impl Held {
             trees: self.trees,
             free_trees: self.free_trees,
             raw: self.raw,
+            mms: self.mms,
+            free_mms: self.free_mms,
+            entered_mms: self.entered_mms,
             areas: self.areas.slots,
             rams: self.rams.slots,
             buffers: self.buffers.slots,
@@ -160,7 +172,27 @@ impl Held {
                 Operation::DeviceWrite { buffer, page, token: token(index) }
             }
             Verb::Owned(owned) => Operation::Owned(self.bind_owned(index, owned)?),
+            Verb::Mm(call) => Operation::Mm(self.bind_mm(call)?),
         })
+    }
+
+    fn bind_mm(&self, call: MmCall) -> Option<MmCall> {
+        Some(match call {
+            MmCall::New { mm } => MmCall::New { mm: MmSlot::new(self.free_mms.from(mm.number())?) },
+            MmCall::Switch { to: Root::Init } => call,
+            MmCall::Switch { to: Root::Mm(mm) } => MmCall::Switch { to: Root::Mm(self.mm(mm)?) },
+            // Whoever drops it has seen to it that nobody enters it any more.
+            MmCall::Drop { mm } => {
+                MmCall::Drop { mm: self.mm(mm).filter(|mm| !self.entered_mms.contains(mm.number()))? }
+            }
+        })
+    }
+
+    /// The address space that a slot stands for. A slot whose address space is busy stands for no other.
+    fn mm(&self, mm: MmSlot) -> Option<MmSlot> {
+        let slot = mm.number();
+        let busy = !self.mms.contains(slot) && !self.free_mms.contains(slot);
+        if busy { None } else { self.mms.from(slot).map(MmSlot::new) }
     }
 
     fn bind_owned(&self, index: u16, owned: Owned) -> Option<Owned> {
@@ -356,6 +388,19 @@ impl Held {
             }
             Operation::DrainAliases | Operation::TrackAliases => {}
             Operation::Owned(owned) => self.begin_owned(owned),
+            Operation::Mm(MmCall::New { mm }) => self.free_mms.set(mm.number(), false),
+            Operation::Mm(MmCall::Drop { mm }) => self.mms.set(mm.number(), false),
+            Operation::Mm(MmCall::Switch { to }) => self.enter(to, true),
+        }
+    }
+
+    /// A CPU is on the way into an address space, or has got there.
+    fn enter(&mut self, to: Root, begins: bool) {
+        if let Root::Mm(mm) = to {
+            let coming = &mut self.coming[mm.index()];
+            *coming = if begins { *coming + 1 } else { *coming - 1 };
+            let entered = *coming > 0;
+            self.entered_mms.set(mm.number(), entered);
         }
     }
 
@@ -420,6 +465,9 @@ impl Held {
             }
             Operation::DrainAliases | Operation::TrackAliases | Operation::Raw(_) => {}
             Operation::Owned(owned) => self.end_owned(owned),
+            Operation::Mm(MmCall::New { mm }) => self.mms.set(mm.number(), true),
+            Operation::Mm(MmCall::Drop { mm }) => self.free_mms.set(mm.number(), true),
+            Operation::Mm(MmCall::Switch { to }) => self.enter(to, false),
         }
     }
 

@@ -26,7 +26,7 @@ mod text;
 use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
 use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{AreaSlot, BufferSlot, Owned, PageSlot, Place, RamSlot, TreeSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, MmCall, Owned, PageSlot, Place, RamSlot, TreeSlot};
 
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
 pub use document::{Document, Under};
@@ -297,6 +297,8 @@ pub enum Verb {
     Raw(RawCall),
     /// See [`oracle::vocabulary::Owned`]. Its token is 0: the place of the event names the write.
     Owned(Owned),
+    /// See [`oracle::vocabulary::MmCall`].
+    Mm(MmCall),
 }
 
 impl Verb {

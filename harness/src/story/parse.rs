@@ -4,7 +4,8 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, MAX_PAGES, Mapping, Owned, PageSlot, Place, RamSlot, SLOTS, Token, TreeSlot,
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root, SLOTS,
+    Token, TreeSlot,
 };
 
 use crate::combinations;
@@ -306,6 +307,7 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         | Tag::Exec
         | Tag::ReadDirect
         | Tag::WriteDirect => call(Verb::Owned(owned(line, tag)?)),
+        Tag::NewMm | Tag::SwitchMm | Tag::DropMm => call(Verb::Mm(mm_call(line, tag)?)),
         Tag::Continue => Action::Continue,
         Tag::Deliver => {
             let from = if line.optional("from") {
@@ -397,6 +399,25 @@ fn buffer(line: &mut Line<'_>) -> Parsed<BufferSlot> {
 fn tree(line: &mut Line<'_>) -> Parsed<TreeSlot> {
     let word = line.word("a tree slot like t3")?;
     Ok(TreeSlot::new(slot(line, word, word.text, TreeSlot::LETTER, "a tree slot")?))
+}
+
+/// What is asked of address spaces.
+fn mm_call(line: &mut Line<'_>, tag: Tag) -> Parsed<MmCall> {
+    let one = "an address space like m3";
+    Ok(match tag {
+        Tag::NewMm => {
+            line.keyword("->")?;
+            MmCall::New { mm: mm(line, one)? }
+        }
+        Tag::DropMm => MmCall::Drop { mm: mm(line, one)? },
+        _ if line.optional("init") => MmCall::Switch { to: Root::Init },
+        _ => MmCall::Switch { to: Root::Mm(mm(line, "init or an address space like m3")?) },
+    })
+}
+
+fn mm(line: &mut Line<'_>, expected: &str) -> Parsed<MmSlot> {
+    let word = line.word(expected)?;
+    Ok(MmSlot::new(slot(line, word, word.text, MmSlot::LETTER, "an address space")?))
 }
 
 /// The number of a slot, which is the whole of `text`, a part of the word.

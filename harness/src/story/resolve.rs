@@ -169,6 +169,7 @@ impl Verb {
                 Self::Owned(Owned::WriteDirect { place, token: Token::ZERO })
             }
             Operation::Owned(owned) => Self::Owned(owned),
+            Operation::Mm(call) => Self::Mm(call),
         }
     }
 }

@@ -103,6 +103,12 @@ pub struct Slots {
     pub free_trees: SlotSet,
     /// Pages that were given up to raw hypercalls.
     pub raw: SlotSet,
+    /// Address spaces, not busy.
+    pub mms: SlotSet,
+    /// Slots without an address space.
+    pub free_mms: SlotSet,
+    /// Address spaces that a CPU is on the way into.
+    pub entered_mms: SlotSet,
     /// The areas.
     pub areas: MapSlots,
     /// The mappings of map-ram.

@@ -6,7 +6,7 @@
 //! the defaults do unless somebody means otherwise.
 
 use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{Access, Owned};
+use oracle::vocabulary::{Access, MmCall, Owned};
 
 use super::{Action, Verb};
 
@@ -112,6 +112,12 @@ tags! {
     WriteDirect = 35, "write-direct";
     /// [`Owned::Vmalloc`], of a page of 2 MiB if the kernel can.
     VmallocHuge = 36, "vmalloc-huge";
+    /// [`MmCall::New`].
+    NewMm = 40, MmCall::NAMES[0];
+    /// [`MmCall::Switch`].
+    SwitchMm = 41, MmCall::NAMES[1];
+    /// [`MmCall::Drop`].
+    DropMm = 42, MmCall::NAMES[2];
     /// [`Action::Continue`].
     Continue = 128, "continue";
     /// [`Action::Deliver`].
@@ -138,7 +144,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 44] = [
+    pub const STAND_INS: [Self; 47] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -183,6 +189,9 @@ impl Tag {
         Self::ReadDirect,
         Self::WriteDirect,
         Self::VmallocHuge,
+        Self::NewMm,
+        Self::SwitchMm,
+        Self::DropMm,
     ];
 
     /// The number that the bytes of a story hold.
@@ -293,6 +302,9 @@ impl Verb {
             Self::Raw(RawCall::Exchange { .. }) => Tag::HvExchange,
             Self::Raw(RawCall::UpdateVa { .. }) => Tag::HvUpdateVa,
             Self::Owned(owned) => Tag::of_owned(*owned),
+            Self::Mm(MmCall::New { .. }) => Tag::NewMm,
+            Self::Mm(MmCall::Switch { .. }) => Tag::SwitchMm,
+            Self::Mm(MmCall::Drop { .. }) => Tag::DropMm,
         }
     }
 }

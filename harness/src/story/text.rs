@@ -144,6 +144,7 @@ fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, " {buffer}+{page}")
         }
         Verb::Owned(owned) => write!(f, "{owned}"),
+        Verb::Mm(call) => write!(f, "{call}"),
     }
 }
 

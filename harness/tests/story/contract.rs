@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::story::{Generator, ResolvedAction, Story, Told};
-use oracle::vocabulary::{AreaSlot, Mapping, Operation, Owned, PageSlot, Place, Token, TreeSlot};
+use oracle::vocabulary::{
+    AreaSlot, Mapping, MmCall, MmSlot, Operation, Owned, PageSlot, Place, Root, Token, TreeSlot,
+};
 use proptest::prelude::*;
 
 use crate::strategy;
@@ -19,6 +21,7 @@ struct Callers {
     known: BTreeMap<Mapping, usize>,
     /// Areas that own their pages, with how many.
     own: BTreeMap<AreaSlot, u8>,
+    mms: BTreeSet<MmSlot>,
     tokens: BTreeSet<Token>,
     progress: [Vec<Option<Operation>>; 4],
 }
@@ -33,6 +36,7 @@ impl Callers {
             trees: BTreeMap::new(),
             known: BTreeMap::new(),
             own: BTreeMap::new(),
+            mms: BTreeSet::new(),
             tokens: BTreeSet::new(),
             progress: Default::default(),
         }
@@ -233,6 +237,25 @@ impl Callers {
                     && self.tokens.insert(*token)
             }
             Operation::Owned(owned) => self.may_owned(*owned),
+            Operation::Mm(call) => self.may_mm(*call),
+        }
+    }
+
+    fn may_mm(&self, call: MmCall) -> bool {
+        let under_way = |what: &dyn Fn(MmCall) -> bool| {
+            self.in_progress().any(|operation| matches!(operation, Operation::Mm(call) if what(*call)))
+        };
+        let comes_or_goes = |mm| {
+            under_way(&|call| matches!(call, MmCall::New { mm: its } | MmCall::Drop { mm: its } if its == mm))
+        };
+        match call {
+            MmCall::New { mm } => !self.mms.contains(&mm) && !comes_or_goes(mm),
+            MmCall::Switch { to: Root::Init } => true,
+            MmCall::Switch { to: Root::Mm(mm) } => self.mms.contains(&mm) && !comes_or_goes(mm),
+            MmCall::Drop { mm } => {
+                let entered = under_way(&|call| call == MmCall::Switch { to: Root::Mm(mm) });
+                self.mms.contains(&mm) && !comes_or_goes(mm) && !entered
+            }
         }
     }
 
@@ -285,6 +308,7 @@ impl Callers {
             | Operation::TrackAliases
             | Operation::SetPageFlag { .. }
             | Operation::Raw(_)
+            | Operation::Mm(MmCall::Switch { .. })
             | Operation::Read { .. }
             | Operation::Write { .. }
             | Operation::DeviceRead { .. }
@@ -300,6 +324,12 @@ impl Callers {
                 self.known.insert(Mapping::Area(*area), usize::from(*count));
             }
             Operation::Owned(Owned::Vfree { area }) => drop(self.own.remove(area)),
+            Operation::Mm(MmCall::New { mm }) => {
+                self.mms.insert(*mm);
+            }
+            Operation::Mm(MmCall::Drop { mm }) => {
+                self.mms.remove(mm);
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, Owned, PageSlot, Place, RamSlot, SLOTS, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root,
+    SLOTS, Token, TreeSlot,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -99,6 +100,17 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => Just(Verb::TrackAliases),
         5 => raw().prop_map(Verb::Raw),
         5 => owned().prop_map(Verb::Owned),
+        3 => mm().prop_map(Verb::Mm),
+    ]
+}
+
+fn mm() -> impl Strategy<Value = MmCall> {
+    let mm = || (0..SLOTS).prop_map(MmSlot::new);
+    prop_oneof![
+        mm().prop_map(|mm| MmCall::New { mm }),
+        mm().prop_map(|mm| MmCall::Switch { to: Root::Mm(mm) }),
+        Just(MmCall::Switch { to: Root::Init }),
+        mm().prop_map(|mm| MmCall::Drop { mm }),
     ]
 }
 

@@ -58,7 +58,9 @@ impl<P: PvMmu> Kernel<P> {
             users.0.remove(&(va >> 21));
             self.take_table_away(cpu, va, former);
         }
-        self.set_large(cpu, word, self.pv.make_entry(pfn, PAGE_KERNEL | Flags::HUGE_PAGE));
+        let entry = self.pv.make_entry(pfn, PAGE_KERNEL | Flags::HUGE_PAGE);
+        self.set_large(cpu, word, entry);
+        self.add_to_mms(cpu, va, entry);
         Ok(true)
     }
 
@@ -67,6 +69,7 @@ impl<P: PvMmu> Kernel<P> {
         if former.has(Flags::HUGE_PAGE) || self.unhook(cpu, va, 2).is_none() {
             cpu.bug("an area is mapped over another");
         }
+        self.remove_from_mms(cpu, va);
         if self.protocol.does(Step::FlushBeforeTableGoes) {
             // The address of any page will do: what is to be forgotten is the way.
             self.flush_tlb_kernel_range(cpu, PageRange { first: va >> 12, pages: 1 });
@@ -78,14 +81,13 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Gives a large page other flags, and flushes nothing.
     pub(crate) fn protect_large(&self, cpu: &Cpu<'_>, first: u64, pfn: Pfn, flags: Flags) {
-        let word = self.large_word(cpu, first);
-        self.set_large(cpu, word, self.pv.make_entry(pfn, flags | Flags::HUGE_PAGE));
+        let entry = self.pv.make_entry(pfn, flags | Flags::HUGE_PAGE);
+        self.change_large_leaf(cpu, self.large_word(cpu, first), first << 12, entry);
     }
 
     /// Clears the entry of a large page, and flushes nothing.
     pub(crate) fn unmap_large(&self, cpu: &Cpu<'_>, first: u64) {
-        let word = self.large_word(cpu, first);
-        self.set_large(cpu, word, Entry::EMPTY);
+        self.change_large_leaf(cpu, self.large_word(cpu, first), first << 12, Entry::EMPTY);
     }
 
     fn large_word(&self, cpu: &Cpu<'_>, first: u64) -> Word {

@@ -170,6 +170,14 @@ impl PvMmu for Xen {
         }
     }
 
+    /// The hypervisor holds a root for as long as it is some CPU's base pointer.
+    #[track_caller]
+    fn load_root(&self, cpu: &Cpu<'_>, root: Pfn) {
+        if self.extended(cpu, MmuExt::NewBaseptr { frame: self.frame_of(root) }).is_err() {
+            cpu.bug("the hypervisor refused a root");
+        }
+    }
+
     fn set_entry(&self, cpu: &Cpu<'_>, word: Word, _level: u8, entry: Entry) -> Result<(), Refused> {
         self.update(cpu, Call::MmuUpdate(MmuUpdate { word, entry, bits: AccessedDirty::AsGiven }))
     }

@@ -36,6 +36,24 @@ fn every_cpu_whose_root_reaches_an_entry_walks_it_before_it_is_overwritten() {
 }
 
 #[test]
+fn a_table_that_two_roots_share_is_walked_under_both_whichever_was_linked_last_and_is_gone() {
+    let mut rig = Rig::new(Config { cpus: 2, temperament: EAGER, ..Config::default() });
+    rig.map(VA, KERNEL);
+    // CPU 1 stands on a root that shares everything below it; a third root did, and is data now.
+    for number in [1, 2] {
+        let (bus, stage) = (rig.bus(), rig.stage());
+        let (own, other) = (stage.entry(bus, stage.root, VA, 4), stage.frame(bus, Role::Table(4)));
+        bus.boot_word(Word::new(other, usize::from(own.index)), bus.memory.peek(own));
+        match number {
+            1 => bus.boot_cr3(1, Cr3 { root: other, pcid: 0 }),
+            _ => bus.memory.set_role(other, Role::Data),
+        }
+    }
+    rig.run(0, CLEAR);
+    assert!(cached(&rig, 0, VA) && cached(&rig, 1, VA));
+}
+
+#[test]
 fn calm_walkers_do_not_walk_unasked() {
     let mut rig = Rig::calm();
     rig.map(VA, KERNEL);

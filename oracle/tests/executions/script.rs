@@ -1,8 +1,8 @@
 //! Random scripts: what a story tells, with every handle idle when it is used.
 
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, Call, Mapping, Operation, Owned, PageList, PageSlot, Place, RamSlot, SLOTS,
-    Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, Call, Mapping, MmCall, MmSlot, Operation, Owned, PageList, PageSlot, Place,
+    RamSlot, Root, SLOTS, Token, TreeSlot,
 };
 
 /// CPUs of a script.
@@ -45,6 +45,8 @@ struct Belief {
     own: [u8; SLOTS as usize],
     /// Its permissions are being changed.
     changing: [bool; SLOTS as usize],
+    /// The address spaces, and how many CPUs are on the way into each.
+    mms: [(Map, u8); SLOTS as usize],
     running: [Option<Operation>; CPUS],
 }
 
@@ -139,8 +141,19 @@ impl Belief {
         })
     }
 
+    fn choose_mm(&self, kind: u8, operand: u8) -> Option<MmCall> {
+        // Few, so that they come and go.
+        let of = |life: Map| (0..3).map(MmSlot::new).filter(move |mm| self.mms[mm.index()].0 == life);
+        Some(match kind {
+            32 => MmCall::New { mm: pick(of(Map::Absent), operand)? },
+            33 => MmCall::Drop { mm: pick(of(Map::Live).filter(|mm| self.mms[mm.index()].1 == 0), operand)? },
+            _ if operand.is_multiple_of(4) => MmCall::Switch { to: Root::Init },
+            _ => MmCall::Switch { to: Root::Mm(pick(of(Map::Live), operand)?) },
+        })
+    }
+
     fn choose(&self, kind: u8, operand: u8, token: u32) -> Option<Operation> {
-        Some(match kind % 32 {
+        Some(match kind % 36 {
             0 => {
                 // Few pages, so that they are reused and shared.
                 let absent = page_slots().take(6).filter(|page| self.pages[page.index()] == Page::Absent);
@@ -201,7 +214,7 @@ impl Belief {
                 let live = |buffer: &BufferSlot| self.maps[index(Mapping::Buffer(*buffer))].0 == Map::Live;
                 let buffer = pick(buffers().filter(live), operand)?;
                 let page = operand % self.maps[index(Mapping::Buffer(buffer))].1.len() as u8;
-                if kind % 32 == 18 {
+                if kind % 36 == 18 {
                     Operation::DeviceRead { buffer, page }
                 } else {
                     Operation::DeviceWrite { buffer, page, token: Token(token) }
@@ -226,7 +239,8 @@ impl Belief {
             }
             23 => Operation::TrackAliases,
             9..=11 => Operation::Write { place: self.place(operand)?, token: Token(token) },
-            24..=31 => Operation::Owned(self.choose_owned(kind, operand, token)?),
+            24..=31 => Operation::Owned(self.choose_owned(kind % 36, operand, token)?),
+            32..=35 => Operation::Mm(self.choose_mm(kind % 36, operand)?),
             _ => Operation::Read { place: self.place(operand)? },
         })
     }
@@ -250,7 +264,11 @@ impl Belief {
                 pages.as_slice().iter().for_each(|page| self.pages[page.index()] = Page::Busy);
             }
             Operation::UnpinTree { tree } => self.trees[tree.index()].0 = Map::Busy,
-            Operation::DrainAliases | Operation::TrackAliases => {}
+            Operation::DrainAliases
+            | Operation::TrackAliases
+            | Operation::Mm(MmCall::Switch { to: Root::Init }) => {}
+            Operation::Mm(MmCall::New { mm } | MmCall::Drop { mm }) => self.mms[mm.index()].0 = Map::Busy,
+            Operation::Mm(MmCall::Switch { to: Root::Mm(mm) }) => self.mms[mm.index()].1 += 1,
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 += 1;
             }
@@ -312,7 +330,13 @@ impl Belief {
                 *life = Map::Absent;
                 pages.as_slice().iter().for_each(|page| self.pages[page.index()] = Page::Ordinary);
             }
-            Operation::DrainAliases | Operation::TrackAliases | Operation::Raw(_) => {}
+            Operation::DrainAliases
+            | Operation::TrackAliases
+            | Operation::Raw(_)
+            | Operation::Mm(MmCall::Switch { to: Root::Init }) => {}
+            Operation::Mm(MmCall::New { mm }) => self.mms[mm.index()].0 = Map::Live,
+            Operation::Mm(MmCall::Drop { mm }) => self.mms[mm.index()].0 = Map::Absent,
+            Operation::Mm(MmCall::Switch { to: Root::Mm(mm) }) => self.mms[mm.index()].1 -= 1,
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 -= 1;
             }
@@ -361,6 +385,7 @@ pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
         trees: [(Map::Absent, PageList::EMPTY); SLOTS as usize],
         own: [0; SLOTS as usize],
         changing: [false; SLOTS as usize],
+        mms: [(Map::Absent, 0); SLOTS as usize],
         running: [None; CPUS],
     };
     belief.pages[..usize::from(INITIAL_PAGES)].fill(Page::Ordinary);

@@ -2,8 +2,8 @@
 //! random choice says at which.
 
 use oracle::vocabulary::{
-    Access, BufferSlot, Call, MAX_PAGES, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place,
-    Range, SLOTS, Token,
+    Access, BufferSlot, Call, MAX_PAGES, Mapping, MmCall, Operation, Outcome, Owned, PageList, PageSlot,
+    Place, Range, Root, SLOTS, Token,
 };
 use oracle::{Illegal, Reference, Ticket, Verdict};
 
@@ -56,6 +56,7 @@ pub(crate) struct Toy {
     maps: [Option<(PageList, u64)>; 3 * SLOTS as usize],
     /// The words of the pages that an area owns, and what it allows.
     own: [Option<([Token; MAX_PAGES], Access)>; SLOTS as usize],
+    mms: [bool; SLOTS as usize],
     running: [Option<Running>; CPUS],
     choices: Choices,
 }
@@ -77,6 +78,7 @@ impl Toy {
             trees: [None; SLOTS as usize],
             maps: [None; 3 * SLOTS as usize],
             own: [None; SLOTS as usize],
+            mms: [false; SLOTS as usize],
             running: [const { None }; CPUS],
             choices: Choices(seed | 1),
         };
@@ -151,6 +153,10 @@ impl Toy {
             | Operation::DrainAliases
             | Operation::TrackAliases
             | Operation::Owned(Owned::Vmalloc { .. }) => false,
+            Operation::Mm(call) => match call {
+                MmCall::New { .. } | MmCall::Switch { to: Root::Init } => false,
+                MmCall::Switch { to: Root::Mm(mm) } | MmCall::Drop { mm } => !self.mms[mm.index()],
+            },
             Operation::FreePage { page }
             | Operation::MakeTable { page }
             | Operation::SetPageFlag { page } => missing(page),
@@ -206,7 +212,13 @@ impl Toy {
             Operation::MapRam { pages, ram } => return self.map(Mapping::Ram(ram), pages),
             Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))] = None,
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))] = None,
-            Operation::DrainAliases | Operation::TrackAliases | Operation::SetPageFlag { .. } => {}
+            Operation::DrainAliases
+            | Operation::TrackAliases
+            | Operation::SetPageFlag { .. }
+            | Operation::Mm(MmCall::Switch { .. }) => {}
+            Operation::Mm(MmCall::New { .. }) if self.choices.one_in(4) => return Outcome::NoMemory,
+            Operation::Mm(MmCall::New { mm }) => self.mms[mm.index()] = true,
+            Operation::Mm(MmCall::Drop { mm }) => self.mms[mm.index()] = false,
             Operation::PinTree { pages, tree } => {
                 pages.as_slice().iter().for_each(|page| self.words[page.index()] = None);
                 self.trees[tree.index()] = Some(pages);

@@ -1,0 +1,7 @@
+story 1
+under bug kernel-table-sync.c
+// c1 is in an address space that never hears of what c0 maps.
+cpus 2, hardware calm, sizes tiny, backends native xen
+c0  new-mm -> m0
+c1  switch-mm m0
+c0  vmap p0+1 -> a0
