@@ -359,6 +359,17 @@ pub const BUGS: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "large-leaf-unvalidated",
+        about: "Of an upper entry whose flags alone change nothing is validated, and the flag that makes it a large leaf is one: \
+                the guest can write everything that lies beside its table.",
+        source: "Xen XSA-148 (CVE-2015-7835): the validation of level-2 entries could be bypassed",
+        omitted: &[Step::ValidateLargeLeaves],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 7 (hypervisor): hv-update: an entry leads to memory of another domain",
+        ..NONE
+    },
+    Bug {
         name: "drop-before-store",
         about: "The reference of an entry is dropped before the entry is replaced: the page becomes a table, and a walker \
                 caches it as writable once more.",

@@ -19,6 +19,7 @@ pub mod permissions;
 pub mod progress;
 pub mod range_reuse;
 pub mod rest;
+pub mod translations;
 #[cfg(test)]
 mod workbench;
 

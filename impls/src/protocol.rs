@@ -286,6 +286,8 @@ steps! {
     RestoreRemainder = "restore-remainder",
     /// The references of a frame that is taken from a guest go in one step, and only if there are no others.
     StealInOneStep = "steal-in-one-step",
+    /// An upper entry that is to become a large leaf is validated as a new one, though nothing else of it changes.
+    ValidateLargeLeaves = "validate-large-leaves",
     /// Before the hypervisor gives a frame to anybody, every CPU that may remember it flushes.
     FlushBeforeGivingAway = "flush-before-giving-away",
     /// An entry is cleared, and that is done and not only put off, before its alias is counted off in the side table.

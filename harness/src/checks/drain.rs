@@ -33,6 +33,7 @@ use oracle::Rule;
 
 use super::Breach;
 use super::aliases::{Alias, Aliases, Behind};
+use super::translations::usable;
 
 /// Whether a drain promises nothing about TLBs under this design: because its caller asked for no flush, or because
 /// ranges are flushed when they are mapped again. Whether that is done well, rule 4 judges.
@@ -120,13 +121,11 @@ fn cached(
     is_left: impl Fn(Frame, u32) -> bool,
 ) -> Option<Breach> {
     let core = bus.core(cpu);
-    let pcid = core.cr3().pcid;
     let tlb = core.tlb();
-    let left = tlb.leaves().iter().find(|leaf| {
-        leaf.covers(va)
-            && (leaf.global() || leaf.pcid == pcid)
-            && is_left(leaf.frame_of(va), leaf.incarnation)
-    })?;
+    let left = tlb
+        .leaves()
+        .iter()
+        .find(|leaf| leaf.covers(va) && usable(core, leaf) && is_left(leaf.frame_of(va), leaf.incarnation))?;
     let mapping = alias.mapping();
     let detail = format!(
         "{mapping}, unmapped before, is still in the TLB of c{cpu}: {va:#x} to {}",

@@ -1,5 +1,6 @@
-//! Rule 7, hypervisor: no entry leads to memory that is not the guest's, and it never lets a guest write a page table. On platforms that promise it, no writable entry and no
-//! writable translation leads to a frame that is a table.
+//! Rule 7, hypervisor: no entry leads to memory that is not the guest's, and it never lets a guest write a page table. On
+//! platforms that promise it, no writable entry and no writable translation leads to a frame that is a table. A large leaf
+//! is judged by every page that it leads to.
 //!
 //! Judged when an operation returned and no other is under way: while one is, the frame may be about to become a table,
 //! or to cease to be one. Callers may make hypercalls of their own with pages that they gave up; it holds for them too. That the hypervisor refuses nothing is judged by the reference, at the outcome.
@@ -8,64 +9,62 @@
 //! alias of a table that nobody uses.
 
 use impls::hypervisor::xen::{GUEST, LINEAR_PCID};
-use machine::paging::LEVELS;
 use machine::tlb::TlbEntry;
-use machine::{Bus, Entry, Flags, Frame, Role, Word};
+use machine::{Bus, Flags, Frame, Role};
 use oracle::Rule;
 
 use super::Breach;
+use super::translations::{Seen, below, frames_behind, roots};
 
 /// No CPU has a writable translation to a table.
 pub fn translations(bus: &Bus) -> Option<Breach> {
     (0..bus.cpus()).find_map(|cpu| {
         let tlb = bus.core(cpu).tlb();
-        let wrong = tlb.leaves().iter().find(|leaf| {
-            leaf.level == 1
-                && leaf.flags.contains(Flags::WRITABLE)
-                && is_table(bus, leaf.frame)
-                && !is_of_the_hypervisor(leaf)
-        })?;
-        let detail = format!("the TLB of c{cpu} leads from {:#x} to {}", wrong.va, wrong.frame);
-        let breach = Breach::new(Rule::Hypervisor, "a CPU can write a page table", detail);
-        Some(breach.on(cpu).about([wrong.va], [wrong.frame]))
+        tlb.leaves().iter().find_map(|leaf| {
+            if !leaf.flags.contains(Flags::WRITABLE) || is_of_the_hypervisor(leaf) {
+                return None;
+            }
+            let table = frames_behind(bus, leaf.frame, leaf.level).find(|frame| is_table(bus, *frame))?;
+            let detail = format!("the TLB of c{cpu} leads from {:#x} to {table}", leaf.va);
+            let breach = Breach::new(Rule::Hypervisor, "a CPU can write a page table", detail);
+            Some(breach.on(cpu).about([leaf.va], [table]))
+        })
     })
 }
 
-/// No writable entry that a CPU's root reaches leads to a table.
+/// No entry that a CPU's root reaches leads to memory that is not the guest's, and no writable one to a table.
 pub fn entries(bus: &Bus) -> Option<Breach> {
-    // Roots that are shared are looked at once.
-    let root_of = |cpu: u8| bus.core(cpu).cr3().root;
-    (0..bus.cpus())
-        .filter(|cpu| (0..*cpu).all(|other| root_of(other) != root_of(*cpu)))
-        .find_map(|cpu| below(bus, root_of(cpu), LEVELS))
+    roots(bus)
+        .find_map(|(_, root)| below(bus, root, |seen| foreign(bus, seen).or_else(|| writable(bus, seen))))
 }
 
-fn below(bus: &Bus, table: Frame, level: u8) -> Option<Breach> {
-    let mut from = 0;
-    while let Some(index) = bus.memory.next_non_zero(table, from) {
-        from = index + 1;
-        let word = Word::new(table, index);
-        let entry = Entry(bus.memory.peek(word));
-        if !entry.present() {
-            continue;
-        }
-        if level > 1 {
-            if is_table(bus, entry.frame())
-                && let Some(breach) = below(bus, entry.frame(), level - 1)
-            {
-                return Some(breach);
-            }
-        } else if entry.frame().0 < bus.memory.frames() && bus.memory.owner(entry.frame()) != GUEST {
-            let detail = format!("entry {index} of {table} leads to {}", entry.frame());
-            let breach = Breach::new(Rule::Hypervisor, "an entry leads to memory of another domain", detail);
-            return Some(breach.about([], [entry.frame()]));
-        } else if entry.has(Flags::WRITABLE) && is_table(bus, entry.frame()) {
-            let detail = format!("entry {index} of {table} leads to {}", entry.frame());
-            let breach = Breach::new(Rule::Hypervisor, "an entry lets a page table be written", detail);
-            return Some(breach.about([], [entry.frame()]));
-        }
+/// No entry that a CPU's root reaches leads to memory that is not the guest's: this holds whoever is under way.
+pub fn foreign_entries(bus: &Bus) -> Option<Breach> {
+    roots(bus).find_map(|(_, root)| below(bus, root, |seen| foreign(bus, seen)))
+}
+
+/// The frames that an entry leads to: the table beneath, or all pages of a leaf.
+fn led_to(bus: &Bus, seen: &Seen) -> impl Iterator<Item = Frame> {
+    frames_behind(bus, seen.entry.frame(), if seen.is_leaf() { seen.level } else { 1 })
+}
+
+fn foreign(bus: &Bus, seen: &Seen) -> Option<Breach> {
+    let frame = led_to(bus, seen).find(|frame| bus.memory.owner(*frame) != GUEST)?;
+    Some(wrong(seen, frame, "an entry leads to memory of another domain"))
+}
+
+fn writable(bus: &Bus, seen: &Seen) -> Option<Breach> {
+    if !seen.is_leaf() || !seen.entry.has(Flags::WRITABLE) {
+        return None;
     }
-    None
+    let frame = led_to(bus, seen).find(|frame| is_table(bus, *frame))?;
+    Some(wrong(seen, frame, "an entry lets a page table be written"))
+}
+
+fn wrong(seen: &Seen, frame: Frame, what: &'static str) -> Breach {
+    let Seen { table, index, level, .. } = seen;
+    let detail = format!("entry {index} of {table}, of level {level}, leads to {frame}");
+    Breach::new(Rule::Hypervisor, what, detail).about([], [frame])
 }
 
 /// Whether only the hypervisor uses a translation: that it writes page tables is its business.
@@ -74,15 +73,16 @@ fn is_of_the_hypervisor(leaf: &TlbEntry) -> bool {
 }
 
 fn is_table(bus: &Bus, frame: Frame) -> bool {
-    frame.0 < bus.memory.frames() && matches!(bus.memory.role(frame), Role::Table(_))
+    bus.memory.has(frame) && matches!(bus.memory.role(frame), Role::Table(_))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::workbench::{LARGE, map_large};
     use crate::checks::workbench::{VA, machine, map, map_with, page, switch_pcid, table, touch, unmap};
-    use machine::Cr3;
-    use machine::paging::index;
+    use machine::paging::{LEVELS, index};
+    use machine::{Cr3, Word};
 
     #[test]
     fn a_writable_translation_of_a_table_is_a_breach() {
@@ -169,5 +169,42 @@ mod tests {
         map_with(&machine, VA, page, Flags::PRESENT | Flags::NO_EXECUTE);
         touch(&mut machine, 0, VA);
         assert_eq!((translations(machine.bus()), entries(machine.bus())), (None, None));
+    }
+
+    #[test]
+    fn a_large_leaf_is_judged_by_each_of_its_pages() {
+        let mut machine = machine(2);
+        map_large(&machine, VA, Flags::WRITABLE);
+        touch(&mut machine, 1, VA);
+        assert_eq!(
+            (entries(machine.bus()), translations(machine.bus())),
+            (None, None),
+            "data of the guest's"
+        );
+        let small = Word::new(table(2), index(VA, 2));
+        machine.bus().memory.set_role(LARGE, Role::Table(1));
+        assert_eq!(&*translations(machine.bus()).expect("c1 can").what, "a CPU can write a page table");
+        assert_eq!(&*entries(machine.bus()).expect("a table").what, "an entry lets a page table be written");
+        map_large(&machine, VA, Flags::empty());
+        assert_eq!(entries(machine.bus()), None, "it may be read");
+        machine.bus().memory.set_role(LARGE, Role::Data);
+        machine.bus().memory.set_owner(LARGE, 1);
+        assert_eq!(entries(machine.bus()), foreign_entries(machine.bus()));
+        let breach = entries(machine.bus()).expect("it can be read");
+        assert_eq!(&*breach.what, "an entry leads to memory of another domain");
+        // Whatever the number of its frame, a large leaf leads to everything beside it.
+        let page = page(&machine, 8);
+        machine.bus().boot_word(small, machine::Entry::new(page, Flags::PRESENT | Flags::HUGE_PAGE).0);
+        machine.bus().memory.set_owner(Frame(20), 1);
+        assert_eq!(entries(machine.bus()).expect("f20 is beside it").about.frames, [Frame(20)]);
+    }
+
+    #[test]
+    fn an_upper_entry_that_leads_to_memory_of_another_owner_is_a_breach() {
+        let machine = machine(1);
+        assert_eq!(foreign_entries(machine.bus()), None);
+        machine.bus().memory.set_owner(table(1), 1);
+        let breach = foreign_entries(machine.bus()).expect("the entry of level 2");
+        assert_eq!(breach.about.frames, [table(1)]);
     }
 }

@@ -1,8 +1,9 @@
 //! Rule 7, hypervisor: it never lets a guest keep a usable translation to a page given to another owner. The other domain
 //! is played here: it leaves words of its own in whatever it has, and finds them again.
 //!
-//! Judged whenever it touches its memory, which is also when it gets what was given away: from then on no CPU of the guest
-//! has a translation to it, and no word of it changes but by the domain itself.
+//! Judged whenever it touches its memory, which is also when it gets what was given away, and at the end: from then on no CPU
+//! of the guest has a translation to it, no entry of the guest's leads there ([`super::hypervisor::foreign_entries`]), and no
+//! word of it changes but by the domain itself.
 //!
 //! Legal, and not seen here: stale translations to frames that are on the heap, and that nobody has yet; a frame that the
 //! domain gave back, whose words are no longer its own.
@@ -12,6 +13,7 @@ use machine::{Bus, Frame, Word};
 use oracle::Rule;
 
 use super::Breach;
+use super::translations::frames_behind;
 
 /// The first of the words that the other domain writes: no token of a story's.
 const FIRST_WORD: u64 = 0xd100_0000;
@@ -71,16 +73,18 @@ impl OtherDomain {
 pub fn translations(bus: &Bus) -> Option<Breach> {
     (0..bus.cpus()).find_map(|cpu| {
         let tlb = bus.core(cpu).tlb();
-        let wrong = tlb.leaves().iter().find(|leaf| leaf.level == 1 && is_foreign(bus, leaf.frame))?;
-        let detail = format!("the TLB of c{cpu} leads from {:#x} to {}", wrong.va, wrong.frame);
-        let breach = Breach::new(Rule::Hypervisor, "a CPU can reach memory of another domain", detail);
-        Some(breach.on(cpu).about([wrong.va], [wrong.frame]))
+        tlb.leaves().iter().find_map(|leaf| {
+            let frame = frames_behind(bus, leaf.frame, leaf.level).find(|frame| is_foreign(bus, *frame))?;
+            let detail = format!("the TLB of c{cpu} leads from {:#x} to {frame}", leaf.va);
+            let breach = Breach::new(Rule::Hypervisor, "a CPU can reach memory of another domain", detail);
+            Some(breach.on(cpu).about([leaf.va], [frame]))
+        })
     })
 }
 
 /// Whether a frame has another owner than the guest. What is on the heap has none.
 fn is_foreign(bus: &Bus, frame: Frame) -> bool {
-    frame.0 < bus.memory.frames() && !matches!(bus.memory.owner(frame), GUEST | HEAP)
+    bus.memory.has(frame) && !matches!(bus.memory.owner(frame), GUEST | HEAP)
 }
 
 #[cfg(test)]
@@ -130,5 +134,15 @@ mod tests {
         assert_eq!(domain.look(bus), None, "it came back, and was cleared on the way");
         domain.write(bus);
         assert_eq!(bus.memory.peek(Word::new(frame, 0)), FIRST_WORD + 1, "never the same word twice");
+    }
+
+    #[test]
+    fn a_large_translation_is_judged_by_each_of_its_pages() {
+        let mut machine = machine(1);
+        crate::checks::workbench::map_large(&machine, VA, machine::Flags::empty());
+        touch(&mut machine, 0, VA);
+        assert_eq!(translations(machine.bus()), None);
+        give_away(machine.bus(), crate::checks::workbench::LARGE, OTHER_GUEST);
+        assert!(translations(machine.bus()).is_some());
     }
 }

@@ -18,12 +18,12 @@
 //! - What is cached under a tag that is not current.
 //! - A page that was given back and has another owner: it is judged by that one's promise.
 
-use machine::paging::LEVELS;
-use machine::{Bus, Entry, Flags, Frame, Role, Word};
+use machine::{Bus, Flags, Frame};
 use oracle::Rule;
 use oracle::vocabulary::{Access, AreaSlot};
 
 use super::Breach;
+use super::translations::{below, frames_behind, roots, usable};
 
 /// What the translations of a page must not allow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,54 +158,25 @@ fn allowed(bus: &Bus, frame: Frame) -> Allowed {
             allowed.execute.get_or_insert(way);
         }
     };
+    let offset = |first: Frame| u64::from(frame.0.wrapping_sub(first.0)) << 12;
     for cpu in 0..bus.cpus() {
         let core = bus.core(cpu);
-        let pcid = core.cr3().pcid;
-        for leaf in core.tlb().leaves().iter().filter(|leaf| leaf.global() || leaf.pcid == pcid) {
-            let pages = if leaf.level == 1 { 1 } else { 512 };
-            if (leaf.frame.0..leaf.frame.0 + pages).contains(&frame.0) {
-                let va = leaf.va + (u64::from(frame.0 - leaf.frame.0) << 12);
-                note(leaf.flags, Way { cpu, va, cached: true });
+        for leaf in core.tlb().leaves().iter().filter(|leaf| usable(core, leaf)) {
+            if frames_behind(bus, leaf.frame, leaf.level).any(|behind| behind == frame) {
+                note(leaf.flags, Way { cpu, va: leaf.va + offset(leaf.frame), cached: true });
             }
         }
     }
-    let root_of = |cpu: u8| bus.core(cpu).cr3().root;
-    for cpu in (0..bus.cpus()).filter(|cpu| (0..*cpu).all(|other| root_of(other) != root_of(*cpu))) {
-        below(bus, root_of(cpu), LEVELS, 0, Flags::WRITABLE, &mut |leaf, level, flags, va| {
-            let large = level == 2 && leaf.frame().large() == frame.large();
-            if large || leaf.frame() == frame {
-                let va = if large { va + (u64::from(frame.0 - frame.large().0) << 12) } else { va };
-                note(flags, Way { cpu, va, cached: false });
+    for (cpu, root) in roots(bus) {
+        below(bus, root, |seen| {
+            if seen.is_leaf() && seen.entry.frame_at(u64::from(frame.0) << 12, seen.level) == frame {
+                let first = seen.entry.frame_at(0, seen.level);
+                note(seen.flags, Way { cpu, va: seen.va + offset(first), cached: false });
             }
+            None::<()>
         });
     }
     allowed
-}
-
-/// Tells of every leaf that the entries below a table lead to, with what all levels allow together.
-fn below(
-    bus: &Bus,
-    table: Frame,
-    level: u8,
-    base: u64,
-    flags: Flags,
-    tell: &mut impl FnMut(Entry, u8, Flags, u64),
-) {
-    let mut from = 0;
-    while let Some(index) = bus.memory.next_non_zero(table, from) {
-        from = index + 1;
-        let entry = Entry(bus.memory.peek(Word::new(table, index)));
-        let va = base + index as u64 * machine::paging::span(level);
-        if !entry.present() || !bus.memory.has(entry.frame()) {
-            continue;
-        }
-        let both = (flags & entry.flags() & Flags::WRITABLE) | ((flags | entry.flags()) & Flags::NO_EXECUTE);
-        if level == 1 || level == 2 && entry.has(Flags::HUGE_PAGE) {
-            tell(entry, level, both, if va & 1 << 47 != 0 { va | 0xffff << 48 } else { va });
-        } else if bus.memory.role(entry.frame()) == Role::Table(level - 1) {
-            below(bus, entry.frame(), level - 1, va, both, tell);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use oracle::vocabulary::Range;
 
 use super::Breach;
 use super::aliases::address;
+use super::translations::usable;
 
 /// A mapping returned this range for these frames. `may_lag` tells the roots under which it may not be there yet.
 pub fn check(bus: &Bus, range: Range, frames: &[Frame], may_lag: impl Fn(Frame) -> bool) -> Option<Breach> {
@@ -67,11 +68,10 @@ fn tables(bus: &Bus, cpu: u8, va: u64, frame: Frame, lags: bool) -> Option<Breac
 
 fn cached(bus: &Bus, cpu: u8, va: u64, frame: Frame) -> Option<Breach> {
     let core = bus.core(cpu);
-    let pcid = core.cr3().pcid;
     let tlb = core.tlb();
     let stale = tlb.leaves().iter().find(|leaf| {
         leaf.covers(va)
-            && (leaf.global() || leaf.pcid == pcid)
+            && usable(core, leaf)
             && (leaf.frame_of(va) != frame || leaf.incarnation != bus.memory.incarnation(frame))
     })?;
     let detail = format!(

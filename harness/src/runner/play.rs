@@ -239,6 +239,9 @@ impl Stage<'_> {
                 .or_else(|| other_domain::translations(bus));
         }
         if checks.observational && breach.is_none() {
+            breach = self.scene.other_domain_looks(bus);
+        }
+        if checks.observational && breach.is_none() {
             let pages = (0..SLOTS).map(PageSlot::new);
             breach = pages
                 .filter(|page| !self.scene.reference.possible(*page).is_empty())

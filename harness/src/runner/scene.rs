@@ -265,11 +265,18 @@ impl Scene {
         }
         let changed = self.other_domain.look(subject.bus()).filter(|_| self.checks.observational);
         subject.other_domain_takes();
-        let reached = other_domain::translations(subject.bus()).filter(|_| self.checks.eager);
+        let reached = self.checks.eager.then(|| {
+            other_domain::translations(subject.bus()).or_else(|| hypervisor::foreign_entries(subject.bus()))
+        });
         self.other_domain.write(subject.bus());
-        if let Some(breach) = changed.or(reached) {
+        if let Some(breach) = changed.or(reached.flatten()) {
             self.find(breach, Reference::DEVICE, "touch");
         }
+    }
+
+    /// The other domain looks for the last time.
+    pub(super) fn other_domain_looks(&self, bus: &Bus) -> Option<Breach> {
+        self.other_domain.look(bus).filter(|_| self.no_alias)
     }
 
     fn end_call(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {

@@ -310,6 +310,12 @@ impl Draw<'_> {
     /// A raw hypercall about what the last one was about.
     fn raw_after(&mut self, tag: Tag, last: RawCall) -> Option<RawCall> {
         Some(match (tag, last) {
+            // Another flag, and nothing else of it changes.
+            (Tag::HvUpdate, RawCall::Update { table, index, entry: RawEntry::Leads { to, .. } })
+                if self.dice.percent(30) =>
+            {
+                RawCall::Update { table, index, entry: RawEntry::Leads { to, access: RawAccess::Large } }
+            }
             (Tag::HvUpdate, RawCall::Update { table, index, .. }) => {
                 RawCall::Update { table, index, entry: RawEntry::Empty }
             }

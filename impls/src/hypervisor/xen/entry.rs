@@ -66,7 +66,9 @@ impl Hypervisor {
     ) -> Result<(), Refusal> {
         let level = table.level;
         let old = load(cpu, table, by)?;
-        let large = level > 1 && new.has(Flags::HUGE_PAGE);
+        // The bit that makes a leaf of an upper entry is a flag too. Changed by itself it would be looked at by nobody, and
+        // the guest would have a mapping of everything beside its table (XSA-148).
+        let large = level > 1 && new.has(Flags::HUGE_PAGE) && self.protocol.does(Step::ValidateLargeLeaves);
         if old.frame() == new.frame() && held_type(old, level) == held_type(new, level) && !large {
             // The same references, under other flags.
             return self.exchange(cpu, table, by, old, new, bits);
