@@ -20,8 +20,10 @@ fn generated_stories_find_nothing_by_default() {
     }
     let coverage = runner.coverage();
     assert!(coverage.void_percent() < 30.0, "{}", coverage.line());
-    let on = coverage.on(Backends::NATIVE);
-    assert!(on.effects.iter().all(|count| *count > 1000), "{}", coverage.line());
+    let on = |backend| coverage.on(backend).effects;
+    assert!(on(Backends::NATIVE).iter().all(|count| *count > 1000), "{}", coverage.line());
+    // Much of what a guest gone astray asks for is refused.
+    assert!(on(Backends::XEN).iter().all(|count| *count > 300), "{}", coverage.line());
 }
 
 #[test]

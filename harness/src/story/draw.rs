@@ -320,9 +320,12 @@ impl Draw<'_> {
                 RawCall::Update { table, index, entry: RawEntry::Empty }
             }
             (Tag::HvUpdate, RawCall::Pin { page, .. }) => {
-                let to = RawFrame::Page(self.page(self.slots.raw.or(
-                    self.slots.pages.without(self.slots.mapped_pages).without(self.slots.flagged_pages),
-                ))?);
+                // Mostly a page that is no table, so that something can be written there.
+                let slots = self.slots;
+                let fresh = slots.pages.without(slots.mapped_pages).without(slots.flagged_pages);
+                let mut others = if self.dice.percent(70) { fresh.without(slots.raw) } else { slots.raw };
+                others.set(page.number(), false);
+                let to = RawFrame::Page(self.page(others).or_else(|| self.page(fresh))?);
                 let entry = RawEntry::Leads { to, access: RawAccess::Writable };
                 RawCall::Update { table: page, index: 0, entry }
             }
@@ -332,6 +335,10 @@ impl Draw<'_> {
             (Tag::HvUpdateVa, RawCall::Update { table, index, .. }) => {
                 let to = self.page(self.slots.raw)?;
                 RawCall::UpdateVa { table, index, entry: self.raw_entry(to) }
+            }
+            (Tag::HvWrite, RawCall::Pin { page, .. }) => RawCall::Write { table: page, index: 0 },
+            (Tag::HvPin, RawCall::Update { table, .. }) if self.dice.percent(50) => {
+                RawCall::Pin { page: table, level: 1 }
             }
             (Tag::HvPin, RawCall::Update { entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. }) => {
                 RawCall::Pin { page, level: self.dice.weighted(&[10, 5, 2, 1]) as u8 + 1 }

@@ -504,13 +504,24 @@ fn held_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) ->
 fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
     match call {
         RawCall::Pin { .. } => {
-            Some(dice.pick(&[Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdate, Tag::HvExchange]))
+            const NEXT: [Tag; 6] =
+                [Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdate, Tag::HvWrite, Tag::HvWrite, Tag::HvExchange];
+            Some(dice.pick(&NEXT))
         }
         RawCall::Write { .. } | RawCall::Unpin { .. } => Some(Tag::HvUpdate),
         RawCall::UpdateVa { .. } => Some(dice.pick(&[Tag::HvUpdate, Tag::HvWrite, Tag::HvUnpin])),
         RawCall::Exchange { .. } => Some(dice.pick(&[Tag::HvUpdate, Tag::Touch])),
         RawCall::Update { .. } => {
-            Some(dice.pick(&[Tag::HvWrite, Tag::HvUpdate, Tag::HvUpdate, Tag::HvPin, Tag::HvUpdateVa]))
+            const NEXT: [Tag; 7] = [
+                Tag::HvWrite,
+                Tag::HvWrite,
+                Tag::HvWrite,
+                Tag::HvUpdate,
+                Tag::HvUpdate,
+                Tag::HvPin,
+                Tag::HvUpdateVa,
+            ];
+            Some(dice.pick(&NEXT))
         }
         RawCall::Flush => None,
     }
