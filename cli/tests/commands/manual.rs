@@ -107,3 +107,23 @@ fn every_command_has_its_section() {
         assert!(section(name).contains(&format!("$ shootdown {name}")), "{name} has an example");
     }
 }
+
+/// A line of a report without the number of the line of code, which moves as the code does.
+fn without_number(line: &str) -> &str {
+    line.rsplit_once(".rs:").map_or(line, |(rest, _)| rest)
+}
+
+#[test]
+fn the_report_in_the_readme_is_what_the_tool_says() {
+    const README: &str = include_str!("../../../README.md");
+    let (_, rest) = README.split_once("```\n").expect("it shows a report");
+    let (shown, _) = rest.split_once("\n```").expect("that ends");
+    let story = shown.lines().skip_while(|line| *line != "    story 1").take_while(|line| !line.is_empty());
+    let story: Vec<_> = story.map(|line| line[4..].trim_start()).collect();
+    let place = Place::new();
+    place.write("reused.story", &format!("{}\n", story.join("\n")));
+    let ran = place.run(&["explain", "reused.story"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let said = ran.out.lines().map(without_number).take(shown.lines().count());
+    assert_eq!(said.collect::<Vec<_>>(), shown.lines().map(without_number).collect::<Vec<_>>());
+}
