@@ -89,6 +89,10 @@ struct Flight {
     void: bool,
     /// Another operation was in flight at some moment since it began.
     overlapped: bool,
+    /// Memory was untouched when it began.
+    untouched: bool,
+    /// No mapping of the kind of [`Operation::MapRam`] had begun before it.
+    first_ram: bool,
     /// Of an access: what its mapping may have allowed at some moment since it began, a bit for each [`Access`].
     allowed: u8,
     serial: u32,
@@ -131,6 +135,10 @@ pub struct Reference {
     flights: [Flight; CPUS],
     in_flight: u8,
     serial: u32,
+    /// Nobody asked for a page, gave one up or made anything of one: whatever devices reach is there still.
+    untouched: bool,
+    /// `map-ram` was never asked for: blocks that others unmapped may lie so that a new one finds no room.
+    first_ram: bool,
 }
 
 /// An outcome judged: whether it was the only legal one, or what is wrong and what was expected.
@@ -159,6 +167,32 @@ fn accessed(operation: &Operation) -> Option<Place> {
         Operation::Read { place } | Operation::Write { place, .. } => Some(*place),
         Operation::Owned(owned) => owned.place(),
         _ => None,
+    }
+}
+
+/// Whether an operation leaves all memory but that of areas where it is.
+fn touches_no_memory(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Vmap { .. }
+            | Operation::Vunmap { .. }
+            | Operation::MapRam { .. }
+            | Operation::UnmapRam { .. }
+            | Operation::Read { .. }
+            | Operation::Write { .. }
+            | Operation::DrainAliases
+            | Operation::Owned(_)
+    )
+}
+
+/// Whether an operation must find room where nothing is mapped and nothing overlaps. What devices reach is little: a buffer
+/// is sure of one page, where memory is untouched and everything may be waited for.
+fn finds_room(flight: &Flight, call: &Call) -> bool {
+    match call.operation {
+        Operation::Vmap { .. } | Operation::Owned(Owned::Vmalloc { .. }) => true,
+        Operation::MapRam { .. } => flight.first_ram,
+        Operation::DmaAlloc { pages, .. } => flight.untouched && !call.irqs_off && pages.len() == 1,
+        _ => false,
     }
 }
 
@@ -199,6 +233,8 @@ impl Reference {
             flights: [Flight::default(); CPUS],
             in_flight: 0,
             serial: 0,
+            untouched: true,
+            first_ram: true,
         };
         reference.reset(initial_pages);
         reference
@@ -213,6 +249,7 @@ impl Reference {
         self.mappings = Mappings::new();
         self.contents.clear();
         self.flights = [Flight::default(); CPUS];
+        (self.untouched, self.first_ram) = (true, true);
         self.in_flight = 0;
         for number in 0..initial_pages {
             let page = PageSlot::new(number);
@@ -277,7 +314,11 @@ impl Reference {
         }
         self.in_flight += 1;
         self.serial = self.serial.wrapping_add(1);
-        self.flights[seat] = Flight { call: Some(*call), void, overlapped, allowed, serial: self.serial };
+        let flight = Flight { call: Some(*call), void, overlapped, allowed, ..Flight::default() };
+        let (untouched, first_ram, serial) = (self.untouched, self.first_ram, self.serial);
+        self.flights[seat] = Flight { untouched, first_ram, serial, ..flight };
+        self.untouched &= touches_no_memory(&call.operation);
+        self.first_ram &= !matches!(call.operation, Operation::MapRam { .. });
         Ticket { cpu, serial: self.serial }
     }
 
@@ -532,8 +573,10 @@ impl Reference {
             (Operation::DmaAlloc { pages, buffer }, Outcome::Mapped(range)) => {
                 self.judge_range(Mapping::Buffer(buffer), range, pages.len())
             }
-            (Operation::Vmap { .. }, Outcome::NoMemory)
-                if !flight.overlapped && self.mappings.live().next().is_none() =>
+            (_, Outcome::NoMemory)
+                if !flight.overlapped
+                    && finds_room(flight, call)
+                    && self.mappings.live().next().is_none() =>
             {
                 no(Kind::NoRoom, "a range: nothing else is mapped")
             }

@@ -301,6 +301,36 @@ fn an_area_finds_room_where_nothing_else_is_mapped_and_nothing_overlaps() {
 }
 
 #[test]
+fn what_is_mapped_first_finds_room_and_a_buffer_of_a_page_where_memory_is_untouched() {
+    let map_ram = Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) };
+    let vmalloc = Operation::Owned(Owned::Vmalloc { count: 1, area: area(0), huge: false });
+    let buffer = |of: &[u8]| Operation::DmaAlloc { pages: pages(of), buffer: BufferSlot::new(0) };
+    for first in [map_ram, vmalloc, buffer(&[0])] {
+        assert_eq!(Reference::new(2).kind(first, Outcome::NoMemory), Kind::NoRoom, "{first}");
+        let mut reference = Reference::new(2);
+        reference.legal(vmap(&[1], 7), mapped(8, 1));
+        reference.legal(first, Outcome::NoMemory);
+        let mut reference = Reference::new(2);
+        let draining = reference.start(1, Operation::DrainAliases);
+        reference.legal(first, Outcome::NoMemory);
+        reference.end(draining, &Outcome::Done).unwrap();
+    }
+    Reference::new(2).legal(buffer(&[0, 1]), Outcome::NoMemory);
+    let mut reference = Reference::new(2);
+    reference.legal(Operation::AllocPage { page: page(5) }, Outcome::Done);
+    reference.legal(buffer(&[0]), Outcome::NoMemory);
+    assert_eq!(reference.kind(map_ram, Outcome::NoMemory), Kind::NoRoom);
+    let mut reference = Reference::new(2);
+    reference.legal(map_ram, mapped(8, 1));
+    reference.legal(Operation::UnmapRam { ram: RamSlot::new(0) }, Outcome::Done);
+    reference.legal(map_ram, Outcome::NoMemory);
+    let irqs_off = Call { operation: buffer(&[0]), irqs_off: true };
+    let mut reference = Reference::new(2);
+    let ticket = reference.begin(0, &irqs_off);
+    reference.end(ticket, &Outcome::NoMemory).unwrap();
+}
+
+#[test]
 fn no_memory_is_legal_where_memory_is_needed_and_nowhere_else() {
     let alloc = Operation::AllocPage { page: page(9) };
     let map_ram = Operation::MapRam { pages: pages(&[2]), ram: RamSlot::new(0) };
@@ -509,7 +539,9 @@ fn void_is_illegal_where_everything_was_obtained_and_the_only_answer_where_not()
 fn a_mapping_that_failed_does_not_hold_its_pages() {
     let mut reference = Reference::new(1);
     let map_ram = Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) };
+    let draining = reference.start(1, Operation::DrainAliases);
     reference.legal(map_ram, Outcome::NoMemory);
+    reference.end(draining, &Outcome::Done).unwrap();
     assert_eq!(reference.live_mappings().count(), 0);
     reference.legal(Operation::FreePage { page: page(0) }, Outcome::Done);
     assert_eq!(reference.live_pages().count(), 0);
@@ -911,7 +943,9 @@ fn the_pages_of_an_area_begin_zeroed_and_writable_each_time() {
 #[test]
 fn an_area_that_got_no_memory_is_void_from_there_on() {
     let mut reference = Reference::new(0);
+    let draining = reference.start(1, Operation::DrainAliases);
     reference.legal(vmalloc(2, 0), Outcome::NoMemory);
+    reference.end(draining, &Outcome::Done).unwrap();
     for operation in [write_direct(0, 5), set_memory(0, Access::ReadOnly), exec(0), vfree(0)] {
         reference.legal(operation, Outcome::Void);
     }

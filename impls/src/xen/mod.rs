@@ -205,14 +205,13 @@ impl PvMmu for Xen {
         };
         let exchange = Exchange { offered: &offered, segment, below, for_good: false };
         let exchanged = self.hypervisor.memory_exchange(cpu, exchange, &mut given);
-        let counts = self.protocol.does(Step::RestoreRemainder);
-        let frames = if counts { exchanged.frames } else { pages.len() };
+        let frames = if self.protocol.does(Step::RestoreRemainder) { exchanged.frames } else { pages.len() };
         for (index, pfn) in pages.iter().enumerate() {
             self.p2m.set(*pfn, if index < frames { given[index] } else { offered[index] });
         }
         match exchanged.refusal {
-            Some(refusal) if counts => Err(refused(cpu, refusal)),
-            _ => Ok(frames),
+            Some(refusal) => Err(refused(cpu, refusal)),
+            None => Ok(frames),
         }
     }
 
