@@ -403,6 +403,28 @@ pub const BUGS: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "superpage-race.a",
+        about: "The hypervisor walks to an entry of its own mapping of memory before it takes the lock: somebody merges the \
+                table into a large leaf meanwhile and frees it, and the entry is written all the same.",
+        source: "Xen advisory XSA-345 (commit 1ce75e99d7): the walk to a mapping and its change under one lock",
+        omitted: &[Step::WalkUnderMapLock],
+        shows_on: Backends::XEN,
+        length: 2,
+        finds: "rule 6 (frames): hv-exchange: a walk went through a freed table",
+        ..NONE
+    },
+    Bug {
+        name: "superpage-race.b",
+        about: "The hypervisor sets an entry of its own mapping of memory under the lock, and decides afterwards whether the \
+                table is to be merged: two do so at once, and both free it.",
+        source: "Xen advisory XSA-345 (commit 1ce75e99d7): the decision to merge under the lock of the change",
+        omitted: &[Step::MergeUnderMapLock],
+        shows_on: Backends::XEN,
+        length: 2,
+        finds: "rule 6 (frames): hv-exchange: a frame was freed twice",
+        ..NONE
+    },
+    Bug {
         name: "vfree-dmap-flush.b",
         about: "Memory that was executable is freed: its direct map is made writable again before the flush, while another \
                 CPU can still execute it.",

@@ -29,8 +29,9 @@ const WINDOW_START: u64 = 0xffff << 48 | (WINDOW as u64) << 39;
 pub struct Astray {
     /// The pages that were given up, a bit for each slot.
     pages: Cell<u16>,
-    /// Somebody exchanges a frame: two at once would each take the other's for theirs, which is no harm but their own.
-    exchanging: Cell<bool>,
+    /// The pages whose frames are being exchanged, a bit for each slot: who exchanges one twice at once would offer a frame that
+    /// may be somebody else's already.
+    exchanging: Cell<u16>,
     /// The third- and second-level table that pinned tables are linked into.
     window: Cell<Option<Window>>,
     /// Pages that came back, and whose frames are to go.
@@ -98,15 +99,16 @@ impl<P: PvMmu> Kernel<P> {
     /// ```
     fn exchange_astray(&self, hypervisor: &Hypervisor, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
         let pfn = self.callers.page(page)?;
-        if self.callers.astray.exchanging.replace(true) {
+        let (exchanging, bit) = (&self.callers.astray.exchanging, 1 << page.number());
+        if exchanging.get() & bit != 0 {
             return Some(Outcome::NoMemory);
         }
+        exchanging.set(exchanging.get() | bit);
         let (offered, mut given) = ([self.pv.frame_of(pfn)], [Frame(0)]);
         let exchange =
             Exchange { offered: &offered, segment: 1, below: Some(P::dma_limit(self.sizes)), for_good: true };
         let exchanged = hypervisor.memory_exchange(cpu, exchange, &mut given);
-        self.callers.astray.exchanging.set(false);
-        Some(match exchanged.refusal {
+        let outcome = match exchanged.refusal {
             Some(refusal) => {
                 cpu.note(refusal.reason(), refusal.subject());
                 Outcome::Refused
@@ -116,7 +118,9 @@ impl<P: PvMmu> Kernel<P> {
                 self.pv.has_frame(pfn, given[0]);
                 Outcome::Done
             }
-        })
+        };
+        exchanging.set(exchanging.get() & !bit);
+        Some(outcome)
     }
 
     fn raw_frame(&self, page: PageSlot) -> Option<Frame> {

@@ -85,6 +85,12 @@ families! {
     TLB_TIME = 145, "tlb_time";
     /// The lock of the hypervisor's linear mapping of the guest's tables.
     LINEAR_LOCK = 146, "linear_lock";
+    /// The lock of the hypervisor's own mapping of memory (`map_pgdir_lock`).
+    MAP_LOCK = 147, "map_lock";
+    /// An entry of that mapping for one frame.
+    XEN_PTE = 148, "xen_pte";
+    /// An entry of it for 2 MiB: a large leaf, or a table.
+    XEN_PMD = 149, "xen_pmd";
 }
 
 /// The name of a family, the machine's own included.

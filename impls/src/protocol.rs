@@ -316,6 +316,10 @@ steps! {
     FlushLinearMap = "flush-linear-map",
     /// It does so on every CPU, and not only on that which changed the entry.
     FlushLinearMapEverywhere = "flush-linear-map-everywhere",
+    /// The hypervisor walks to an entry of its own mapping of memory under the lock that it writes it under.
+    WalkUnderMapLock = "walk-under-map-lock",
+    /// Whether a table of that mapping is to be merged is decided under the lock that its entry was written under.
+    MergeUnderMapLock = "merge-under-map-lock",
     /// Lazy aliases are drained before a page is to have restricted permissions.
     DrainBeforeProtect = "drain-before-protect",
     /// A change of permissions is flushed for the direct map of every page, and not only for as many from the first on.

@@ -98,11 +98,63 @@ impl Cpu<'_> {
     #[inline]
     #[track_caller]
     pub fn load_entry(&self, word: Word, level: u8) -> Entry {
-        let entry = Entry(self.load_from(Target::Word(word), Family::of_level(level)));
-        if self.bus.memory.role(word.frame) != Role::Table(level) {
-            self.alarm(AlarmKind::FreedTableWalked { frame: word.frame, level, va: 0 });
-        }
+        self.load_entry_as(word, level, Family::of_level(level))
+    }
+
+    /// The same, for tables with a family of their own.
+    #[inline]
+    #[track_caller]
+    pub fn load_entry_as(&self, word: Word, level: u8, family: Family) -> Entry {
+        let entry = Entry(self.load_from(Target::Word(word), family));
+        self.expect_table(word.frame, level);
         entry
+    }
+
+    /// A locked read-modify-write of an entry of such a table, as [`Cpu::update_word`]. Writing to a frame that is not a
+    /// table of this level is caught at once.
+    #[inline]
+    #[track_caller]
+    pub fn update_entry_as(
+        &self,
+        word: Word,
+        level: u8,
+        family: Family,
+        change: impl FnOnce(u64) -> Option<u64>,
+    ) -> Entry {
+        self.point(PointKind::Locked, family);
+        self.expect_table(word.frame, level);
+        Entry(self.perform_locked(Target::Word(word), change))
+    }
+
+    #[inline]
+    #[track_caller]
+    fn expect_table(&self, frame: Frame, level: u8) {
+        if self.bus.memory.role(frame) != Role::Table(level) {
+            self.alarm(AlarmKind::FreedTableWalked { frame, level, va: 0 });
+        }
+    }
+
+    /// A frame becomes a table of this level with these entries, from the first on (one point). As with
+    /// [`Cpu::clear_frame`], they are taken to have reached memory.
+    #[track_caller]
+    pub fn fill_table(&self, frame: Frame, level: u8, entries: impl Iterator<Item = Entry>) {
+        self.point(PointKind::Store, Family::DATA);
+        self.bus.drain(self.id, usize::MAX);
+        for (index, entry) in entries.enumerate() {
+            self.bus.memory.poke(Word::new(frame, index), entry.0);
+        }
+        let old = self.bus.memory.role(frame);
+        self.bus.memory.set_role(frame, Role::Table(level));
+        self.trace(TraceEvent::Role { frame, old, new: Role::Table(level) }, Location::caller());
+    }
+
+    /// A frame goes back to whom it came from. That it was there already is caught at once.
+    #[track_caller]
+    pub fn free_frame(&self, frame: Frame) {
+        if self.bus.memory.role(frame) == Role::Free {
+            self.alarm(AlarmKind::FrameFreedTwice { frame });
+        }
+        self.set_role(frame, Role::Free);
     }
 
     /// All words of a frame become 0 (one point). 512 stores are more than any store buffer holds, so that whatever was

@@ -35,6 +35,11 @@ pub enum AlarmKind {
         /// The address.
         va: u64,
     },
+    /// A frame was freed that was free already.
+    FrameFreedTwice {
+        /// The frame.
+        frame: Frame,
+    },
     /// A buffered store reached a frame that has been put to another use since the store was made.
     StoreToReusedFrame {
         /// The frame.

@@ -4,6 +4,8 @@
 //! The machine itself sees this at the moment of the access: it knows the incarnation of each frame that a translation
 //! was made for, and the role of each frame that a walk goes through.
 //!
+//! It also sees a frame that is given back to where it is already, which would be given out twice.
+//!
 //! Legal, and without alarm: a lazy alias of a freed frame that nobody uses; a table that waits for a grace period, which
 //! still is a table; a walk through a table that no entry leads to any more and that was not freed yet; an entry of the
 //! direct map that was cached before its page got the owner whose permissions are being changed at this moment.
@@ -17,6 +19,7 @@ pub fn judge(alarm: &AlarmKind) -> Option<&'static str> {
     match alarm {
         AlarmKind::FreedTableWalked { .. } => Some("a walk went through a freed table"),
         AlarmKind::StaleTranslationUsed { .. } => Some("a stale translation was used"),
+        AlarmKind::FrameFreedTwice { .. } => Some("a frame was freed twice"),
         AlarmKind::StoreToReusedFrame { .. } => Some("a late store reached a reused frame"),
         _ => None,
     }
@@ -31,6 +34,7 @@ pub fn describe(alarm: &AlarmKind) -> Option<String> {
         AlarmKind::StaleTranslationUsed { frame, va } => {
             format!("{va:#x} led to {frame}, which was put to another use since")
         }
+        AlarmKind::FrameFreedTwice { frame } => format!("{frame} was free already"),
         AlarmKind::StoreToReusedFrame { frame } => {
             format!("the store was made before {frame} was put to another use")
         }
@@ -45,14 +49,16 @@ pub fn about(alarm: &AlarmKind, about: &mut About) {
             about.frames.push(frame);
             about.pages.push(va & !(machine::paging::PAGE_SIZE - 1));
         }
-        AlarmKind::StoreToReusedFrame { frame } => about.frames.push(frame),
+        AlarmKind::StoreToReusedFrame { frame } | AlarmKind::FrameFreedTwice { frame } => {
+            about.frames.push(frame);
+        }
         _ => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::checks::workbench::{VA, machine, machine_with, map, page, table, touch, unmap, write};
+    use crate::checks::workbench::{VA, free, machine, machine_with, map, page, table, touch, unmap, write};
     use crate::checks::{Checks, first_alarm};
     use machine::{Role, Temperament};
     use oracle::Rule;
@@ -113,6 +119,20 @@ mod tests {
         let breach = first_alarm(machine.bus(), Checks::default()).expect("it was in use again");
         assert_eq!((breach.rule, &*breach.what), (Rule::Frames, "a late store reached a reused frame"));
         assert_eq!(breach.detail, format!("the store was made before {frame} was put to another use"));
+        assert_eq!((breach.about.pages, breach.about.frames), (vec![], vec![frame]));
+    }
+
+    #[test]
+    fn a_frame_that_is_freed_again_is_a_breach_and_one_that_was_used_in_between_is_not() {
+        let mut machine = machine(2);
+        let frame = page(&machine, 8);
+        free(&mut machine, 0, frame);
+        page(&machine, 8);
+        free(&mut machine, 1, frame);
+        assert_eq!(first_alarm(machine.bus(), Checks::default()), None);
+        free(&mut machine, 0, frame);
+        let breach = first_alarm(machine.bus(), Checks::default()).expect("it was free");
+        assert_eq!((breach.rule, &*breach.what), (Rule::Frames, "a frame was freed twice"));
         assert_eq!((breach.about.pages, breach.about.frames), (vec![], vec![frame]));
     }
 }

@@ -15,6 +15,8 @@ pub(crate) const VA: u64 = 0xffff_c900_0000_0000;
 pub(crate) enum Do {
     Read(u64),
     Write(u64),
+    /// Gives a frame back.
+    Free(Frame),
     /// Again and again.
     Spin,
     Send(u8),
@@ -35,6 +37,7 @@ impl Software for Hands {
             // Whether it faults is of no interest here.
             Do::Read(va) => drop(cpu.read(va)),
             Do::Write(va) => drop(cpu.write(va, 1)),
+            Do::Free(frame) => cpu.free_frame(frame),
             Do::Spin => {
                 let var = cpu.bus().memory.var(impls::family::AREA_LOCK);
                 loop {
@@ -137,6 +140,10 @@ pub(crate) fn touch(machine: &mut Machine<Hands>, cpu: u8, va: u64) {
 
 pub(crate) fn write(machine: &mut Machine<Hands>, cpu: u8, va: u64) {
     run(machine, cpu, Do::Write(va));
+}
+
+pub(crate) fn free(machine: &mut Machine<Hands>, cpu: u8, frame: Frame) {
+    run(machine, cpu, Do::Free(frame));
 }
 
 /// From now on the CPU executes under this identifier; its TLB stays as it is.

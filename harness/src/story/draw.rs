@@ -58,7 +58,7 @@ pub(super) const USUAL: [(Tag, usize); 45] = [
     (Tag::WriteDirect, 10),
     (Tag::HvExchange, 3),
     (Tag::VmallocHuge, 15),
-    (Tag::HvUpdateVa, 4),
+    (Tag::HvUpdateVa, 9),
     (Tag::NewMm, 8),
     (Tag::SwitchMm, 12),
     (Tag::DropMm, 10),
@@ -332,6 +332,10 @@ impl Draw<'_> {
             (Tag::HvWrite, RawCall::Update { table, index, .. } | RawCall::UpdateVa { table, index, .. }) => {
                 RawCall::Write { table, index }
             }
+            (Tag::HvUpdateVa, RawCall::Pin { page, .. }) => {
+                let to = self.page(self.slots.raw)?;
+                RawCall::UpdateVa { table: page, index: 0, entry: self.raw_entry(to) }
+            }
             (Tag::HvUpdateVa, RawCall::Update { table, index, .. }) => {
                 let to = self.page(self.slots.raw)?;
                 RawCall::UpdateVa { table, index, entry: self.raw_entry(to) }
@@ -345,6 +349,11 @@ impl Draw<'_> {
             }
             (Tag::HvUnpin, RawCall::Update { table, .. }) => RawCall::Unpin { page: table },
             (Tag::HvUnpin, RawCall::Pin { page, .. }) => RawCall::Unpin { page },
+            (Tag::HvExchange, RawCall::Exchange { page }) => {
+                let mut others = self.slots.pages.without(self.slots.mapped_pages).or(self.slots.raw);
+                others.set(page.number(), false);
+                RawCall::Exchange { page: self.page(others.without(self.slots.flagged_pages))? }
+            }
             (Tag::HvUpdate, RawCall::Exchange { page }) => {
                 let mut others = self.slots.raw;
                 others.set(page.number(), false);
@@ -447,11 +456,11 @@ pub(super) fn pause(dice: &mut Dice, tag: Tag, mean: usize, by_name: usize) -> P
 /// Where an event of this kind is in the way of others, if it gets there at all: before it lets go of a lock, and while
 /// it waits for answers.
 const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
-    use PointKind::{Cr3, Locked, Store, Wait};
+    use PointKind::{Cr3, Load, Locked, Store, Wait};
     use impls::family::{
-        AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, COUNT_INFO, FLUSH_LOCK, FREE_AREA_LOCK,
-        HYPERVISOR_ACK, KERNEL_TABLES, LAZY_LOCK, LOADED_MM, PAGE_FLAGS, TLB_CLOCK, TLB_TIME, TYPE_INFO,
-        ZONE_LOCK,
+        AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, COUNT_INFO, FLUSH_LOCK, FREE_AREA_LOCK, HEAP_LOCK,
+        HYPERVISOR_ACK, KERNEL_TABLES, LAZY_LOCK, LOADED_MM, MAP_LOCK, PAGE_FLAGS, TLB_CLOCK, TLB_TIME,
+        TYPE_INFO, XEN_PMD, XEN_PTE, ZONE_LOCK,
     };
     match tag {
         Tag::AllocPage | Tag::FreePage => &[(Store, ZONE_LOCK)],
@@ -473,7 +482,18 @@ const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
             &[(Locked, Family::PTE), (Locked, Family::PTE), (Locked, TYPE_INFO)]
         }
         Tag::HvPin | Tag::HvUnpin => &[(Locked, TYPE_INFO), (Wait, HYPERVISOR_ACK)],
-        Tag::HvExchange => &[(Locked, COUNT_INFO), (Locked, COUNT_INFO), (Wait, HYPERVISOR_ACK)],
+        Tag::HvExchange => &[
+            (Locked, COUNT_INFO),
+            (Locked, COUNT_INFO),
+            (Wait, HYPERVISOR_ACK),
+            (Locked, MAP_LOCK),
+            (Locked, XEN_PMD),
+            (Load, XEN_PTE),
+            (Locked, HEAP_LOCK),
+        ],
+        Tag::DmaAlloc | Tag::DmaFree => {
+            &[(Locked, MAP_LOCK), (Locked, XEN_PMD), (Load, XEN_PTE), (Locked, HEAP_LOCK)]
+        }
         Tag::HvFlush => &[(Locked, TLB_CLOCK), (Store, TLB_TIME), (Wait, HYPERVISOR_ACK)],
         _ => &[],
     }
@@ -575,6 +595,14 @@ pub(super) const BEFORE_REFERENCE: Pause = Pause::Before {
     point: Point { kind: PointKind::Locked, family: impls::family::COUNT_INFO },
     occurrence: 2,
 };
+
+/// A pause while the frames that are exchanged are nobody's.
+pub(super) fn half_exchanged(dice: &mut Dice) -> Pause {
+    use impls::family::{MAP_LOCK, XEN_PMD};
+    let family = dice.pick(&[MAP_LOCK, XEN_PMD]);
+    let point = Point { kind: PointKind::Locked, family };
+    Pause::Before { point, occurrence: dice.geometric(2, 4) as u8 }
+}
 
 /// A pause before the hypervisor's TLB clock ticks, on the CPU that flushes.
 pub(super) const BEFORE_TICK: Pause = Pause::Before {

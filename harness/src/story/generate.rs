@@ -287,7 +287,11 @@ impl Generator {
                     dice.pick(&[Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm])
                 }
                 ResolvedAction::Call(call) => {
-                    during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE))
+                    let first = during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE));
+                    if matches!(first, Tag::HvExchange | Tag::DmaAlloc | Tag::DmaFree) && dice.percent(60) {
+                        pause = Some(draw::half_exchanged(dice));
+                    }
+                    first
                 }
                 _ => dice.pick(&MEANWHILE),
             };
@@ -471,8 +475,16 @@ fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
         Operation::Raw(RawCall::Update { .. }) if dice.percent(80) => {
             Some(dice.pick(&[Tag::HvPin, Tag::HvPin, Tag::HvPin, Tag::HvWrite, Tag::HvFlush]))
         }
-        Operation::Raw(RawCall::Exchange { .. } | RawCall::UpdateVa { .. }) if dice.percent(80) => {
-            Some(Tag::HvUpdate)
+        Operation::Raw(RawCall::Exchange { .. }) if dice.percent(80) => Some(dice.pick(&[
+            Tag::HvUpdate,
+            Tag::HvUpdate,
+            Tag::HvExchange,
+            Tag::HvExchange,
+            Tag::HvExchange,
+        ])),
+        Operation::Raw(RawCall::UpdateVa { .. }) if dice.percent(80) => Some(Tag::HvUpdate),
+        Operation::DmaAlloc { .. } | Operation::DmaFree { .. } if dice.percent(40) => {
+            Some(dice.pick(&[Tag::DmaAlloc, Tag::DmaFree]))
         }
         Operation::Raw(RawCall::Flush) if dice.percent(60) => {
             Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam, Tag::Vunmap, Tag::UnmapRam, Tag::HvUpdate]))
@@ -504,8 +516,15 @@ fn held_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) ->
 fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
     match call {
         RawCall::Pin { .. } => {
-            const NEXT: [Tag; 6] =
-                [Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdate, Tag::HvWrite, Tag::HvWrite, Tag::HvExchange];
+            const NEXT: [Tag; 7] = [
+                Tag::HvUpdate,
+                Tag::HvUpdate,
+                Tag::HvUpdate,
+                Tag::HvWrite,
+                Tag::HvWrite,
+                Tag::HvExchange,
+                Tag::HvUpdateVa,
+            ];
             Some(dice.pick(&NEXT))
         }
         RawCall::Write { .. } | RawCall::Unpin { .. } => Some(Tag::HvUpdate),

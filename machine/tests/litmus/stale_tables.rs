@@ -281,3 +281,38 @@ fn a_freed_table_that_is_written_by_a_recursive_entry_is_caught() {
     rig.run(0, SET);
     assert_eq!(rig.alarms(), [AlarmKind::FreedTableWalked { frame: old, level: 1, va: linear(VA) }]);
 }
+
+const FAMILY: Family = Family(200);
+
+#[test]
+fn a_table_is_filled_changed_and_freed_once() {
+    let mut rig = Rig::calm();
+    let frame = rig.stage().frame(rig.bus(), Role::Free);
+    let word = Word::new(frame, 1);
+    rig.stage().next_frame.set(frame.0);
+    let changes: Program = |stage, cpu| {
+        let frame = Frame(stage.next_frame.get());
+        cpu.fill_table(frame, 1, [Entry(1), Entry(3)].into_iter());
+        cpu.update_entry_as(Word::new(frame, 1), 1, FAMILY, |old| Some(old + 4)).0
+    };
+    assert_eq!(rig.run(0, changes), 3);
+    assert_eq!(rig.bus().memory.peek(word), 7);
+    let frees: Program = |stage, cpu| {
+        cpu.free_frame(Frame(stage.next_frame.get()));
+        0
+    };
+    rig.run(0, frees);
+    rig.assert_quiet();
+    rig.run(1, frees);
+    assert_eq!(rig.alarms(), [AlarmKind::FrameFreedTwice { frame }]);
+}
+
+#[test]
+fn a_freed_table_that_is_written_by_its_frame_is_caught() {
+    let (mut rig, table) = table_freed();
+    rig.stage().next_frame.set(table.0);
+    rig.run(0, |stage, cpu| {
+        cpu.update_entry_as(Word::new(Frame(stage.next_frame.get()), 0), 1, FAMILY, |_| Some(1)).0
+    });
+    assert_eq!(rig.alarms(), [AlarmKind::FreedTableWalked { frame: table, level: 1, va: 0 }]);
+}

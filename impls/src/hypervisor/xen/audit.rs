@@ -25,7 +25,11 @@ impl Hypervisor {
     /// The same when the guest has torn everything down, and what is still held then: the root that it started on may be,
     /// and what its first tables lead to, by them alone. Nothing else.
     pub fn leftovers(&self, bus: &Bus) -> Vec<String> {
-        self.closed_books(bus, true)
+        let mut left = self.closed_books(bus, true);
+        if self.direct.tables_in_use() != 0 {
+            left.push("the hypervisor's own mapping of memory is still split".to_owned());
+        }
+        left
     }
 
     fn closed_books(&self, bus: &Bus, torn_down: bool) -> Vec<String> {

@@ -68,7 +68,7 @@ impl Hypervisor {
     pub fn decrease_reservation(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
         cpu.hypercall("decrease_reservation", |cpu| {
             self.steal_page(cpu, frame)?;
-            self.heap.give(cpu, frame, self.flush.time(cpu), false);
+            self.give_to_heap(cpu, frame, false);
             Ok(())
         })
     }
@@ -101,7 +101,7 @@ impl Hypervisor {
             *place = free.frame;
         }
         for &frame in offered {
-            self.heap.give(cpu, frame, self.flush.time(cpu), exchange.for_good);
+            self.give_to_heap(cpu, frame, exchange.for_good);
         }
         Ok(true)
     }
@@ -124,6 +124,7 @@ impl Hypervisor {
             return Err(Refusal::StillReferred(frame));
         }
         cpu.bus().memory.set_owner(frame, HEAP);
+        self.direct.unmap(cpu, frame);
         // A CPU may still write there by a translation from before, which does no harm as long as the frame is nobody's. But
         // none may walk through a table that is none any more.
         if let Role::Table(_) = cpu.bus().memory.role(frame) {
@@ -133,9 +134,16 @@ impl Hypervisor {
         Ok(())
     }
 
+    /// A frame that was taken is the heap's, and mapped like all that has an owner.
+    fn give_to_heap(&self, cpu: &Cpu<'_>, frame: Frame, for_good: bool) {
+        self.direct.map(cpu, frame);
+        self.heap.give(cpu, frame, self.flush.time(cpu), for_good);
+    }
+
     /// Frames that were taken and for which there were no others are the guest's again.
     fn put_back(&self, cpu: &Cpu<'_>, stolen: &[Frame]) {
         for frame in stolen {
+            self.direct.map(cpu, *frame);
             self.assign_page(cpu, *frame);
         }
     }

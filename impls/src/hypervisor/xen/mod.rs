@@ -7,6 +7,7 @@
 //! what it finds in memory at that moment, and never on what the guest says.
 
 mod audit;
+mod direct_map;
 mod domain;
 mod entry;
 mod event;
@@ -42,6 +43,7 @@ pub use type_info::{CountInfo, PageType, TypeInfo};
 use crate::protocol::Protocol;
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
+use direct_map::DirectMap;
 use event::EventChannels;
 use flush::{FLUSH_VECTOR, Flush};
 use heap::Heap;
@@ -60,6 +62,7 @@ pub struct Hypervisor {
     flush: Flush,
     heap: Heap,
     linear: LinearMap,
+    direct: DirectMap,
     protocol: Rc<Protocol>,
     events: EventChannels,
     /// The root that the guest started on.
@@ -77,6 +80,7 @@ impl Hypervisor {
             + Flush::VARS
             + Heap::VARS
             + LinearMap::VARS
+            + DirectMap::VARS
             + EventChannels::VARS
     }
 
@@ -90,12 +94,14 @@ impl Hypervisor {
             flush: Flush::new(bus, sizes, protocol, &lockdep),
             heap: Heap::new(bus, &lockdep),
             linear: LinearMap::new(bus, &lockdep),
+            direct: DirectMap::new(bus, protocol, &lockdep),
             protocol: Rc::clone(protocol),
             events: EventChannels::new(bus, &lockdep),
             boot_root: Cell::new(None),
             held_at_boot: RefCell::default(),
         };
         hypervisor.hand_out_memory(bus);
+        hypervisor.direct.boot(bus);
         hypervisor
     }
 
