@@ -16,7 +16,7 @@ use super::Shrink;
 /// Up to so many events trades are tried.
 const EVENTS: usize = 12;
 
-/// Up to so many events it is tried to drain instead, which takes long.
+/// Up to so many events it is tried to drain instead of an operation that is paused, which takes long.
 const EVENTS_TO_DRAIN: usize = 8;
 
 /// Pauses beyond this number are not tried: operations have fewer points, but for the largest.
@@ -124,21 +124,21 @@ fn pauses(shrink: &mut Shrink<'_>) -> bool {
 
 fn drains(shrink: &mut Shrink<'_>) -> bool {
     let count = shrink.story.events.len();
-    count <= EVENTS_TO_DRAIN
-        && (0..count).any(|index| {
-            let event = shrink.story.events[index];
-            let Action::Call { verb, .. } = event.action else { return false };
-            let farthest = if event.pause.is_some() { FARTHEST } else { 1 };
-            verb != Verb::DrainAliases
-                && (1..=farthest).any(|number| {
-                    for_one_or_two(shrink, &|story| {
-                        let drain = Action::Call { verb: Verb::DrainAliases, irqs_off: false };
-                        story.events[index].action = drain;
-                        story.events[index].pause = event.pause.map(|_| Pause::At(number));
-                        true
-                    })
+    (0..count).any(|index| {
+        let event = shrink.story.events[index];
+        let Action::Call { verb, .. } = event.action else { return false };
+        let farthest = if event.pause.is_some() { FARTHEST } else { 1 };
+        verb != Verb::DrainAliases
+            && (event.pause.is_none() || count <= EVENTS_TO_DRAIN)
+            && (1..=farthest).any(|number| {
+                for_one_or_two(shrink, &|story| {
+                    let drain = Action::Call { verb: Verb::DrainAliases, irqs_off: false };
+                    story.events[index].action = drain;
+                    story.events[index].pause = event.pause.map(|_| Pause::At(number));
+                    true
                 })
-        })
+            })
+    })
 }
 
 /// What made everybody flush by the way gives way to a plain flush.
