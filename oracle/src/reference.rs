@@ -89,10 +89,8 @@ struct Flight {
     void: bool,
     /// Another operation was in flight at some moment since it began.
     overlapped: bool,
-    /// Memory was untouched when it began.
-    untouched: bool,
-    /// No mapping of the kind of [`Operation::MapRam`] had begun before it.
-    first_ram: bool,
+    /// It finds room, if nothing is mapped and nothing overlaps.
+    finds_room: bool,
     /// Of an access: what its mapping may have allowed at some moment since it began, a bit for each [`Access`].
     allowed: u8,
     serial: u32,
@@ -183,17 +181,6 @@ fn touches_no_memory(operation: &Operation) -> bool {
             | Operation::DrainAliases
             | Operation::Owned(_)
     )
-}
-
-/// Whether an operation must find room where nothing is mapped and nothing overlaps. What devices reach is little: a buffer
-/// is sure of one page, where memory is untouched and everything may be waited for.
-fn finds_room(flight: &Flight, call: &Call) -> bool {
-    match call.operation {
-        Operation::Vmap { .. } | Operation::Owned(Owned::Vmalloc { .. }) => true,
-        Operation::MapRam { .. } => flight.first_ram,
-        Operation::DmaAlloc { pages, .. } => flight.untouched && !call.irqs_off && pages.len() == 1,
-        _ => false,
-    }
 }
 
 /// A write or an instruction fetch, while its mapping may have allowed these accesses: legal if one of them says so.
@@ -314,12 +301,22 @@ impl Reference {
         }
         self.in_flight += 1;
         self.serial = self.serial.wrapping_add(1);
-        let flight = Flight { call: Some(*call), void, overlapped, allowed, ..Flight::default() };
-        let (untouched, first_ram, serial) = (self.untouched, self.first_ram, self.serial);
-        self.flights[seat] = Flight { untouched, first_ram, serial, ..flight };
+        let (finds_room, serial) = (self.finds_room(call), self.serial);
+        self.flights[seat] = Flight { call: Some(*call), void, overlapped, finds_room, allowed, serial };
         self.untouched &= touches_no_memory(&call.operation);
         self.first_ram &= !matches!(call.operation, Operation::MapRam { .. });
         Ticket { cpu, serial: self.serial }
+    }
+
+    /// Whether an operation must find room where nothing is mapped and nothing overlaps. What devices reach is little: a
+    /// buffer is sure of one page, where memory is untouched and everything may be waited for.
+    fn finds_room(&self, call: &Call) -> bool {
+        match call.operation {
+            Operation::Vmap { .. } | Operation::Owned(Owned::Vmalloc { .. }) => true,
+            Operation::MapRam { .. } => self.first_ram,
+            Operation::DmaAlloc { pages, .. } => self.untouched && !call.irqs_off && pages.len() == 1,
+            _ => false,
+        }
     }
 
     /// What the begin of an operation does to its operands.
@@ -574,9 +571,7 @@ impl Reference {
                 self.judge_range(Mapping::Buffer(buffer), range, pages.len())
             }
             (_, Outcome::NoMemory)
-                if !flight.overlapped
-                    && finds_room(flight, call)
-                    && self.mappings.live().next().is_none() =>
+                if !flight.overlapped && flight.finds_room && self.mappings.live().next().is_none() =>
             {
                 no(Kind::NoRoom, "a range: nothing else is mapped")
             }
