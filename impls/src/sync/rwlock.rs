@@ -1,7 +1,10 @@
 //! Reader-writer spinlocks: many readers or one writer, who spin for one another.
+//!
+//! Each CPU has a word of its own. A reader takes that alone, so that readers do not fight for a cache line; a writer takes
+//! all, in the order of the CPUs, so that two never hold what the other wants.
 
 use super::lockdep::{Acquire, LockClass, Lockdep};
-use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
+use machine::{Bus, Cpu, Holder, Until, VarArray, Wait, WaitKind};
 use std::rc::Rc;
 
 /// Set while a writer holds it, above the writer's number; below it the readers are counted.
@@ -10,7 +13,8 @@ const WRITER: u64 = 1 << 32;
 /// A reader-writer spinlock. What it protects is no data of its own.
 #[derive(Debug)]
 pub struct RwLock {
-    word: Var,
+    words: VarArray,
+    cpus: u8,
     class: u8,
     lockdep: Rc<Lockdep>,
 }
@@ -27,20 +31,23 @@ impl RwLock {
     /// A free lock.
     pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass) -> Self {
         let lockdep = Rc::clone(lockdep);
-        Self { word: bus.memory.var(class.family), class: lockdep.register(class), lockdep }
+        let cpus = bus.cpus();
+        let words = bus.memory.vars(class.family, cpus.into());
+        Self { words, cpus, class: lockdep.register(class), lockdep }
     }
 
     /// Takes it for reading (`read_lock`).
     #[track_caller]
     pub fn read<'a>(&'a self, cpu: &'a Cpu<'_>) -> RwGuard<'a> {
         self.lockdep.before(cpu, self.class, Acquire::Spin);
+        let var = self.words.at(cpu.id().into());
         loop {
-            let found = cpu.update(self.word, |word| (word < WRITER).then_some(word + 1));
+            let found = cpu.update(var, |word| (word < WRITER).then_some(word + 1));
             if found < WRITER {
                 break;
             }
             let (until, holder) = (Until::IsNot(found), Holder::Cpu((found - WRITER) as u8));
-            cpu.wait(Wait { var: self.word, until, holder, kind: WaitKind::Spin });
+            cpu.wait(Wait { var, until, holder, kind: WaitKind::Spin });
         }
         self.lockdep.taken(cpu, self.class, Acquire::Spin);
         RwGuard { lock: self, cpu, writes: false }
@@ -50,9 +57,12 @@ impl RwLock {
     #[track_caller]
     pub fn write<'a>(&'a self, cpu: &'a Cpu<'_>) -> RwGuard<'a> {
         self.lockdep.before(cpu, self.class, Acquire::Spin);
-        while let Err(found) = cpu.compare_exchange(self.word, 0, WRITER + u64::from(cpu.id())) {
-            let holder = if found < WRITER { Holder::Anyone } else { Holder::Cpu((found - WRITER) as u8) };
-            cpu.wait(Wait { var: self.word, until: Until::Is(0), holder, kind: WaitKind::Spin });
+        for reader in 0..self.cpus {
+            let var = self.words.at(reader.into());
+            while let Err(found) = cpu.compare_exchange(var, 0, WRITER + u64::from(cpu.id())) {
+                let holder = Holder::Cpu(if found < WRITER { reader } else { (found - WRITER) as u8 });
+                cpu.wait(Wait { var, until: Until::Is(0), holder, kind: WaitKind::Spin });
+            }
         }
         self.lockdep.taken(cpu, self.class, Acquire::Spin);
         RwGuard { lock: self, cpu, writes: true }
@@ -66,9 +76,11 @@ impl Drop for RwGuard<'_> {
         }
         self.lock.lockdep.released(self.cpu, self.lock.class);
         if self.writes {
-            self.cpu.swap(self.lock.word, 0);
+            for reader in 0..self.lock.cpus {
+                self.cpu.swap(self.lock.words.at(reader.into()), 0);
+            }
         } else {
-            self.cpu.fetch_sub(self.lock.word, 1);
+            self.cpu.fetch_sub(self.lock.words.at(self.cpu.id().into()), 1);
         }
     }
 }

@@ -33,7 +33,7 @@ use super::flush::Scope;
 use crate::family;
 use crate::protocol::Step;
 use crate::sync::{LockClass, Lockdep, RwGuard, RwLock};
-use machine::{Bus, Cpu, Entry, PageFault};
+use machine::{Bus, Cpu, Entry, MAX_CPUS, PageFault};
 use std::rc::Rc;
 
 const LINEAR_LOCK: LockClass = LockClass { family: family::LINEAR_LOCK, name: "linear_lock" };
@@ -57,8 +57,8 @@ pub(super) struct LinearMap {
 }
 
 impl LinearMap {
-    /// Variables needed.
-    pub(super) const VARS: u32 = 1;
+    /// Variables needed: the lock has one for each CPU.
+    pub(super) const VARS: u32 = MAX_CPUS as u32;
 
     /// Sets up the entry of the roots.
     pub(super) fn new(bus: &Bus, lockdep: &Rc<Lockdep>) -> Self {
