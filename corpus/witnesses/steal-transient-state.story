@@ -1,7 +1,6 @@
 story 1
 under bug steal-transient-state
-// c0 has seen that nobody refers to p0 but itself, and is about to drop all references. c1 maps p0 into the table p1.
+// c0 has seen that nobody refers to p0 but itself, and is about to drop all references. c1 makes p0 a table, and links it.
 cpus 2, hardware calm, sizes tiny, backends native xen
-c0  hv-pin p1 1
 c0  hv-exchange p0          pause before locked count_info #2
-c1  hv-update p1+0 -> p0 writable
+c1  hv-pin p0 1

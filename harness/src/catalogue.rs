@@ -285,7 +285,7 @@ pub const BUGS: &[Bug] = &[
                  domain",
         omitted: &[Step::StealInOneStep],
         shows_on: Backends::XEN,
-        length: 3,
+        length: 2,
         finds: "rule 7 (hypervisor): hv-exchange: an entry leads to memory of another domain",
         ..NONE
     },
