@@ -359,6 +359,16 @@ pub const BUGS: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "dma-not-contiguous",
+        about: "Each page of a buffer is looked at for itself: all lie where the device reaches, and a segment of them has frames \
+                that do not follow each other. The device reads and writes somebody else's.",
+        source: "derived from what coherent memory for devices promises (seed 000)",
+        omitted: &[Step::BufferIsContiguous],
+        length: 4,
+        finds: "rule 1 (outcome): dma-alloc: a buffer that its device cannot reach",
+        ..NONE
+    },
+    Bug {
         name: "large-leaf-unvalidated",
         about: "Of an upper entry whose flags alone change nothing is validated, and the flag that makes it a large leaf is one: \
                 the guest can write everything that lies beside its table.",

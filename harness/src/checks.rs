@@ -10,6 +10,7 @@
 pub mod acknowledged;
 pub mod agreement;
 pub mod aliases;
+pub mod buffers;
 pub mod drain;
 pub mod frames;
 pub mod hypervisor;

@@ -42,6 +42,15 @@ impl Setup {
     }
 }
 
+/// Which memory a device reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceReach {
+    /// So many frames that follow each other it takes at once; the last segment of a buffer may be shorter.
+    pub segment: usize,
+    /// The first frame that it does not reach.
+    pub limit: u32,
+}
+
 /// A kernel on a machine.
 pub trait Subject: fmt::Debug {
     /// The name for people and stories.
@@ -90,6 +99,11 @@ pub trait Subject: fmt::Debug {
     /// A device reads or writes by the bus address that its driver was given.
     fn device(&mut self, _operation: Operation) -> Outcome {
         Outcome::Void
+    }
+
+    /// Which buffers a device reaches, if there are any.
+    fn device_reach(&self) -> Option<DeviceReach> {
+        None
     }
 
     /// Another domain takes the frames that were given away, if there is one.
@@ -169,6 +183,11 @@ impl<P: PvMmu> Subject for Machine<Kernel<P>> {
 
     fn device(&mut self, operation: Operation) -> Outcome {
         self.software().device(Machine::bus(self), operation)
+    }
+
+    fn device_reach(&self) -> Option<DeviceReach> {
+        let limit = P::dma_limit(self.software().sizes);
+        Some(DeviceReach { segment: impls::dma::SEGMENT, limit })
     }
 
     fn other_domain_takes(&mut self) {

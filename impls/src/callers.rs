@@ -2,6 +2,7 @@
 //! books are their own: no kernel code looks at them.
 
 use crate::astray::Astray;
+use crate::dma::SEGMENT;
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::mm::Mm;
@@ -205,7 +206,9 @@ impl<P: PvMmu> Kernel<P> {
         let word = |buffer: BufferSlot, page: u8| {
             self.callers.range(Mapping::Buffer(buffer))?;
             let held = self.callers.held_buffers[buffer.index()].get()?;
-            (usize::from(page) < held.pages.len()).then(|| Word::new(held.bus[usize::from(page)], 0))
+            let there = usize::from(page) < held.pages.len();
+            let frame = held.bus[usize::from(page)];
+            (there && bus.memory.has(frame)).then(|| Word::new(frame, 0))
         };
         match operation {
             Operation::DeviceRead { buffer, page } => word(buffer, page)
@@ -376,9 +379,13 @@ impl<P: PvMmu> Kernel<P> {
         let pages = &mut storage[..len];
         let made = self.dma_alloc_coherent(cpu, pages);
         let mut held = HeldBuffer { pages: *list, bus: [Frame(0); MAX_PAGES] };
-        for ((slot, pfn), bus) in list.as_slice().iter().zip(pages).zip(&mut held.bus) {
+        for (slot, pfn) in list.as_slice().iter().zip(&*pages) {
             self.callers.pages[slot.index()].set(Some(HeldPage { pfn: *pfn, table: false }));
-            *bus = self.pv.frame_of(*pfn);
+        }
+        // The device is told where each segment begins, and finds the rest of it by itself.
+        for (segment, bus) in pages.chunks(SEGMENT).zip(held.bus.chunks_mut(SEGMENT)) {
+            let first = self.pv.frame_of(segment[0]).0;
+            bus.iter_mut().zip(first..).for_each(|(bus, frame)| *bus = Frame(frame));
         }
         Some(match made {
             Ok(first) => {

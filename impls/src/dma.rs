@@ -63,7 +63,11 @@ impl<P: PvMmu> Kernel<P> {
         let limit = P::dma_limit(self.sizes);
         pages.chunks(SEGMENT).all(|segment| {
             let first = self.pv.frame_of(segment[0]).0;
-            (first..).zip(segment).all(|(frame, pfn)| frame < limit && self.pv.frame_of(*pfn).0 == frame)
+            let contiguous = self.protocol.does(Step::BufferIsContiguous);
+            (first..).zip(segment).all(|(next, pfn)| {
+                let frame = self.pv.frame_of(*pfn).0;
+                frame < limit && (frame == next || !contiguous)
+            })
         })
     }
 

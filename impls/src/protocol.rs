@@ -282,6 +282,8 @@ steps! {
     ClearBeforeDirty = "clear-before-dirty",
     /// After an exchange of frames the last update of the mapping makes every CPU forget it.
     FlushAfterExchange = "flush-after-exchange",
+    /// Pages are taken for a buffer as they are only if the frames of a segment follow each other.
+    BufferIsContiguous = "buffer-is-contiguous",
     /// What an exchange did not complete is put back as it was.
     RestoreRemainder = "restore-remainder",
     /// The references of a frame that is taken from a guest go in one step, and only if there are no others.

@@ -15,11 +15,13 @@ use crate::checks::agreement::Ledger;
 use crate::checks::aliases::{Aliases, Behind, address};
 use crate::checks::other_domain::{self, OtherDomain};
 use crate::checks::permissions::Promises;
-use crate::checks::{Breach, Checks, acknowledged, drain, first_alarm, hypervisor, outcome, range_reuse};
+use crate::checks::{
+    Breach, Checks, acknowledged, buffers, drain, first_alarm, hypervisor, outcome, range_reuse,
+};
 use crate::coverage::Coverage;
 use crate::headline::{About, Finding, Headline, words_only};
 use crate::story::Backends;
-use crate::subject::Subject;
+use crate::subject::{DeviceReach, Subject};
 
 use super::Made;
 use super::panics::Panic;
@@ -85,6 +87,8 @@ pub(super) struct Scene {
     name: &'static str,
     designs: Designs,
     no_alias: bool,
+    /// What devices reach.
+    reach: Option<DeviceReach>,
     /// The root that the CPUs begin on, under which the kernel's own tables are.
     boot_root: Frame,
     pub(super) reference: Reference,
@@ -123,6 +127,7 @@ impl Scene {
             name: "",
             designs: Designs::default(),
             no_alias: false,
+            reach: None,
             boot_root: Frame(0),
             reference: Reference::new(Sizes::INITIAL_PAGES),
             ledger: Ledger::default(),
@@ -156,6 +161,7 @@ impl Scene {
         self.name = subject.name();
         self.designs = protocol.designs;
         self.no_alias = subject.tables_allow_no_alias();
+        self.reach = subject.device_reach();
         self.boot_root = subject.bus().core(0).cr3().root;
         self.reference.reset(Sizes::INITIAL_PAGES);
         self.aliases.clear();
@@ -381,6 +387,12 @@ impl Scene {
             }
             _ => None,
         };
+        let of_this = of_this.or_else(|| match (flight.call.operation, outcome, self.reach) {
+            (Operation::DmaAlloc { .. }, Outcome::Mapped(_), Some(reach)) => {
+                buffers::check(flight.frames(), reach)
+            }
+            _ => None,
+        });
         let of_this = of_this.or_else(|| self.promises.check(bus));
         if let Operation::Owned(Owned::Vfree { area }) = flight.call.operation {
             self.promises.gone(area);

@@ -1,0 +1,8 @@
+story 1
+under bug dma-not-contiguous
+// By now the pages of b1 all lie where the device reaches, each for itself: under Xen since exchanges that ended half-way.
+cpus 1, hardware calm, sizes tiny, backends native xen
+c0  dma-alloc p0+4 -> b0
+c0  dma-free b0
+c0  dma-alloc p2+2 -> b0
+c0  dma-alloc p1+2 -> b1
