@@ -202,6 +202,9 @@ fn judge_permission(allowed: u8, operation: &Operation, faulted: bool) -> Judgem
     }
 }
 
+/// So many pages an area that owns its pages is sure of, where no other has any.
+const SURE: u8 = 4;
+
 impl Reference {
     /// CPUs that it keeps apart.
     pub const CPUS: usize = CPUS;
@@ -309,10 +312,15 @@ impl Reference {
     }
 
     /// Whether an operation must find room where nothing is mapped and nothing overlaps. What devices reach is little: a
-    /// buffer is sure of one page, where memory is untouched and everything may be waited for.
+    /// buffer is sure of one page, where memory is untouched and everything may be waited for. Nor is an area with many
+    /// pages of its own sure of them, nor anything while address spaces take memory for their tables.
     fn finds_room(&self, call: &Call) -> bool {
+        if self.spaces.are_held() {
+            return false;
+        }
         match call.operation {
-            Operation::Vmap { .. } | Operation::Owned(Owned::Vmalloc { .. }) => true,
+            Operation::Vmap { .. } => true,
+            Operation::Owned(Owned::Vmalloc { count, .. }) => count <= SURE,
             Operation::MapRam { .. } => self.first_ram,
             Operation::DmaAlloc { pages, .. } => self.untouched && !call.irqs_off && pages.len() == 1,
             _ => false,

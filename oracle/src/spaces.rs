@@ -11,9 +11,9 @@ struct Space {
     coming: u8,
 }
 
-/// All of them, by their slots.
+/// All of them, by their slots, and how many of them are held.
 #[derive(Debug, Default)]
-pub(crate) struct Spaces([Space; SLOTS as usize]);
+pub(crate) struct Spaces([Space; SLOTS as usize], u8);
 
 impl Spaces {
     /// Whether what a call needs was never obtained on this backend.
@@ -26,9 +26,17 @@ impl Spaces {
         }
     }
 
+    /// Whether there is one, or may be.
+    pub(crate) const fn are_held(&self) -> bool {
+        self.1 > 0
+    }
+
     pub(crate) fn begin(&mut self, call: MmCall) {
         match call {
-            MmCall::New { mm } => self.0[mm.index()].handle.come(mm),
+            MmCall::New { mm } => {
+                self.0[mm.index()].handle.come(mm);
+                self.1 += 1;
+            }
             MmCall::Switch { to: Root::Init } => {}
             MmCall::Switch { to: Root::Mm(mm) } => {
                 let space = &mut self.0[mm.index()];
@@ -48,7 +56,10 @@ impl Spaces {
             MmCall::New { mm } => self.0[mm.index()].handle.arrive(outcome == Outcome::Done),
             MmCall::Switch { to: Root::Init } => {}
             MmCall::Switch { to: Root::Mm(mm) } => self.0[mm.index()].coming -= 1,
-            MmCall::Drop { mm } => self.0[mm.index()].handle = Handle::ABSENT,
+            MmCall::Drop { mm } => {
+                self.0[mm.index()].handle = Handle::ABSENT;
+                self.1 -= 1;
+            }
         }
     }
 }

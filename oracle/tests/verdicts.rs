@@ -438,6 +438,20 @@ fn an_address_space_may_fail_for_lack_of_memory_and_is_void_then() {
 }
 
 #[test]
+fn nothing_is_sure_of_room_while_address_spaces_take_memory_nor_a_large_area_of_pages() {
+    let (mut reference, mm) = (Reference::new(1), MmSlot::new(0));
+    let vmalloc = |count| Operation::Owned(Owned::Vmalloc { count, area: area(7), huge: false });
+    reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done);
+    reference.legal(vmap(&[0], 5), Outcome::NoMemory);
+    reference.legal(vmalloc(1), Outcome::NoMemory);
+    reference.legal(Operation::Mm(MmCall::Drop { mm }), Outcome::Done);
+    assert_eq!(reference.kind(vmap(&[0], 6), Outcome::NoMemory), Kind::NoRoom);
+    let mut fresh = Reference::new(1);
+    fresh.legal(vmalloc(8), Outcome::NoMemory);
+    assert_eq!(Reference::new(1).kind(vmalloc(4), Outcome::NoMemory), Kind::NoRoom);
+}
+
+#[test]
 #[should_panic(expected = "on the way into it")]
 fn an_address_space_is_not_dropped_while_a_cpu_enters_it() {
     let (mut reference, mm) = (Reference::new(1), MmSlot::new(0));
