@@ -110,6 +110,8 @@ pub struct Memory {
     /// How many of them this story has.
     large_in_use: Cell<u32>,
     touched: RefCell<Vec<Frame>>,
+    /// How many frames, and pages of large memory, are in anybody's use.
+    used: Cell<u32>,
 }
 
 impl Memory {
@@ -133,6 +135,7 @@ impl Memory {
             large: (0..large).map(frame).collect(),
             large_in_use: Cell::new(large),
             touched: RefCell::default(),
+            used: Cell::new(0),
         }
     }
 
@@ -151,6 +154,7 @@ impl Memory {
             state.incarnation.set(0);
             state.linked_from.set(None);
         }
+        self.used.set(0);
         self.in_use.set(frames);
         self.large_in_use.set(large);
         self.vars_allowed.set(vars);
@@ -322,9 +326,11 @@ impl Memory {
     /// Gives a frame another use. Every new use but none is a new incarnation.
     pub fn set_role(&self, frame: Frame, role: Role) {
         let state = self.state(frame);
-        if state.role.replace(role) == role {
+        let before = state.role.replace(role);
+        if before == role {
             return;
         }
+        self.used.set(self.used.get() + u32::from(role != Role::Free) - u32::from(before != Role::Free));
         self.touch(frame, state);
         if role != Role::Free {
             state.incarnation.set(state.incarnation.get() + 1);
@@ -334,6 +340,11 @@ impl Memory {
         {
             self.link_all(frame);
         }
+    }
+
+    /// How many frames have a role other than [`Role::Free`]; a page of large memory counts as one.
+    pub fn frames_used(&self) -> u32 {
+        self.used.get()
     }
 
     /// How often the frame has been put to a new use.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use impls::hypervisor::xen::GUEST;
-use machine::{AlarmKind, Bus, Frame, Role};
+use machine::{AlarmKind, Bus, Frame};
 use oracle::Rule;
 
 use super::Breach;
@@ -21,13 +21,6 @@ pub fn judge(alarm: &AlarmKind) -> Option<Cow<'static, str>> {
     }
 }
 
-/// How many frames are in use.
-pub fn frames_in_use(bus: &Bus) -> u32 {
-    let frames = (0..bus.memory.frames()).map(Frame);
-    frames.chain(bus.memory.large_pages()).filter(|frame| bus.memory.role(*frame) != Role::Free).count()
-        as u32
-}
-
 /// Everything was given back: `expected` frames are to be in use, and the kernel says what it has left over itself.
 pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
     if let Some(first) = leftovers.first() {
@@ -35,7 +28,7 @@ pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
         let breach = Breach::new(Rule::Rest, "", leftovers.join("\n  "));
         return Some(Breach { what: Cow::Owned(what), ..breach });
     }
-    let found = frames_in_use(bus);
+    let found = bus.memory.frames_used();
     if found != expected {
         let detail = format!("{found} frames are in use, expected {expected} as after booting");
         return Some(Breach::new(Rule::Rest, "frames were not given back", detail));
@@ -58,6 +51,8 @@ pub fn taken_back(bus: &Bus, frames: &[Frame]) -> Option<Breach> {
 
 #[cfg(test)]
 mod tests {
+    use machine::Role;
+
     use super::*;
     use crate::checks::workbench::{LARGE, machine, page, send};
     use crate::checks::{Checks, first_alarm};
@@ -76,7 +71,7 @@ mod tests {
     #[test]
     fn a_frame_that_was_not_given_back_is_a_breach() {
         let machine = machine(1);
-        let booted = frames_in_use(machine.bus());
+        let booted = machine.bus().memory.frames_used();
         assert_eq!(booted, u32::from(LEVELS), "the tables");
         assert_eq!(check(machine.bus(), booted, &[]), None, "what was there at boot may stay");
         machine.bus().memory.set_role(LARGE, Role::Data);
@@ -91,7 +86,8 @@ mod tests {
     fn what_the_kernel_has_left_over_is_a_breach_named_without_numbers() {
         let machine = machine(1);
         let left = ["3 pages were not given back".to_owned()];
-        let breach = check(machine.bus(), frames_in_use(machine.bus()), &left).expect("it says so itself");
+        let breach =
+            check(machine.bus(), machine.bus().memory.frames_used(), &left).expect("it says so itself");
         assert_eq!(
             (&*breach.what, &*breach.detail),
             ("pages were not given back", "3 pages were not given back")
@@ -101,7 +97,7 @@ mod tests {
     #[test]
     fn an_interrupt_that_nobody_took_is_a_breach() {
         let mut machine = machine(2);
-        let booted = frames_in_use(machine.bus());
+        let booted = machine.bus().memory.frames_used();
         send(&mut machine, 0, 1);
         let breach = check(machine.bus(), booted, &[]).expect("c1 did not take it");
         assert_eq!((breach.rule, breach.cpu), (Rule::Rest, Some(1)));

@@ -30,7 +30,7 @@ pub(super) fn play(
     if tracing {
         subject.bus().start_tracing();
     }
-    let booted = rest::frames_in_use(subject.bus());
+    let booted = subject.bus().memory.frames_used();
     let mut stage = Stage { subject, scene, cast: Cast::default() };
     for told in &resolved.events {
         if tracing {
