@@ -121,7 +121,7 @@ fn the_report_in_the_readme_is_what_the_tool_says() {
     let story = shown.lines().skip_while(|line| *line != "    story 1").take_while(|line| !line.is_empty());
     let story: Vec<_> = story.map(|line| line[4..].trim_start()).collect();
     let place = Place::new();
-    place.write("reused.story", &format!("{}\n", story.join("\n")));
+    place.write("reused.story", format!("{}\n", story.join("\n")));
     let ran = place.run(&["explain", "reused.story"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let said = ran.out.lines().map(without_number).take(shown.lines().count());
