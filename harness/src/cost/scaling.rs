@@ -20,7 +20,7 @@ use crate::story::Backends;
 /// Rounds of each CPU that are measured where nothing happens in cycles, and those before them that are not.
 const ROUNDS: (u64, u64) = (1000, 100);
 
-/// The same where only the growth of times is asked for.
+/// The same where only the growth of times is asked for: as many as a block lasts.
 const BRIEF: (u64, u64) = (256, 20);
 
 /// Cycles from flush to flush that are measured where the lazy threshold makes them. Blocks come onto the lazy list one at a
