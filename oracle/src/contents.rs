@@ -229,7 +229,8 @@ impl Contents {
         word.forced = word.possible.0.len() == 1 && !word.skipped;
     }
 
-    /// Ends the write in flight on this CPU, which faulted: it left nothing behind.
+    /// Ends the write in flight on this CPU, which faulted: it left nothing behind. Elsewhere it may have gone through, so that
+    /// a write told before it which ends later forces nothing.
     pub(crate) fn abandon_write(&mut self, cpu: usize) {
         let Some((page, Kind::Write(token))) = self.accesses[cpu].what.take() else {
             panic!("a write that ends has begun");
@@ -237,18 +238,18 @@ impl Contents {
         let word = &mut self.words[page.index()];
         word.writers -= 1;
         word.possible.0.retain(|&other| other != token);
-        word.forced = false;
+        (word.forced, word.skipped) = (false, true);
     }
 
     /// Every token that the page may hold now, in ascending order.
-    pub(crate) fn possible(&self, page: PageSlot) -> &[Token] {
-        &self.words[page.index()].possible.0
+    pub(crate) fn possible(&self, page: impl Into<Home>) -> &[Token] {
+        &self.words[page.into().index()].possible.0
     }
 
     /// The one token that the story's order forces the page to hold on every backend that does everything it is
     /// told.
-    pub(crate) fn forced(&self, page: PageSlot) -> Option<Token> {
-        let word = &self.words[page.index()];
+    pub(crate) fn forced(&self, page: impl Into<Home>) -> Option<Token> {
+        let word = &self.words[page.into().index()];
         if word.forced { word.possible.0.first().copied() } else { None }
     }
 }

@@ -50,8 +50,8 @@ use crate::spaces::Spaces;
 use crate::verdict::{Illegal, Kind, Verdict};
 use crate::vocabulary::astray::RawCall;
 use crate::vocabulary::{
-    Access, BufferSlot, Call, Mapping, MmCall, Operation, Outcome, Owned, PageList, PageSlot, Place, Range,
-    SLOTS, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, Call, Mapping, MmCall, Operation, Outcome, Owned, PageList, PageSlot,
+    Place, Range, SLOTS, Token, TreeSlot,
 };
 
 /// One page.
@@ -814,6 +814,16 @@ impl Reference {
     /// hold one token, and not the same.
     pub fn forced(&self, page: PageSlot) -> Option<Token> {
         self.contents.forced(page)
+    }
+
+    /// As [`Self::possible`], for a page that an area owns.
+    pub fn possible_in(&self, area: AreaSlot, page: u8) -> &[Token] {
+        self.contents.possible(Home::owned(area, page))
+    }
+
+    /// As [`Self::forced`], for a page that an area owns.
+    pub fn forced_in(&self, area: AreaSlot, page: u8) -> Option<Token> {
+        self.contents.forced(Home::owned(area, page))
     }
 
     /// The mappings that stand on this backend and that nobody began to unmap: areas first, by their slots.

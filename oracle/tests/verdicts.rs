@@ -955,6 +955,21 @@ fn the_pages_of_an_area_begin_zeroed_and_writable_each_time() {
 }
 
 #[test]
+fn a_write_that_overlaps_one_that_faulted_forces_nothing() {
+    let mut reference = Reference::new(0);
+    reference.legal(vmalloc(1, 0), mapped(0, 1));
+    reference.legal(set_memory(0, Access::ReadOnly), Outcome::Done);
+    let changing = reference.start(1, set_memory(0, Access::ReadWrite));
+    let first = reference.start(2, write(0, 4));
+    reference.legal(write(0, 5), Outcome::Fault);
+    reference.end(first, &Outcome::Done).unwrap();
+    reference.end(changing, &Outcome::Done).unwrap();
+    assert_eq!((reference.forced_in(area(0), 0), reference.possible_in(area(0), 0)), (None, &[Token(4)][..]));
+    reference.legal(write(0, 6), Outcome::Done);
+    assert_eq!(reference.forced_in(area(0), 0), Some(Token(6)));
+}
+
+#[test]
 fn an_area_that_got_no_memory_is_void_from_there_on() {
     let mut reference = Reference::new(0);
     let draining = reference.start(1, Operation::DrainAliases);

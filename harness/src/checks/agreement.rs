@@ -4,7 +4,7 @@
 //! Legal, and never compared: an outcome into which a race went, an allocation that may fail, or what needs a handle
 //! that one backend never gave. The reference marks all others (`Verdict::sole`, `Reference::forced`).
 
-use oracle::vocabulary::{PageSlot, SLOTS, Token};
+use oracle::vocabulary::{AreaSlot, MAX_PAGES, PageSlot, SLOTS, Token};
 use oracle::{Reference, Rule, Verdict};
 
 use super::Breach;
@@ -16,6 +16,8 @@ pub struct Ledger {
     verdicts: Vec<Option<Verdict>>,
     /// What each page holds in the end, of the first backend that had no choice there.
     pages: [Option<Token>; SLOTS as usize],
+    /// And each page that an area owns.
+    owned: [[Option<Token>; MAX_PAGES]; SLOTS as usize],
 }
 
 impl Ledger {
@@ -24,6 +26,7 @@ impl Ledger {
         self.verdicts.clear();
         self.verdicts.resize(events, None);
         self.pages = [None; SLOTS as usize];
+        self.owned = [[None; MAX_PAGES]; SLOTS as usize];
     }
 
     /// An operation ended legally.
@@ -45,20 +48,37 @@ impl Ledger {
         })
     }
 
+    /// The story is over, and these areas own pages, so many each.
+    pub fn contents_of_areas(
+        &mut self,
+        reference: &Reference,
+        mut areas: impl Iterator<Item = (AreaSlot, usize)>,
+    ) -> Option<Breach> {
+        areas.find_map(|(area, pages)| {
+            (0..pages as u8).find_map(|page| {
+                let here = reference.forced_in(area, page)?;
+                let there = *self.owned[area.index()][usize::from(page) % MAX_PAGES].get_or_insert(here);
+                (here != there).then(|| differs(&format_args!("{area}+{page}"), here, there))
+            })
+        })
+    }
+
     /// The story is over.
     pub fn contents(&mut self, reference: &Reference) -> Option<Breach> {
         (0..SLOTS).map(PageSlot::new).find_map(|page| {
             let here = reference.forced(page)?;
             let there = *self.pages[page.index()].get_or_insert(here);
-            (here != there).then(|| {
-                Breach::new(
-                    Rule::Agreement,
-                    "a page holds in the end what it does not on the backend before",
-                    format!("{page} holds {here} here, {there} there"),
-                )
-            })
+            (here != there).then(|| differs(&page, here, there))
         })
     }
+}
+
+fn differs(page: &dyn core::fmt::Display, here: Token, there: Token) -> Breach {
+    Breach::new(
+        Rule::Agreement,
+        "a page holds in the end what it does not on the backend before",
+        format!("{page} holds {here} here, {there} there"),
+    )
 }
 
 #[cfg(test)]

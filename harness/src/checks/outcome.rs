@@ -5,9 +5,11 @@
 //! claims to drain with interrupts off is judged as a drain, and need not answer that it would sleep; see
 //! [`as_told`].
 
+use core::fmt;
 use impls::protocol::{Designs, IrqsOffDrain};
+
 use machine::{Bus, Frame, Word};
-use oracle::vocabulary::{Call, Operation, Outcome, PageSlot, Token};
+use oracle::vocabulary::{AreaSlot, Call, Operation, Outcome, PageSlot, Token};
 use oracle::{Illegal, Reference, Rule};
 
 use super::Breach;
@@ -41,8 +43,24 @@ pub fn breach(illegal: &Illegal) -> Breach {
 ///
 /// Legal, and not seen here: a page that is a table or was never obtained has no token; a race leaves several.
 pub fn contents(bus: &Bus, reference: &Reference, page: PageSlot, frame: Option<Frame>) -> Option<Breach> {
-    let possible = reference.possible(page);
-    let frame = frame.filter(|_| !possible.is_empty())?;
+    word(bus, reference.possible(page), &page, frame?)
+}
+
+/// The same for a page that an area owns.
+pub fn contents_of(
+    bus: &Bus,
+    reference: &Reference,
+    area: AreaSlot,
+    page: u8,
+    frame: Frame,
+) -> Option<Breach> {
+    word(bus, reference.possible_in(area, page), &format_args!("{area}+{page}"), frame)
+}
+
+fn word(bus: &Bus, possible: &[Token], page: &dyn fmt::Display, frame: Frame) -> Option<Breach> {
+    if possible.is_empty() {
+        return None;
+    }
     let found = Token(bus.memory.peek(Word::new(frame, 0)) as u32);
     (!possible.contains(&found)).then(|| {
         Breach::new(
@@ -57,6 +75,7 @@ pub fn contents(bus: &Bus, reference: &Reference, page: PageSlot, frame: Option<
 mod tests {
     use super::*;
     use crate::checks::workbench::{call, frame, machine};
+    use oracle::vocabulary::{Mapping, Owned, Place};
 
     #[test]
     fn a_page_that_holds_what_nobody_wrote_is_a_breach() {
@@ -67,6 +86,29 @@ mod tests {
         bus.memory.poke(Word::new(frame(20), 0), 77);
         let breach = contents(bus, &reference, page, Some(frame(20))).expect("nobody wrote 77");
         assert_eq!(breach.rule, Rule::Outcome);
+    }
+
+    #[test]
+    fn a_page_of_an_area_that_holds_what_nobody_wrote_is_a_breach_while_the_area_stands() {
+        let machine = machine(1);
+        let (bus, mut reference, area) = (machine.bus(), Reference::new(0), AreaSlot::new(0));
+        bus.memory.poke(Word::new(frame(20), 0), 77);
+        let found =
+            |reference: &Reference| contents_of(bus, reference, area, 1, frame(20)).map(|breach| breach.rule);
+        assert_eq!(found(&reference), None, "there is no such area");
+        let vmalloc = Operation::Owned(Owned::Vmalloc { count: 2, area, huge: false });
+        let range = oracle::vocabulary::Range { start: 0xffff_c900_0000_0000, pages: 2 };
+        let ticket = reference.begin(0, &call(vmalloc));
+        assert!(reference.end(ticket, &Outcome::Mapped(range)).is_ok());
+        assert_eq!(found(&reference), Some(Rule::Outcome), "zeroes");
+        let place = Place { mapping: Mapping::Area(area), page: 1 };
+        let ticket = reference.begin(0, &call(Operation::Write { place, token: Token(77) }));
+        assert!(reference.end(ticket, &Outcome::Done).is_ok());
+        assert_eq!(found(&reference), None);
+        let ticket = reference.begin(0, &call(Operation::Owned(Owned::Vfree { area })));
+        assert!(reference.end(ticket, &Outcome::Done).is_ok());
+        bus.memory.poke(Word::new(frame(20), 0), 78);
+        assert_eq!(found(&reference), None, "it is nobody's any more");
     }
 
     #[test]

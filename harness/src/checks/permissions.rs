@@ -105,6 +105,11 @@ impl Promises {
         self.0.retain(|promise| promise.area != area);
     }
 
+    /// The areas that own pages, and the frames of those.
+    pub fn owned(&self) -> impl Iterator<Item = (AreaSlot, &[Frame])> {
+        self.0.iter().map(|promise| (promise.area, &*promise.frames))
+    }
+
     /// Whether every promise is kept at this moment.
     pub fn check(&self, bus: &Bus) -> Option<Breach> {
         self.0.iter().find_map(|promise| {

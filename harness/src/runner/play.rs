@@ -248,7 +248,8 @@ impl Stage<'_> {
                 .find_map(|page| {
                     outcome::contents(bus, &self.scene.reference, page, self.subject.frame_of(page))
                 })
-                .or_else(|| self.scene.ledger.contents(&self.scene.reference));
+                .or_else(|| self.scene.ledger.contents(&self.scene.reference))
+                .or_else(|| self.scene.contents_of_areas(bus));
         }
         if let Some(breach) = breach {
             self.scene.find(breach, 0, "the end");

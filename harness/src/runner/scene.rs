@@ -472,6 +472,18 @@ impl Scene {
         }
     }
 
+    /// What the pages hold in the end that areas own.
+    pub(super) fn contents_of_areas(&mut self, bus: &Bus) -> Option<Breach> {
+        let Self { promises, reference, ledger, .. } = self;
+        let held = promises.owned().find_map(|(area, frames)| {
+            (0..)
+                .zip(frames)
+                .find_map(|(page, frame)| outcome::contents_of(bus, reference, area, page, *frame))
+        });
+        let areas = promises.owned().map(|(area, frames)| (area, frames.len()));
+        held.or_else(|| ledger.contents_of_areas(reference, areas))
+    }
+
     /// The frames behind the pages that a guest gone astray has, where a hypervisor is beneath it.
     pub(super) fn astray(&self, subject: &dyn Subject) -> Vec<Frame> {
         let slots = (0..SLOTS).filter(|slot| self.no_alias && self.astray & 1 << slot != 0);
