@@ -14,6 +14,7 @@ pub mod buffers;
 pub mod drain;
 pub mod frames;
 pub mod hypervisor;
+pub mod memory_types;
 pub mod other_domain;
 pub mod outcome;
 pub mod permissions;
@@ -21,6 +22,7 @@ pub mod progress;
 pub mod range_reuse;
 pub mod rest;
 pub mod translations;
+pub mod ways;
 #[cfg(test)]
 mod workbench;
 

@@ -242,6 +242,11 @@ impl<P: PvMmu> Kernel<P> {
                 self.set_memory(cpu, range.start >> 12, access);
                 Outcome::Done
             }
+            Owned::SetMemoryType { area, memory_type } => {
+                let range = self.callers.range(Mapping::Area(area))?;
+                self.set_memory_type(cpu, range.start >> 12, memory_type);
+                Outcome::Done
+            }
             Owned::Vfree { area } => {
                 let range = self.callers.range(Mapping::Area(area))?;
                 self.callers.let_go(Mapping::Area(area));

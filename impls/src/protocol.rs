@@ -344,6 +344,16 @@ steps! {
     UnlistBeforeFree = "unlist-before-free",
     /// A CPU counts as being in an address space until it has loaded another root.
     LoadBeforeLeaving = "load-before-leaving",
+    /// Lazy aliases are drained before a page is to have another memory type than usual.
+    DrainBeforeRetype = "drain-before-retype",
+    /// The direct map of a page takes the memory type that its area is to have.
+    RetypeDirectMap = "retype-direct-map",
+    /// A change to another memory type than usual is flushed.
+    FlushAfterRetype = "flush-after-retype",
+    /// A change back to the usual memory type is flushed.
+    FlushAfterTypeReturns = "flush-after-type-returns",
+    /// Memory whose type was changed has the usual one again before it is given back, and is flushed.
+    ResetTypeAtFree = "reset-type-at-free",
 }
 
 /// How many steps there are.

@@ -4,7 +4,8 @@ use impls::protocol::{HugeOverTable, KernelTables, UnmapFlush};
 use impls::{Designs, Kernel, Native, Protocol, Sizes, Task};
 use machine::{Bus, Counted, Machine, Observer, Prices, Temperament, Told};
 use oracle::vocabulary::{
-    Access, AreaSlot, Call, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Place, RamSlot, Token,
+    Access, AreaSlot, Call, Mapping, MemoryType, Operation, Outcome, Owned, PageList, PageSlot, Place,
+    RamSlot, Token,
 };
 use std::rc::Rc;
 
@@ -265,6 +266,44 @@ fn a_table_that_stayed_gives_way_to_a_large_page_unless_the_design_leaves_it() {
             assert_eq!(map_huge(&mut bench, 0), level);
             assert_eq!(bench.call(1, vfree(0)), Outcome::Done);
         }
+        bench.tear_down();
+    }
+}
+
+/// The memory types by which the tables lead to the third page of an area, and to that page in the direct map.
+fn memory_types(bench: &Bench, first: u64) -> [u8; 2] {
+    let bus = bench.0.bus();
+    let root = bus.core(0).cr3().root;
+    let of = |va: u64| {
+        let found = bus.mapped(root, va).expect("it is mapped");
+        (found.frame_of(va), machine::tlb::memory_type(found.entry, found.level))
+    };
+    let (frame, of_area) = of(first + 2 * 4096);
+    let direct = (0..1024).map(|page| 0xffff_8880_0000_0000 + page * 4096);
+    let direct = direct.filter(|va| bus.mapped(root, *va).is_some()).find(|va| of(*va).0 == frame);
+    [of_area, of(direct.expect("it is in the direct map")).1]
+}
+
+#[test]
+fn a_memory_type_is_that_of_both_aliases_and_stays_while_permissions_change() {
+    for huge in [false, true] {
+        let mut bench = Bench::new(Sizes::Tiny, 2);
+        let area = AreaSlot::new(0);
+        let made = bench.call(0, Operation::Owned(Owned::Vmalloc { count: 3, area, huge }));
+        let Outcome::Mapped(range) = made else { panic!("there is memory") };
+        assert_eq!(memory_types(&bench, range.start), [0, 0]);
+        let set = |memory_type| Operation::Owned(Owned::SetMemoryType { area, memory_type });
+        assert_eq!(bench.call(1, set(MemoryType::WriteCombining)), Outcome::Done);
+        assert_eq!(memory_types(&bench, range.start), [1, 1]);
+        let read_only = Owned::SetMemory { area, access: Access::ReadOnly };
+        assert_eq!(bench.call(1, Operation::Owned(read_only)), Outcome::Done);
+        assert_eq!(memory_types(&bench, range.start), [1, 1], "the type stays");
+        assert_eq!(bench.call(0, set(MemoryType::WriteBack)), Outcome::Done);
+        assert_eq!(memory_types(&bench, range.start), [0, 0]);
+        let write = Operation::Write { place: at(0, 2), token: Token(1) };
+        assert_eq!(bench.call(0, write), Outcome::Fault, "and so do the permissions");
+        bench.call(0, set(MemoryType::WriteCombining));
+        assert_eq!(bench.call(0, vfree(0)), Outcome::Done);
         bench.tear_down();
     }
 }

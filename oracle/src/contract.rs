@@ -37,6 +37,7 @@
 //!   a vCPU that does not run and will flush before it does, or to a freed frame that a hypervisor will flush before
 //!   it gives it away.
 //! - *Either permission.* An access that overlaps a change of the permissions of its area may go through or fault.
+//! - *Two memory types*, until the change from the one to the other returned.
 //! - *One spurious fault* for each CPU, page and widening of permissions, if a second walk succeeds.
 //! - *Fewer pins.* A fast pin may return fewer pages than were asked for, and a pinned page outlives its mapping.
 //! - *The second of two unmaps*, which found nothing to do, promises nothing for the first.

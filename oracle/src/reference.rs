@@ -150,9 +150,10 @@ const fn place_in(buffer: BufferSlot, page: u8) -> Place {
 /// The mapping that an operation on an area that owns its pages is about.
 fn subject(owned: Owned) -> Mapping {
     match owned {
-        Owned::Vmalloc { area, .. } | Owned::SetMemory { area, .. } | Owned::Vfree { area } => {
-            Mapping::Area(area)
-        }
+        Owned::Vmalloc { area, .. }
+        | Owned::SetMemory { area, .. }
+        | Owned::SetMemoryType { area, .. }
+        | Owned::Vfree { area } => Mapping::Area(area),
         Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
             place.mapping
         }
@@ -432,6 +433,12 @@ impl Reference {
                     }
                 }
             }
+            Owned::SetMemoryType { area, .. } => {
+                let entry = self.mappings.get_mut(Mapping::Area(area));
+                entry.handle.must_be_present(area);
+                assert!(entry.owned > 0, "the story changes the memory type of {area}, which owns no pages");
+                entry.accesses += 1;
+            }
             Owned::Vfree { area } => {
                 assert!(
                     self.mappings.get(Mapping::Area(area)).owned > 0,
@@ -607,7 +614,7 @@ impl Reference {
                 | Operation::SetPageFlag { .. }
                 | Operation::UnpinTree { .. }
                 | Operation::TrackAliases
-                | Operation::Owned(Owned::SetMemory { .. } | Owned::Vfree { .. })
+                | Operation::Owned(Owned::SetMemory { .. } | Owned::SetMemoryType { .. } | Owned::Vfree { .. })
                 | Operation::Mm(MmCall::Switch { .. } | MmCall::Drop { .. }),
                 Outcome::Done,
             ) => Ok(true),
@@ -755,6 +762,7 @@ impl Reference {
                 self.end_unmap(Mapping::Area(area));
                 (0..count).for_each(|page| self.contents.vanish(Home::owned(area, page)));
             }
+            Owned::SetMemoryType { area, .. } => self.mappings.get_mut(Mapping::Area(area)).accesses -= 1,
             Owned::Exec { place } => self.mappings.get_mut(place.mapping).accesses -= 1,
             Owned::ReadDirect { place } => self.end_read(cpu, flight, place.mapping),
             Owned::WriteDirect { place, .. } => self.end_write(cpu, flight, place.mapping, outcome),

@@ -13,7 +13,7 @@ pub mod astray;
 
 pub use astray::RawCall;
 pub use mm::{MmCall, Root};
-pub use owned::{Access, Owned};
+pub use owned::{Access, MemoryType, Owned};
 
 /// How many slots of each kind there are.
 pub const SLOTS: u8 = 16;
@@ -322,7 +322,7 @@ pub enum Operation {
 
 impl Operation {
     /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 38] = [
+    pub const NAMES: [&str; 40] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -358,6 +358,8 @@ impl Operation {
         Owned::NAMES[6],
         Owned::NAMES[7],
         Owned::NAMES[8],
+        Owned::NAMES[9],
+        Owned::NAMES[10],
         MmCall::NAMES[0],
         MmCall::NAMES[1],
         MmCall::NAMES[2],
@@ -387,7 +389,7 @@ impl Operation {
             Self::TrackAliases => 18,
             Self::Raw(call) => 19 + call.index(),
             Self::Owned(owned) => 26 + owned.index(),
-            Self::Mm(call) => 35 + call.index(),
+            Self::Mm(call) => 37 + call.index(),
         }
     }
 

@@ -23,7 +23,7 @@ use oracle::Rule;
 use oracle::vocabulary::{Access, AreaSlot};
 
 use super::Breach;
-use super::translations::{below, frames_behind, roots, usable};
+use super::ways::{self, Way};
 
 /// What the translations of a page must not allow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,14 +53,6 @@ pub struct Promises(Vec<Promise>);
 struct Allowed {
     write: Option<Way>,
     execute: Option<Way>,
-}
-
-/// A translation: in the TLB of a CPU, or in the tables, at an address.
-#[derive(Clone, Copy)]
-struct Way {
-    cpu: u8,
-    va: u64,
-    cached: bool,
 }
 
 impl Promises {
@@ -98,6 +90,12 @@ impl Promises {
     /// The area begins to be freed.
     pub fn going(&mut self, area: AreaSlot) {
         self.set(area, Forbidden::Both);
+    }
+
+    /// The pages of the area, as it was made.
+    pub fn frames_of(&self, area: AreaSlot) -> &[Frame] {
+        let of_area = self.0.iter().find(|promise| promise.area == area);
+        of_area.map_or(&[], |promise| &promise.frames)
     }
 
     /// The area was freed, and judged for the last time.
@@ -139,15 +137,7 @@ fn judge(forbidden: Forbidden, frame: Frame, allowed: Allowed) -> Option<Breach>
     let mut ways = ways.into_iter().flatten().peekable();
     let cpu = ways.peek()?.cpu;
     let ways: Vec<_> = ways.collect();
-    let seen = |way: &Way| {
-        let Way { cpu, va, cached } = way;
-        if *cached {
-            format!("the TLB of c{cpu} leads there from {va:#x}")
-        } else {
-            format!("the tables lead there from {va:#x}")
-        }
-    };
-    let detail = format!("{frame}: {}", ways.iter().map(seen).collect::<Vec<_>>().join(", "));
+    let detail = format!("{frame}: {}", ways.iter().map(Way::describe).collect::<Vec<_>>().join(", "));
     let breach = Breach::new(Rule::Permissions, what, detail).on(cpu);
     Some(breach.about(ways.iter().map(|way| way.va), [frame]))
 }
@@ -155,32 +145,14 @@ fn judge(forbidden: Forbidden, frame: Frame, allowed: Allowed) -> Option<Breach>
 /// What any translation of a frame allows. A way by a TLB is named before one by the tables.
 fn allowed(bus: &Bus, frame: Frame) -> Allowed {
     let mut allowed = Allowed::default();
-    let mut note = |flags: Flags, way: Way| {
-        if flags.contains(Flags::WRITABLE) {
+    ways::each(bus, frame, |way| {
+        if way.flags.contains(Flags::WRITABLE) {
             allowed.write.get_or_insert(way);
         }
-        if !flags.contains(Flags::NO_EXECUTE) {
+        if !way.flags.contains(Flags::NO_EXECUTE) {
             allowed.execute.get_or_insert(way);
         }
-    };
-    let offset = |first: Frame| u64::from(frame.0.wrapping_sub(first.0)) << 12;
-    for cpu in 0..bus.cpus() {
-        let core = bus.core(cpu);
-        for leaf in core.tlb().leaves().iter().filter(|leaf| usable(core, leaf)) {
-            if frames_behind(bus, leaf.frame, leaf.level).any(|behind| behind == frame) {
-                note(leaf.flags, Way { cpu, va: leaf.va + offset(leaf.frame), cached: true });
-            }
-        }
-    }
-    for (cpu, root) in roots(bus) {
-        below(bus, root, |seen| {
-            if seen.is_leaf() && seen.entry.frame_at(u64::from(frame.0) << 12, seen.level) == frame {
-                let first = seen.entry.frame_at(0, seen.level);
-                note(seen.flags, Way { cpu, va: seen.va + offset(first), cached: false });
-            }
-            None::<()>
-        });
-    }
+    });
     allowed
 }
 

@@ -63,9 +63,10 @@ fn verb_size(verb: Verb) -> u32 {
         Verb::Vmap { first, count, area } => 16 * count + first.number() + area.number(),
         Verb::MapRam { first, count, ram } => 16 * count + first.number() + ram.number(),
         Verb::PinTree { first, count, tree } => 16 * count + first.number() + tree.number(),
-        Verb::Vunmap { area } | Verb::Owned(Owned::SetMemory { area, .. } | Owned::Vfree { area }) => {
-            area.number()
-        }
+        Verb::Vunmap { area }
+        | Verb::Owned(
+            Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } | Owned::Vfree { area },
+        ) => area.number(),
         Verb::UnmapRam { ram } => ram.number(),
         Verb::UnpinTree { tree } => tree.number(),
         Verb::DrainAliases | Verb::TrackAliases => 0,

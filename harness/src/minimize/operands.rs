@@ -135,6 +135,9 @@ fn plainer_owned(owned: Owned) -> Vec<Owned> {
         Owned::SetMemory { area, access } => {
             areas(area).map(|area| Owned::SetMemory { area, access }).collect()
         }
+        Owned::SetMemoryType { area, memory_type } => {
+            areas(area).map(|area| Owned::SetMemoryType { area, memory_type }).collect()
+        }
         Owned::Vfree { area } => areas(area).map(|area| Owned::Vfree { area }).collect(),
         Owned::Exec { place } => places(place).into_iter().map(|place| Owned::Exec { place }).collect(),
         Owned::ReadDirect { place } => {
@@ -202,7 +205,10 @@ fn rename_areas(events: &mut [Event]) {
                     Verb::Vmap { area, .. }
                     | Verb::Vunmap { area }
                     | Verb::Owned(
-                        Owned::Vmalloc { area, .. } | Owned::SetMemory { area, .. } | Owned::Vfree { area },
+                        Owned::Vmalloc { area, .. }
+                        | Owned::SetMemory { area, .. }
+                        | Owned::SetMemoryType { area, .. }
+                        | Owned::Vfree { area },
                     ),
                 ..
             } => rename(area),

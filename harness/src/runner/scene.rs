@@ -13,6 +13,7 @@ use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
 use crate::checks::aliases::{Aliases, Behind, address};
+use crate::checks::memory_types::MemoryTypes;
 use crate::checks::other_domain::{self, OtherDomain};
 use crate::checks::permissions::Promises;
 use crate::checks::{
@@ -100,6 +101,7 @@ pub(super) struct Scene {
     /// The pages of each tree, as it was last asked for.
     trees: [PageList; SLOTS as usize],
     promises: Promises,
+    memory_types: MemoryTypes,
     seats: [Seat; MAX_CPUS as usize],
     under_way: u8,
     /// Something else ran beside the call that began last.
@@ -136,6 +138,7 @@ impl Scene {
             astray: 0,
             trees: [PageList::EMPTY; SLOTS as usize],
             promises: Promises::default(),
+            memory_types: MemoryTypes::default(),
             seats: [Seat::Idle; MAX_CPUS as usize],
             under_way: 0,
             overlapped: false,
@@ -168,6 +171,7 @@ impl Scene {
         self.other_domain.clear();
         self.astray = 0;
         self.promises.clear();
+        self.memory_types.clear();
         self.seats = [Seat::Idle; MAX_CPUS as usize];
         self.under_way = 0;
         self.finding = None;
@@ -234,6 +238,9 @@ impl Scene {
             Operation::UnmapRam { ram } => self.aliases.going(Mapping::Ram(ram)),
             Operation::DmaFree { buffer } => self.aliases.going(Mapping::Buffer(buffer)),
             Operation::Owned(Owned::SetMemory { area, .. }) => self.promises.changing(area),
+            Operation::Owned(Owned::SetMemoryType { area, .. }) => {
+                self.memory_types.changing(self.promises.frames_of(area));
+            }
             Operation::Owned(Owned::Vfree { area }) => {
                 self.aliases.going(Mapping::Area(area));
                 self.promises.going(area);
@@ -343,6 +350,9 @@ impl Scene {
                 self.promises.made(area, flight.frames());
             }
             (Operation::Owned(Owned::SetMemory { area, access }), _) => self.promises.changed(area, access),
+            (Operation::Owned(Owned::SetMemoryType { area, .. }), _) => {
+                self.memory_types.changed(self.promises.frames_of(area));
+            }
             // What came to nothing may have been mapped for a while, and unmapped lazily, at an address that no caller is
             // told of.
             (
@@ -394,6 +404,11 @@ impl Scene {
             _ => None,
         });
         let of_this = of_this.or_else(|| self.promises.check(bus));
+        let of_area = match flight.call.operation {
+            Operation::Owned(owned) => owned.area(),
+            _ => None,
+        };
+        let of_this = of_this.or_else(|| of_area.and_then(|_| self.memory_types.check(bus)));
         if let Operation::Owned(Owned::Vfree { area }) = flight.call.operation {
             self.promises.gone(area);
         }

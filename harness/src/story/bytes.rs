@@ -16,8 +16,8 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root,
-    Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, MemoryType, MmCall, MmSlot, Owned, PageSlot, Place,
+    RamSlot, Root, Token, TreeSlot,
 };
 
 use crate::combinations;
@@ -192,6 +192,10 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
             let access = tag.access().unwrap_or(Access::ReadWrite);
             call(Verb::Owned(Owned::SetMemory { area: AreaSlot::new(a), access }))
         }
+        tag @ (Tag::SetMemoryWc | Tag::SetMemoryWb) => {
+            let memory_type = tag.memory_type().unwrap_or(MemoryType::WriteBack);
+            call(Verb::Owned(Owned::SetMemoryType { area: AreaSlot::new(a), memory_type }))
+        }
         Tag::Vfree => call(Verb::Owned(Owned::Vfree { area: AreaSlot::new(a) })),
         Tag::Exec => call(Verb::Owned(Owned::Exec { place: decode_place(a, b) })),
         Tag::ReadDirect => call(Verb::Owned(Owned::ReadDirect { place: decode_direct(a) })),
@@ -261,7 +265,9 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             Verb::Raw(RawCall::Write { table, index }) => [table.number() | (index & 3) << 4, 0],
             Verb::Owned(owned) => match owned {
                 Owned::Vmalloc { count, area, .. } => [count.clamp(1, MAX_PAGES as u8) - 1, area.number()],
-                Owned::SetMemory { area, .. } | Owned::Vfree { area } => [area.number(), 0],
+                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } | Owned::Vfree { area } => {
+                    [area.number(), 0]
+                }
                 Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
                     encode_place(place)
                 }

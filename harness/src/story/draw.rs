@@ -16,7 +16,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 45] = [
+pub(super) const USUAL: [(Tag, usize); 47] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -62,6 +62,8 @@ pub(super) const USUAL: [(Tag, usize); 45] = [
     (Tag::NewMm, 8),
     (Tag::SwitchMm, 12),
     (Tag::DropMm, 10),
+    (Tag::SetMemoryWc, 10),
+    (Tag::SetMemoryWb, 11),
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
@@ -259,7 +261,13 @@ impl Draw<'_> {
                 let place = self.place(|slots| slots.live & slots.owned)?;
                 Owned::WriteDirect { place, token: Token::ZERO }
             }
-            _ => Owned::SetMemory { area: area(own.without(areas.changing))?, access: tag.access()? },
+            _ => {
+                let area = area(own.without(areas.changing))?;
+                match tag.memory_type() {
+                    Some(memory_type) => Owned::SetMemoryType { area, memory_type },
+                    None => Owned::SetMemory { area, access: tag.access()? },
+                }
+            }
         })
     }
 

@@ -9,7 +9,7 @@
 use impls::Sizes;
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{Call, Mapping, MmCall, Operation, Owned, PageSlot};
+use oracle::vocabulary::{Call, Mapping, MemoryType, MmCall, Operation, Owned, PageSlot};
 
 use super::dice::Dice;
 use super::draw::{self, ABOUT_DMA, ABOUT_MMS, Draw, USUAL};
@@ -403,21 +403,35 @@ fn after_mm(dice: &mut Dice, call: MmCall, any: u8, other: u8) -> (Tag, u8) {
 /// What usually follows an operation on an area that owns its pages.
 fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
     use Tag::{
-        DrainAliases, Exec, SetMemoryRo, SetMemoryRox, SetMemoryRw, Vfree, Vmalloc, VmallocHuge, WriteDirect,
+        DrainAliases, Exec, SetMemoryRo, SetMemoryRox, SetMemoryRw, SetMemoryWb, SetMemoryWc, Vfree, Vmalloc,
+        VmallocHuge, WriteDirect,
     };
     match owned {
         Owned::Vmalloc { .. } => {
-            let next = [WriteDirect, Tag::Write, SetMemoryRox, SetMemoryRox, SetMemoryRo, Vfree];
+            let next = [
+                WriteDirect,
+                Tag::Write,
+                SetMemoryRox,
+                SetMemoryRox,
+                SetMemoryRo,
+                SetMemoryWc,
+                SetMemoryWc,
+                Vfree,
+            ];
             (dice.pick(&next), if dice.percent(50) { any } else { other })
         }
         Owned::SetMemory { access, .. } if access.executes() => {
             (dice.pick(&[Exec, Vfree, SetMemoryRw]), other)
         }
         Owned::SetMemory { .. } => (dice.pick(&[Tag::Write, WriteDirect, Vfree, SetMemoryRox]), other),
+        Owned::SetMemoryType { memory_type: MemoryType::WriteCombining, .. } => {
+            (dice.pick(&[SetMemoryWb, SetMemoryWb, Vfree, Tag::Write, WriteDirect]), other)
+        }
+        Owned::SetMemoryType { .. } => (dice.pick(&[SetMemoryWc, Vfree, Tag::Write]), other),
         Owned::Vfree { .. } => (dice.pick(&[Vmalloc, Vmalloc, VmallocHuge, DrainAliases]), any),
         Owned::Exec { .. } => (dice.pick(&[Vfree, SetMemoryRw]), other),
         Owned::ReadDirect { .. } | Owned::WriteDirect { .. } => {
-            (dice.pick(&[SetMemoryRo, SetMemoryRox, Vfree]), other)
+            (dice.pick(&[SetMemoryRo, SetMemoryRox, SetMemoryWc, Vfree]), other)
         }
     }
 }
@@ -616,6 +630,7 @@ fn is_special(tag: Tag) -> bool {
         tag,
         Tag::Vmalloc | Tag::VmallocHuge | Tag::Vfree | Tag::Exec | Tag::ReadDirect | Tag::WriteDirect
     ) || tag.access().is_some()
+        || tag.memory_type().is_some()
 }
 
 /// Whom an event needs before it, if it is to find anything.

@@ -208,6 +208,11 @@ impl Held {
                 let idle = !areas.slots.changing.contains(slot);
                 Owned::SetMemory { area: idle.then_some(AreaSlot::new(slot))?, access }
             }
+            Owned::SetMemoryType { area, memory_type } => {
+                let slot = areas.live_of(area.number(), own)?;
+                let idle = !areas.slots.changing.contains(slot);
+                Owned::SetMemoryType { area: idle.then_some(AreaSlot::new(slot))?, memory_type }
+            }
             Owned::Vfree { area } => {
                 Owned::Vfree { area: AreaSlot::new(areas.unused_of(area.number(), own)?) }
             }
@@ -411,7 +416,7 @@ impl Held {
                 self.areas.length[area.index()] = count;
                 self.areas.slots.owned.set(area.number(), true);
             }
-            Owned::SetMemory { area, .. } => {
+            Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
                 self.areas.slots.changing.set(area.number(), true);
                 self.areas.begin_use(area.number());
             }
@@ -474,7 +479,7 @@ impl Held {
     fn end_owned(&mut self, owned: Owned) {
         match owned {
             Owned::Vmalloc { area, .. } => self.areas.hand_out(area.number()),
-            Owned::SetMemory { area, .. } => {
+            Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
                 self.areas.slots.changing.set(area.number(), false);
                 self.areas.end_use(area.number());
             }

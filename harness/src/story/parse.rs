@@ -246,25 +246,13 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         }
         Tag::UnpinTree => call(Verb::UnpinTree { tree: tree(line)? }),
         Tag::TrackAliases => call(Verb::TrackAliases),
-        Tag::HvUpdate => {
-            let (table, index) = table_entry(line)?;
-            call(Verb::Raw(RawCall::Update { table, index, entry: raw_entry(line)? }))
-        }
-        Tag::HvUpdateVa => {
-            let (table, index) = table_entry(line)?;
-            call(Verb::Raw(RawCall::UpdateVa { table, index, entry: raw_entry(line)? }))
-        }
-        Tag::HvPin => {
-            let page = page(line)?;
-            call(Verb::Raw(RawCall::Pin { page, level: line.number_in("a level", 1, 4)? }))
-        }
-        Tag::HvUnpin => call(Verb::Raw(RawCall::Unpin { page: page(line)? })),
-        Tag::HvExchange => call(Verb::Raw(RawCall::Exchange { page: page(line)? })),
-        Tag::HvWrite => {
-            let (table, index) = table_entry(line)?;
-            call(Verb::Raw(RawCall::Write { table, index }))
-        }
-        Tag::HvFlush => call(Verb::Raw(RawCall::Flush)),
+        Tag::HvUpdate
+        | Tag::HvUpdateVa
+        | Tag::HvPin
+        | Tag::HvUnpin
+        | Tag::HvExchange
+        | Tag::HvWrite
+        | Tag::HvFlush => call(Verb::Raw(raw_call(line, tag)?)),
         Tag::Vmap => {
             let (first, count) = pages(line)?;
             line.keyword("->")?;
@@ -303,6 +291,8 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         | Tag::SetMemoryRo
         | Tag::SetMemoryRox
         | Tag::SetMemoryRw
+        | Tag::SetMemoryWc
+        | Tag::SetMemoryWb
         | Tag::Vfree
         | Tag::Exec
         | Tag::ReadDirect
@@ -457,6 +447,32 @@ fn table_entry(line: &mut Line<'_>) -> Parsed<(PageSlot, u8)> {
     }
 }
 
+/// A hypercall of a caller's own.
+fn raw_call(line: &mut Line<'_>, tag: Tag) -> Parsed<RawCall> {
+    Ok(match tag {
+        Tag::HvUpdate | Tag::HvUpdateVa => {
+            let (table, index) = table_entry(line)?;
+            let entry = raw_entry(line)?;
+            if tag == Tag::HvUpdate {
+                RawCall::Update { table, index, entry }
+            } else {
+                RawCall::UpdateVa { table, index, entry }
+            }
+        }
+        Tag::HvPin => {
+            let page = page(line)?;
+            RawCall::Pin { page, level: line.number_in("a level", 1, 4)? }
+        }
+        Tag::HvUnpin => RawCall::Unpin { page: page(line)? },
+        Tag::HvExchange => RawCall::Exchange { page: page(line)? },
+        Tag::HvWrite => {
+            let (table, index) = table_entry(line)?;
+            RawCall::Write { table, index }
+        }
+        _ => RawCall::Flush,
+    })
+}
+
 /// What an entry is to hold: `empty`, `-> p2 writable`, `-> foreign readable`.
 fn raw_entry(line: &mut Line<'_>) -> Parsed<RawEntry> {
     if line.optional("empty") {
@@ -474,6 +490,9 @@ fn raw_entry(line: &mut Line<'_>) -> Parsed<RawEntry> {
 fn owned(line: &mut Line<'_>, tag: Tag) -> Parsed<Owned> {
     if let Some(access) = tag.access() {
         return Ok(Owned::SetMemory { area: area(line)?, access });
+    }
+    if let Some(memory_type) = tag.memory_type() {
+        return Ok(Owned::SetMemoryType { area: area(line)?, memory_type });
     }
     Ok(match tag {
         Tag::Vmalloc | Tag::VmallocHuge => {

@@ -137,6 +137,6 @@ pub struct MapSlots {
     pub known: SlotSet,
     /// Areas that own their pages, live or being made or freed.
     pub owned: SlotSet,
-    /// Areas whose permissions are being changed.
+    /// Areas whose permissions or memory types are being changed.
     pub changing: SlotSet,
 }

@@ -6,7 +6,7 @@
 //! the defaults do unless somebody means otherwise.
 
 use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{Access, MmCall, Owned};
+use oracle::vocabulary::{Access, MemoryType, MmCall, Owned};
 
 use super::{Action, Verb};
 
@@ -112,6 +112,10 @@ tags! {
     WriteDirect = 35, "write-direct";
     /// [`Owned::Vmalloc`], of a page of 2 MiB if the kernel can.
     VmallocHuge = 36, "vmalloc-huge";
+    /// [`Owned::SetMemoryType`] to [`MemoryType::WriteCombining`].
+    SetMemoryWc = 37, "set-memory-wc";
+    /// [`Owned::SetMemoryType`] to [`MemoryType::WriteBack`].
+    SetMemoryWb = 38, "set-memory-wb";
     /// [`MmCall::New`].
     NewMm = 40, MmCall::NAMES[0];
     /// [`MmCall::Switch`].
@@ -144,7 +148,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 47] = [
+    pub const STAND_INS: [Self; 49] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -192,6 +196,8 @@ impl Tag {
         Self::NewMm,
         Self::SwitchMm,
         Self::DropMm,
+        Self::SetMemoryWc,
+        Self::SetMemoryWb,
     ];
 
     /// The number that the bytes of a story hold.
@@ -229,6 +235,8 @@ impl Tag {
         match owned {
             Owned::Vmalloc { huge: false, .. } => Self::Vmalloc,
             Owned::Vmalloc { huge: true, .. } => Self::VmallocHuge,
+            Owned::SetMemoryType { memory_type: MemoryType::WriteCombining, .. } => Self::SetMemoryWc,
+            Owned::SetMemoryType { memory_type: MemoryType::WriteBack, .. } => Self::SetMemoryWb,
             Owned::SetMemory { access: Access::ReadOnly, .. } => Self::SetMemoryRo,
             Owned::SetMemory { access: Access::ReadExecute, .. } => Self::SetMemoryRox,
             Owned::SetMemory { access: Access::ReadWrite, .. } => Self::SetMemoryRw,
@@ -245,6 +253,15 @@ impl Tag {
             Self::SetMemoryRo => Some(Access::ReadOnly),
             Self::SetMemoryRox => Some(Access::ReadExecute),
             Self::SetMemoryRw => Some(Access::ReadWrite),
+            _ => None,
+        }
+    }
+
+    /// What an operation makes of an area's memory type, if it changes that.
+    pub const fn memory_type(self) -> Option<MemoryType> {
+        match self {
+            Self::SetMemoryWc => Some(MemoryType::WriteCombining),
+            Self::SetMemoryWb => Some(MemoryType::WriteBack),
             _ => None,
         }
     }

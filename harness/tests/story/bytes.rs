@@ -147,6 +147,8 @@ fn stored_numbers_never_change() {
             (34, "read-direct"),
             (35, "write-direct"),
             (36, "vmalloc-huge"),
+            (37, "set-memory-wc"),
+            (38, "set-memory-wb"),
             (40, "new-mm"),
             (41, "switch-mm"),
             (42, "drop-mm"),

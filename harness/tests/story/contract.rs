@@ -123,7 +123,9 @@ impl Callers {
 
     fn is_changing(&self, mapping: Mapping) -> bool {
         self.in_progress().any(|operation| {
-            matches!(operation, Operation::Owned(Owned::SetMemory { area, .. }) if Mapping::Area(*area) == mapping)
+            matches!(operation, Operation::Owned(
+                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. },
+            ) if Mapping::Area(*area) == mapping)
         })
     }
 
@@ -161,7 +163,7 @@ impl Callers {
                 let taken = self.mappings.contains_key(&mapping) || self.owns(mapping);
                 !taken && !self.is_busy(mapping) && (1..=8).contains(&count)
             }
-            Owned::SetMemory { area, .. } => {
+            Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
                 let mapping = Mapping::Area(area);
                 self.owns(mapping) && !self.is_busy(mapping) && !self.is_changing(mapping)
             }
@@ -315,6 +317,7 @@ impl Callers {
             | Operation::DeviceWrite { .. }
             | Operation::Owned(
                 Owned::SetMemory { .. }
+                | Owned::SetMemoryType { .. }
                 | Owned::Exec { .. }
                 | Owned::ReadDirect { .. }
                 | Owned::WriteDirect { .. },

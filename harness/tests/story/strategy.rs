@@ -6,8 +6,8 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root,
-    SLOTS, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, MemoryType, MmCall, MmSlot, Owned, PageSlot, Place,
+    RamSlot, Root, SLOTS, Token, TreeSlot,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -146,6 +146,8 @@ fn owned() -> impl Strategy<Value = Owned> {
             huge
         }),
         (area(), select(Access::ALL.to_vec())).prop_map(|(area, access)| Owned::SetMemory { area, access }),
+        (area(), select(MemoryType::ALL.to_vec()))
+            .prop_map(|(area, memory_type)| Owned::SetMemoryType { area, memory_type }),
         area().prop_map(|area| Owned::Vfree { area }),
         place().prop_map(|place| Owned::Exec { place }),
         direct().prop_map(|place| Owned::ReadDirect { place }),

@@ -19,6 +19,7 @@ pub mod busy_areas;
 pub mod free_space;
 mod huge;
 mod map_ram;
+mod memory_type;
 pub mod purge;
 mod slot_map;
 pub mod vmalloc_area;

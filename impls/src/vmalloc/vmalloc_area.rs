@@ -1,4 +1,5 @@
-//! `vmalloc` and `vfree`: areas that own their pages; and `set_memory_*`, which changes what such an area allows.
+//! `vmalloc` and `vfree`: areas that own their pages; and `set_memory_*`, which changes what such an area allows (for its
+//! memory type see `memory_type`).
 //!
 //! A page of such an area has two aliases: one in the area, one in the direct map. What must hold is that no page is
 //! writable by one and executable by the other, through tables or through any TLB (rule 12):
@@ -11,6 +12,7 @@
 //!   returns: the page can be executed, and nobody can write it
 //! ```
 
+use super::memory_type;
 use super::purge::{Freed, LazyArea, Leaves};
 use crate::direct_map;
 use crate::kernel::Kernel;
@@ -18,7 +20,7 @@ use crate::kernel_tables::{MapError, PAGE_KERNEL};
 use crate::paravirt::{PageRange, Pfn, PvMmu};
 use crate::protocol::{Drain, Step, UnmapFlush};
 use machine::{Cpu, Flags};
-use oracle::vocabulary::{Access, MAX_PAGES};
+use oracle::vocabulary::{Access, MAX_PAGES, MemoryType};
 
 /// An area that owns its pages (`vm_struct`).
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +29,20 @@ pub struct VmStruct {
     len: u8,
     /// By what they are mapped; by one large entry those of a large page, which goes on behind them.
     leaves: Leaves,
-    /// Its permissions were changed: when it is freed, they are reset and flushed before anything is given back
+    pub(super) access: Access,
+    pub(super) memory_type: MemoryType,
+    /// Its permissions or its memory type were changed: when it is freed, they are reset and flushed before anything is given back
     /// (`VM_FLUSH_RESET_PERMS`).
-    flush_reset_perms: bool,
+    pub(super) flush_reset_perms: bool,
 }
 
 impl VmStruct {
+    /// An area of these pages, as all begin.
+    const fn new(pages: [Pfn; MAX_PAGES], len: u8, leaves: Leaves) -> Self {
+        let (access, memory_type) = (Access::ReadWrite, MemoryType::WriteBack);
+        Self { pages, len, leaves, access, memory_type, flush_reset_perms: false }
+    }
+
     /// Its pages, in the order of their addresses.
     pub fn pages(&self) -> &[Pfn] {
         &self.pages[..usize::from(self.len)]
@@ -41,7 +51,7 @@ impl VmStruct {
     /// The first pages of a large page.
     pub(super) fn of_large(first: Pfn, len: u8) -> Self {
         let pages = std::array::from_fn(|page| Pfn(first.0 + page as u32));
-        Self { pages, len, leaves: Leaves::Large, flush_reset_perms: false }
+        Self::new(pages, len, Leaves::Large)
     }
 
     /// How many addresses have to be flushed to flush all of it.
@@ -65,8 +75,7 @@ fn flags(access: Access) -> (Flags, Flags) {
 impl<P: PvMmu> Kernel<P> {
     /// Allocates pages and maps them side by side, readable and writable. Returns the number of the first page.
     pub fn vmalloc(&self, cpu: &Cpu<'_>, count: u8) -> Result<u64, MapError> {
-        let mut vm =
-            VmStruct { pages: [Pfn(0); MAX_PAGES], len: 0, leaves: Leaves::Small, flush_reset_perms: false };
+        let mut vm = VmStruct::new([Pfn(0); MAX_PAGES], 0, Leaves::Small);
         while vm.len < count {
             let Some(pfn) = self.direct.free.alloc(&self.pv, cpu) else {
                 self.free_pages_of(cpu, &vm);
@@ -113,41 +122,49 @@ impl<P: PvMmu> Kernel<P> {
     ///   and the direct map                    the old area, W: the page is writable, and executed by c0
     /// ```
     pub fn set_memory(&self, cpu: &Cpu<'_>, first: u64, access: Access) {
-        let vm = {
-            let mut owners = self.vmalloc.owners.borrow_mut();
-            let Some(vm) = owners.get_mut(&first) else {
-                cpu.bug("permissions are changed of an area that owns no pages");
-            };
+        let vm = self.change_vm_struct(cpu, first, |vm| {
+            vm.access = access;
             vm.flush_reset_perms = true;
-            *vm
-        };
+        });
         if self.protocol.does(Step::DrainBeforeProtect) && self.vm_unmap_aliases(cpu).is_err() {
             cpu.bug("permissions are changed where nobody may sleep");
         }
-        let (of_area, of_direct_map) = flags(access);
+        self.change_attributes(cpu, first, &vm, true);
+        self.flush_aliases(cpu, first, &vm);
+    }
+
+    /// Gives the entries of an area, and those of the direct map if wanted, the attributes that they are to have. Flushes
+    /// nothing.
+    pub(super) fn change_attributes(&self, cpu: &Cpu<'_>, first: u64, vm: &VmStruct, direct_map: bool) {
+        let (of_area, of_direct_map) = flags(vm.access);
+        let cached = memory_type::flags(vm.memory_type);
+        let (of_area, of_direct_map) = (of_area | cached, of_direct_map | cached);
         self.pv.enter_lazy_mmu(cpu);
         match vm.leaves {
             Leaves::Small => {
                 for (index, pfn) in vm.pages().iter().enumerate() {
                     self.protect_page(cpu, first + index as u64, *pfn, of_area);
-                    self.direct.set(&self.pv, cpu, *pfn, of_direct_map);
+                    if direct_map {
+                        self.direct.set(&self.pv, cpu, *pfn, of_direct_map);
+                    }
                 }
             }
             // All of the large page belongs to the area: nothing has to be split.
             Leaves::Large => {
                 self.protect_large(cpu, first, vm.pages[0], of_area);
-                self.direct.set_large(&self.pv, cpu, vm.pages[0], of_direct_map);
+                if direct_map {
+                    self.direct.set_large(&self.pv, cpu, vm.pages[0], of_direct_map);
+                }
             }
         }
         if self.pv.leave_lazy_mmu(cpu).is_err() {
-            cpu.bug("the platform does not let permissions be changed");
+            cpu.bug("the platform does not let attributes be changed");
         }
-        self.flush_aliases(cpu, first, &vm);
     }
 
     /// Flushes an area and the direct map of its pages, which need not be neighbours (`cpa_flush`). Where a drain of
     /// aliases need not have flushed, everything.
-    fn flush_aliases(&self, cpu: &Cpu<'_>, first: u64, vm: &VmStruct) {
+    pub(super) fn flush_aliases(&self, cpu: &Cpu<'_>, first: u64, vm: &VmStruct) {
         if self.protocol.designs.drain != Drain::Flush {
             self.flush_tlb_kernel_range(cpu, PageRange { first: 0, pages: u64::MAX });
             return;
@@ -167,7 +184,8 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// Frees an area and its pages (`vfree`): lazily, if it was never anything but readable and writable.
+    /// Frees an area and its pages (`vfree`): lazily, if it was never anything but readable and
+    /// writable, and write-back.
     pub fn vfree(&self, cpu: &Cpu<'_>, first: u64) {
         let Some(vm) = self.vmalloc.owners.borrow_mut().remove(&first) else {
             cpu.bug("an area is freed that owns no pages");
@@ -182,7 +200,7 @@ impl<P: PvMmu> Kernel<P> {
         self.free_pages_of(cpu, &vm);
     }
 
-    /// Unmaps an area whose permissions were changed, and takes the direct map of its pages back to the default. One
+    /// Unmaps an area whose permissions or memory type were changed, and takes the direct map of its pages back to the default. One
     /// flush stands between the two, over the area and all of those aliases. Meanwhile the direct map has no entry, so
     /// that nobody gets one that is writable while somebody may still execute:
     ///
@@ -195,7 +213,8 @@ impl<P: PvMmu> Kernel<P> {
     /// ```
     ///
     /// That the direct map is flushed too saves its next owner a spurious fault, no more: an alias left from before
-    /// allows less than the tables, and x86 walks again before it faults for good.
+    /// allows less than the tables, and x86 walks again before it faults for good. Where the memory type was changed it must
+    /// be flushed: the next owner has another.
     fn vm_reset_perms(&self, cpu: &Cpu<'_>, first: u64, vm: &VmStruct) {
         let pages = self.unlink_area(cpu, first);
         let area = LazyArea { first, pages, state: Freed::Cleared, leaves: vm.leaves };

@@ -34,6 +34,20 @@ impl Access {
     }
 }
 
+/// How processors may cache what an area holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum MemoryType {
+    /// Not at all; writes are combined (`set_memory_wc`).
+    WriteCombining,
+    /// As memory usually is (`set_memory_wb`, and what every area begins with).
+    WriteBack,
+}
+
+impl MemoryType {
+    /// Every type, in the order of the tags of the operations that give it.
+    pub const ALL: [Self; 2] = [Self::WriteCombining, Self::WriteBack];
+}
+
 /// One thing asked of an area that owns its pages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Owned {
@@ -53,7 +67,15 @@ pub enum Owned {
         /// What it is to allow.
         access: Access,
     },
-    /// Unmap the area and give its pages back; if its permissions were changed ever, at once and with nothing left
+    /// Change the memory type of the area, and with it of the direct map of its pages. What callers may do and find there
+    /// stays the same.
+    SetMemoryType {
+        /// The area.
+        area: AreaSlot,
+        /// What it is to be.
+        memory_type: MemoryType,
+    },
+    /// Unmap the area and give its pages back; if its permissions or its memory type were changed ever, at once and with nothing left
     /// behind (`VM_FLUSH_RESET_PERMS`).
     Vfree {
         /// The area.
@@ -80,7 +102,7 @@ pub enum Owned {
 
 impl Owned {
     /// The words by which stories and headlines name the operations.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 11] = [
         "vmalloc",
         "set-memory-ro",
         "set-memory-rox",
@@ -90,6 +112,8 @@ impl Owned {
         "read-direct",
         "write-direct",
         "vmalloc-huge",
+        "set-memory-wc",
+        "set-memory-wb",
     ];
 
     /// Where the operation is in [`Self::NAMES`].
@@ -102,6 +126,7 @@ impl Owned {
             Self::ReadDirect { .. } => 6,
             Self::WriteDirect { .. } => 7,
             Self::Vmalloc { huge: true, .. } => 8,
+            Self::SetMemoryType { memory_type, .. } => 9 + memory_type as usize,
         }
     }
 
@@ -111,14 +136,20 @@ impl Owned {
             Self::Exec { place } | Self::ReadDirect { place } | Self::WriteDirect { place, .. } => {
                 Some(place)
             }
-            Self::Vmalloc { .. } | Self::SetMemory { .. } | Self::Vfree { .. } => None,
+            Self::Vmalloc { .. }
+            | Self::SetMemory { .. }
+            | Self::SetMemoryType { .. }
+            | Self::Vfree { .. } => None,
         }
     }
 
     /// The area that it makes, changes or frees.
     pub const fn area(self) -> Option<AreaSlot> {
         match self {
-            Self::Vmalloc { area, .. } | Self::SetMemory { area, .. } | Self::Vfree { area } => Some(area),
+            Self::Vmalloc { area, .. }
+            | Self::SetMemory { area, .. }
+            | Self::SetMemoryType { area, .. }
+            | Self::Vfree { area } => Some(area),
             Self::Exec { .. } | Self::ReadDirect { .. } | Self::WriteDirect { .. } => None,
         }
     }
@@ -128,7 +159,9 @@ impl fmt::Display for Owned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Vmalloc { count, area, .. } => write!(f, " +{count} -> {area}"),
-            Self::SetMemory { area, .. } | Self::Vfree { area } => write!(f, " {area}"),
+            Self::SetMemory { area, .. } | Self::SetMemoryType { area, .. } | Self::Vfree { area } => {
+                write!(f, " {area}")
+            }
             Self::Exec { place } | Self::ReadDirect { place } | Self::WriteDirect { place, .. } => {
                 write!(f, " {place}")
             }

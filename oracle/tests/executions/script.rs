@@ -1,8 +1,8 @@
 //! Random scripts: what a story tells, with every handle idle when it is used.
 
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, Call, Mapping, MmCall, MmSlot, Operation, Owned, PageList, PageSlot, Place,
-    RamSlot, Root, SLOTS, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, Call, Mapping, MemoryType, MmCall, MmSlot, Operation, Owned, PageList,
+    PageSlot, Place, RamSlot, Root, SLOTS, Token, TreeSlot,
 };
 
 /// CPUs of a script.
@@ -129,6 +129,10 @@ impl Belief {
                     .filter(|area| self.maps[index(Mapping::Area(*area))].0 == Map::Absent);
                 let count = 1 + operand % 2;
                 Owned::Vmalloc { count, area: pick(absent, operand)?, huge: operand & 8 != 0 }
+            }
+            3 if operand & 128 != 0 => {
+                let memory_type = MemoryType::ALL[usize::from(operand >> 4) % MemoryType::ALL.len()];
+                Owned::SetMemoryType { area: self.own_area(operand, false)?, memory_type }
             }
             2 | 3 => {
                 let access = Access::ALL[usize::from(operand >> 4) % Access::ALL.len()];
@@ -290,7 +294,7 @@ impl Belief {
                     self.begin_map(Mapping::Area(area), PageList::new([]));
                     self.own[area.index()] = count;
                 }
-                Owned::SetMemory { area, .. } => {
+                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
                     self.changing[area.index()] = true;
                     self.maps[index(Mapping::Area(area))].2 += 1;
                 }
@@ -354,7 +358,7 @@ impl Belief {
             }
             Operation::Owned(owned) => match owned {
                 Owned::Vmalloc { area, .. } => self.maps[index(Mapping::Area(area))].0 = Map::Live,
-                Owned::SetMemory { area, .. } => {
+                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
                     self.changing[area.index()] = false;
                     self.maps[index(Mapping::Area(area))].2 -= 1;
                 }

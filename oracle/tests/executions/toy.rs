@@ -170,14 +170,14 @@ impl Toy {
             Operation::DmaFree { buffer }
             | Operation::DeviceRead { buffer, .. }
             | Operation::DeviceWrite { buffer, .. } => self.maps[index(Mapping::Buffer(*buffer))].is_none(),
-            Operation::Vunmap { area } => self.maps[index(Mapping::Area(*area))].is_none(),
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(*ram))].is_none(),
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].is_none()
             }
-            Operation::Owned(Owned::SetMemory { area, .. } | Owned::Vfree { area }) => {
-                self.maps[index(Mapping::Area(*area))].is_none()
-            }
+            Operation::Vunmap { area }
+            | Operation::Owned(
+                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } | Owned::Vfree { area },
+            ) => self.maps[index(Mapping::Area(*area))].is_none(),
             Operation::Owned(
                 Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. },
             ) => self.maps[index(place.mapping)].is_none(),
@@ -212,9 +212,11 @@ impl Toy {
             Operation::MapRam { pages, ram } => return self.map(Mapping::Ram(ram), pages),
             Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))] = None,
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))] = None,
+            // How memory is cached changes nothing that anybody finds there.
             Operation::DrainAliases
             | Operation::TrackAliases
             | Operation::SetPageFlag { .. }
+            | Operation::Owned(Owned::SetMemoryType { .. })
             | Operation::Mm(MmCall::Switch { .. }) => {}
             Operation::Mm(MmCall::New { .. }) if self.choices.one_in(4) => return Outcome::NoMemory,
             Operation::Mm(MmCall::New { mm }) => self.mms[mm.index()] = true,
