@@ -346,23 +346,28 @@ impl<P: PvMmu> Kernel<P> {
     pub(crate) fn drop_mm(&self, cpu: &Cpu<'_>, mm: &Rc<Mm>) {
         self.evict(cpu, mm);
         // Whoever keeps the copies in step must not find it on the list when its tables are tables no more: what it sets
-        // would end up in somebody else's page.
+        // would end up in somebody else's page. Nor may it miss it there while a hypervisor takes them for tables: what they
+        // lead to would stay a table, and be given back all the same.
         let unlisted_first = self.protocol.does(Step::UnlistBeforeFree);
         if unlisted_first {
+            let _tables = self.tables.users.lock(cpu);
             self.unlist(cpu, mm);
+            self.pv.unpin_tree(cpu, mm.root());
+        } else {
+            self.pv.unpin_tree(cpu, mm.root());
         }
-        self.pv.unpin_tree(cpu, mm.root());
         self.end_tables(cpu, mm);
         for pfn in &mm.pages {
             self.free_table_page(cpu, *pfn);
         }
         if !unlisted_first {
+            let _tables = self.tables.users.lock(cpu);
             self.unlist(cpu, mm);
         }
     }
 
+    /// The mutex over the tables is held.
     fn unlist(&self, cpu: &Cpu<'_>, mm: &Rc<Mm>) {
-        let _tables = self.tables.users.lock(cpu);
         let _copies = self.mms.lock.lock(cpu);
         self.mms.list.borrow_mut().retain(|listed| !Rc::ptr_eq(listed, mm));
     }
