@@ -6,3 +6,4 @@ c0  hv-pin p0 1
 c0  hv-update p0+0 -> p1 writable
 c0  hv-update p0+0 empty    pause before locked pte
 c1  hv-pin p1 1
+c0  continue

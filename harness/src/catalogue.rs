@@ -386,7 +386,7 @@ pub const BUGS: &[Bug] = &[
         source: "derived from the order in which Xen moves references with an entry",
         omitted: &[Step::DropAfterStore],
         shows_on: Backends::XEN,
-        length: 4,
+        length: 5,
         finds: "rule 7 (hypervisor): hv-update: a CPU can write a page table",
         ..NONE
     },

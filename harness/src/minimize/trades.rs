@@ -1,9 +1,9 @@
 //! Trades: something else gets larger, and one or two events are left out for it. A mapping takes more pages than two
 //! smaller ones did together; a wilder walker does by itself what a line told it to do; a flush reaches more CPUs; a pause
-//! moves to where another line is not needed; an event that is held up is told later instead; an event moves to a CPU
-//! whose paused operation it ends, so that no line of its own does; a plain drain or flush does what another operation did
-//! by the way, and needs none of the lines that prepared it; with fewer CPUs less has to be told to them; a
-//! table of a lower level needs fewer to be linked.
+//! moves to where another line is not needed; an event that is held up is told later instead, or any at another place; an
+//! event moves to a CPU whose paused operation it ends, so that no line of its own does; a plain drain or flush does what
+//! another operation did by the way, and needs none of the lines that prepared it; with fewer CPUs less has to be told to
+//! them; a table of a lower level needs fewer to be linked.
 
 use machine::{Pause, Temperament};
 use oracle::vocabulary::astray::RawCall;
@@ -32,6 +32,7 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             || more_cpus(shrink)
             || cpus(shrink)
             || moves(shrink)
+            || orders(shrink)
             || pauses(shrink)
             || drains(shrink)
             || flushes(shrink)
@@ -105,6 +106,20 @@ fn moves(shrink: &mut Shrink<'_>) -> bool {
                 story.events[index].pause = None;
                 true
             })
+    })
+}
+
+/// One event is told at another place.
+fn orders(shrink: &mut Shrink<'_>) -> bool {
+    let count = shrink.story.events.len();
+    (0..count).any(|from| {
+        (0..count).filter(|to| *to != from).any(|to| {
+            for_one_or_two(shrink, &|story| {
+                let event = story.events.remove(from);
+                story.events.insert(to, event);
+                true
+            })
+        })
     })
 }
 

@@ -307,10 +307,13 @@ impl Scene {
                 return self.checks.observational.then_some(breach);
             }
         };
-        if self.checks.eager
-            && let Some(breach) = self.look(bus, flight, outcome)
-        {
-            return Some(breach);
+        let seen = if self.checks.eager { self.look(bus, flight, outcome) } else { None };
+        // It was judged for the last time.
+        if let Operation::Owned(Owned::Vfree { area }) = flight.call.operation {
+            self.promises.gone(area);
+        }
+        if seen.is_some() {
+            return seen;
         }
         self.checks.observational.then(|| self.ledger.outcome(flight.event, verdict)).flatten()
     }
@@ -409,9 +412,6 @@ impl Scene {
             _ => None,
         };
         let of_this = of_this.or_else(|| of_area.and_then(|_| self.memory_types.check(bus)));
-        if let Operation::Owned(Owned::Vfree { area }) = flight.call.operation {
-            self.promises.gone(area);
-        }
         of_this.or_else(|| {
             let judges = self.no_alias && self.under_way == 0;
             judges.then(|| hypervisor::translations(bus)).flatten()

@@ -20,7 +20,7 @@ fn mapped(cpus: u8) -> Bench {
 
 /// For each CPU, how many leaves it remembers.
 fn remembered(bench: &Bench) -> Vec<usize> {
-    (0..bench.bus().cpus()).map(|cpu| bench.bus().core(cpu).tlb().leaves().len()).collect()
+    (0..bench.bus().cpus()).map(|cpu| bench.cached_by_guest(cpu).len()).collect()
 }
 
 #[test]
