@@ -317,6 +317,28 @@ impl Memory {
         }
     }
 
+    /// All words of a frame that are not 0, with their indices. A word that is set meanwhile may be told of or not.
+    #[inline]
+    pub fn non_zero(&self, frame: Frame) -> impl Iterator<Item = (usize, u64)> {
+        let state = self.state(frame);
+        state.contents.get().into_iter().flat_map(|contents| {
+            state.written.iter().enumerate().flat_map(move |(group, written)| {
+                let mut bits = written.get();
+                core::iter::from_fn(move || {
+                    while bits != 0 {
+                        let index = group * 64 + bits.trailing_zeros() as usize;
+                        bits &= bits - 1;
+                        let value = contents[index].get();
+                        if value != 0 {
+                            return Some((index, value));
+                        }
+                    }
+                    None
+                })
+            })
+        })
+    }
+
     /// What a frame is used for.
     #[inline]
     pub fn role(&self, frame: Frame) -> Role {

@@ -110,8 +110,38 @@ impl Promises {
 
     /// Whether every promise is kept at this moment.
     pub fn check(&self, bus: &Bus) -> Option<Breach> {
+        if !self.is_doubtful(bus) {
+            return None;
+        }
         self.0.iter().find_map(|promise| {
             promise.frames.iter().find_map(|frame| judge(promise.forbidden, *frame, allowed(bus, *frame)))
+        })
+    }
+
+    /// Whether any promise may be broken, by one look at all translations, where to judge takes one for each page. Never says
+    /// that none is broken when one is: a page that can be written and executed can be executed.
+    fn is_doubtful(&self, bus: &Bus) -> bool {
+        let forbids = |forbidden| match forbidden {
+            Forbidden::Nothing => (false, false),
+            Forbidden::Any { write, execute } => (write, execute),
+            Forbidden::Both => (false, true),
+        };
+        let (write, execute) = self.0.iter().fold((false, false), |(write, execute), promise| {
+            let of_this = forbids(promise.forbidden);
+            (write || of_this.0, execute || of_this.1)
+        });
+        if !write && !execute {
+            return false;
+        }
+        ways::any(bus, |reach| {
+            let writes = write && reach.flags.contains(Flags::WRITABLE);
+            let executes = execute && !reach.flags.contains(Flags::NO_EXECUTE);
+            (writes || executes)
+                && self.0.iter().any(|promise| {
+                    let (write, execute) = forbids(promise.forbidden);
+                    (writes && write || executes && execute)
+                        && promise.frames.iter().any(|frame| reach.has(*frame))
+                })
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use machine::paging::{LEVELS, WORDS, span};
 use machine::tlb::TlbEntry;
-use machine::{Bus, Core, Entry, Flags, Frame, Role, Word};
+use machine::{Bus, Core, Entry, Flags, Frame, Role};
 
 /// The roots that are loaded, each once, with the first CPU that has it.
 pub fn roots(bus: &Bus) -> impl Iterator<Item = (u8, Frame)> {
@@ -61,10 +61,8 @@ fn beneath<T>(
     flags: Flags,
     show: &mut impl FnMut(&Seen) -> Option<T>,
 ) -> Option<T> {
-    let mut from = 0;
-    while let Some(index) = bus.memory.next_non_zero(table, from) {
-        from = index + 1;
-        let entry = Entry(bus.memory.peek(Word::new(table, index)));
+    for (index, value) in bus.memory.non_zero(table) {
+        let entry = Entry(value);
         if !entry.present() || level > 2 && entry.has(Flags::HUGE_PAGE) {
             continue;
         }
@@ -91,7 +89,7 @@ fn beneath<T>(
 mod tests {
     use super::*;
     use crate::checks::workbench::{LARGE, VA, frame, machine, map_large, map_with, page, table};
-    use machine::Cr3;
+    use machine::{Cr3, Word};
 
     fn leaves(bus: &Bus, root: Frame) -> Vec<(u64, Frame, u8, bool)> {
         let mut found = Vec::new();

@@ -3,10 +3,11 @@
 //!
 //! Whose addresses they are for does not matter here, nor that an alias was unmapped.
 
+use machine::paging::WORDS;
 use machine::tlb::memory_type;
 use machine::{Bus, Flags, Frame};
 
-use super::translations::{below, frames_behind, roots, usable};
+use super::translations::{Seen, below, frames_behind, roots, usable};
 
 /// A translation: in the TLB of a CPU, or in the tables, at an address.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,43 @@ impl Way {
             format!("the tables lead there from {va:#x}")
         }
     }
+}
+
+/// What a translation leads to, and what it allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    first: Frame,
+    pages: u32,
+    /// Writable and no-execute, combined over the levels.
+    pub flags: Flags,
+}
+
+impl Reach {
+    fn of(frame: Frame, level: u8, flags: Flags) -> Self {
+        let (first, pages) = if level == 1 { (frame, 1) } else { (frame.large(), WORDS as u32) };
+        Self { first, pages, flags }
+    }
+
+    /// Whether it leads to a frame too.
+    #[inline]
+    pub fn has(&self, frame: Frame) -> bool {
+        frame.0.wrapping_sub(self.first.0) < self.pages
+    }
+}
+
+/// Whether this holds of any translation that a CPU may use or make: every way that [`each`] tells of is among them, whatever
+/// frame it is asked for.
+pub fn any(bus: &Bus, mut holds: impl FnMut(Reach) -> bool) -> bool {
+    let cached = (0..bus.cpus()).any(|cpu| {
+        let (core, tlb) = (bus.core(cpu), bus.core(cpu).tlb());
+        let mut leaves = tlb.leaves().iter().filter(|leaf| usable(core, leaf));
+        leaves.any(|leaf| holds(Reach::of(leaf.frame, leaf.level, leaf.flags)))
+    });
+    let mut made = |seen: &Seen| {
+        let reach = Reach::of(seen.entry.frame(), seen.level, seen.flags);
+        (seen.is_leaf() && holds(reach)).then_some(())
+    };
+    cached || roots(bus).any(|(_, root)| below(bus, root, &mut made).is_some())
 }
 
 /// Tells of every way to a frame, those by TLBs before those by tables.

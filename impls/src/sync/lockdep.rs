@@ -23,6 +23,8 @@ pub struct Lockdep {
     classes: RefCell<Vec<LockClass>>,
     /// For each class, those that were ever taken, directly or through others, while it was held, a bit each.
     after: [Cell<u32>; CLASSES],
+    /// The same the other way round: for each class, those under which it was ever taken.
+    under: [Cell<u32>; CLASSES],
     taken_in_handlers: Cell<u32>,
     held_interruptibly: Cell<u32>,
     held: [RefCell<Vec<Held>>; MAX_CPUS as usize],
@@ -49,12 +51,26 @@ pub(super) enum Acquire {
     },
 }
 
+/// The classes of a set, the lowest first.
+fn bits(mut set: u32) -> impl Iterator<Item = u8> {
+    core::iter::from_fn(move || {
+        let lowest = (set != 0).then(|| set.trailing_zeros() as u8);
+        set &= set.wrapping_sub(1);
+        lowest
+    })
+}
+
+fn add(set: &Cell<u32>, more: u32) {
+    set.set(set.get() | more);
+}
+
 impl Lockdep {
     /// Knows no rule yet.
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             classes: RefCell::default(),
             after: [const { Cell::new(0) }; CLASSES],
+            under: [const { Cell::new(0) }; CLASSES],
             taken_in_handlers: Cell::new(0),
             held_interruptibly: Cell::new(0),
             held: Default::default(),
@@ -82,11 +98,9 @@ impl Lockdep {
             return false;
         }
         let follow = self.after[usize::from(class)].get() | 1 << class;
-        for (before, after) in self.after.iter().enumerate() {
-            if before == usize::from(held) || after.get() & 1 << held != 0 {
-                after.set(after.get() | follow);
-            }
-        }
+        let lead = self.under[usize::from(held)].get() | 1 << held;
+        bits(lead).for_each(|lead| add(&self.after[usize::from(lead)], follow));
+        bits(follow).for_each(|follow| add(&self.under[usize::from(follow)], lead));
         true
     }
 
@@ -131,7 +145,7 @@ impl Lockdep {
     #[track_caller]
     fn inversion(&self, cpu: &Cpu<'_>) {
         let (handlers, interruptible) = (self.taken_in_handlers.get(), self.held_interruptibly.get());
-        for safe in (0..CLASSES as u8).filter(|class| handlers & 1 << class != 0) {
+        for safe in bits(handlers) {
             let unsafe_after = self.after[usize::from(safe)].get() & interruptible & !(1 << safe);
             if unsafe_after != 0 {
                 let text = "under a lock that handlers take, one is taken that is held with interrupts on";

@@ -4,8 +4,8 @@ use super::Hypervisor;
 use super::type_info::{CountInfo, PageType, TypeInfo};
 use super::validation::held_type;
 use crate::sizes::Sizes;
-use machine::paging::{LEVELS, WORDS};
-use machine::{Bus, Entry, Frame, Role, Word};
+use machine::paging::LEVELS;
+use machine::{Bus, Entry, Frame, Role};
 
 /// Owner of the frames of the guest under test.
 pub const GUEST: u8 = 0;
@@ -106,12 +106,7 @@ impl Hypervisor {
 
 /// The present entries of a table, as they stand in memory.
 pub(super) fn present_entries(bus: &Bus, table: Frame) -> impl Iterator<Item = Entry> {
-    let entries = (0..WORDS).scan(0, move |next, _| {
-        let index = bus.memory.next_non_zero(table, *next)?;
-        *next = index + 1;
-        Some(Entry(bus.memory.peek(Word::new(table, index))))
-    });
-    entries.filter(|entry| entry.present())
+    bus.memory.non_zero(table).map(|(_, value)| Entry(value)).filter(|entry| entry.present())
 }
 
 #[cfg(test)]
