@@ -294,7 +294,8 @@ pub const BUGS: &[Bug] = &[
         about: "The time at which a page's last reference goes is read, and an older one is stored than that at which the \
                 entry went: the clock has ticked in between, and who flushed then and cached the entry once more \
                 counts as having flushed.",
-        source: "Xen advisory XSA-241 (commit 23a183607a): the clock may tick between reading and storing a page's time",
+        source: "derived from Xen advisory XSA-241 (commit 23a183607a), where the clock ticks between reading and storing a \
+                 page's time; here it is read before the entry goes",
         designs: &[("table_drain", "never")],
         omitted: &[Step::StampAfterStore],
         shows_on: Backends::XEN,
@@ -594,6 +595,16 @@ pub const BUGS: &[Bug] = &[
         omitted: &[Step::ResetTypeAtFree],
         length: 4,
         finds: "rule 12 (permissions and memory types): vmalloc: a page has two memory types",
+        ..NONE
+    },
+    Bug {
+        name: "pat-alias-refilled",
+        about: "Memory is freed with the memory type that it was given, and the direct map keeps its entry while everybody \
+                flushes: a walker caches the other type after that.",
+        source: "derived from seed 004: a page has aliases, and PAT wants them of one type",
+        omitted: &[Step::NoEntryWhileFlushed],
+        length: 3,
+        finds: "rule 12 (permissions and memory types): vfree: a page has two memory types",
         ..NONE
     },
 ];

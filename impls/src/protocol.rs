@@ -354,6 +354,8 @@ steps! {
     FlushAfterTypeReturns = "flush-after-type-returns",
     /// Memory whose type was changed has the usual one again before it is given back, and is flushed.
     ResetTypeAtFree = "reset-type-at-free",
+    /// While memory that is given back is flushed, its direct map has no entry.
+    NoEntryWhileFlushed = "no-entry-while-flushed",
 }
 
 /// How many steps there are.

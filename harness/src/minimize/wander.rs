@@ -11,7 +11,7 @@ use super::Shrink;
 const EVENTS: usize = 10;
 
 /// So many steps are tried before it is given up.
-const STEPS: usize = 20_000;
+const STEPS: usize = 10_000;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     while shrink.story.events.len() <= EVENTS && !shrink.stopped && finds_shorter(shrink) {}

@@ -212,6 +212,15 @@ impl<P: PvMmu> Kernel<P> {
     ///   flush everywhere
     /// ```
     ///
+    /// Nor may a walker bring back, after the flush, an entry with the other memory type:
+    ///
+    /// ```text
+    ///   c0, with the entry left in            c1
+    ///   flush everywhere
+    ///                                         a walk caches the direct map: WC
+    ///   direct map: WB
+    /// ```
+    ///
     /// That the direct map is flushed too saves its next owner a spurious fault, no more: an alias left from before
     /// allows less than the tables, and x86 walks again before it faults for good. Where the memory type was changed it must
     /// be flushed: the next owner has another.
@@ -219,7 +228,9 @@ impl<P: PvMmu> Kernel<P> {
         let pages = self.unlink_area(cpu, first);
         let area = LazyArea { first, pages, state: Freed::Cleared, leaves: vm.leaves };
         self.unmap_area(cpu, &area, u64::from(vm.len));
-        self.set_direct_map(cpu, vm, Flags::empty());
+        if self.protocol.does(Step::NoEntryWhileFlushed) {
+            self.set_direct_map(cpu, vm, Flags::empty());
+        }
         let early = !self.protocol.does(Step::DefaultAfterFlush);
         if early {
             self.set_direct_map(cpu, vm, direct_map::DEFAULT);
