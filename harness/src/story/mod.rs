@@ -12,6 +12,7 @@ mod dice;
 mod document;
 mod draw;
 mod error;
+mod follow;
 pub mod generate;
 mod held;
 mod line;
@@ -20,6 +21,7 @@ mod parse;
 pub mod resolve;
 pub mod slots;
 pub mod state;
+mod swarm;
 pub mod tag;
 mod text;
 

@@ -1,0 +1,159 @@
+//! How wild a story is, and which events it knows: drawn once for each (Groce et al., "Swarm Testing", ISSTA 2012). Some
+//! stories are about two operations that are under way at once.
+
+use impls::Sizes;
+use machine::Temperament;
+
+use super::dice::Dice;
+use super::draw::{self, ABOUT_DMA, ABOUT_MMS, USUAL};
+use super::follow::is_raw;
+use super::{Header, Tag};
+
+/// What is drawn once for a whole story.
+#[derive(Clone, Debug)]
+pub(super) struct Swarm {
+    pub(super) weights: [usize; USUAL.len()],
+    /// It knows of buffers for DMA.
+    pub(super) dma: bool,
+    /// It knows of address spaces.
+    pub(super) mms: bool,
+    /// In percent: how often an event that can pause does.
+    pub(super) pauses: usize,
+    /// The mean number of points before a pause.
+    pub(super) depth: usize,
+    /// Two operations that are to be under way at once, if the story is about that.
+    pub(super) pair: Option<(Tag, Tag)>,
+    /// In percent: how often a wish is granted before another event is drawn.
+    pub(super) follow: usize,
+    /// In percent: how often an event stays on the CPU of the one before.
+    pub(super) stay: usize,
+    /// In percent: how often an event is of the same kind as the one before.
+    pub(super) repeat: usize,
+    /// In percent: how often callers disable interrupts.
+    pub(super) irqs_off: usize,
+    /// So many mappings are held at once.
+    pub(super) mappings: usize,
+}
+
+/// Whether an event is about areas that own their pages.
+pub(super) fn is_special(tag: Tag) -> bool {
+    matches!(
+        tag,
+        Tag::Vmalloc | Tag::VmallocHuge | Tag::Vfree | Tag::Exec | Tag::ReadDirect | Tag::WriteDirect
+    ) || tag.access().is_some()
+        || tag.memory_type().is_some()
+}
+
+/// Whom an event needs before it, if it is to find anything.
+pub(super) const fn needs(tag: Tag) -> Option<Tag> {
+    Some(match tag {
+        Tag::Vunmap | Tag::Read | Tag::Write => Tag::Vmap,
+        Tag::UnmapRam => Tag::MapRam,
+        Tag::UnmakeTable => Tag::MakeTable,
+        Tag::UnpinTree => Tag::PinTree,
+        Tag::DmaFree | Tag::DeviceRead | Tag::DeviceWrite => Tag::DmaAlloc,
+        Tag::HvUnpin | Tag::HvWrite => Tag::HvUpdate,
+        Tag::SetMemoryRo
+        | Tag::SetMemoryRox
+        | Tag::SetMemoryRw
+        | Tag::Vfree
+        | Tag::Exec
+        | Tag::ReadDirect
+        | Tag::WriteDirect => Tag::Vmalloc,
+        Tag::SwitchMm | Tag::DropMm => Tag::NewMm,
+        _ => return None,
+    })
+}
+
+impl Swarm {
+    /// Whom an event of this kind should meet, if the story is about that.
+    pub(super) fn mate(&self, tag: Tag) -> Option<Tag> {
+        let (one, other) = self.pair?;
+        match tag {
+            _ if tag == one => Some(other),
+            _ if tag == other => Some(one),
+            _ => None,
+        }
+    }
+
+    /// In percent: how often an event of this kind is held up, if it can be.
+    pub(super) fn pauses(&self, tag: Tag) -> usize {
+        if self.mate(tag).is_some() { 60 } else { self.pauses }
+    }
+
+    /// The same for a story about two operations that are under way at once, whichever: each two are to meet, however
+    /// seldom each is told elsewhere.
+    pub(super) fn about_two(mut self, dice: &mut Dice) -> Self {
+        let calls = || USUAL.iter().map(|(tag, _)| *tag).filter(|tag| tag.is_call());
+        let mut any = || calls().nth(dice.below(calls().count())).unwrap_or(Tag::Vmap);
+        let (one, other) = (any(), any());
+        for (weight, (tag, usual)) in self.weights.iter_mut().zip(USUAL) {
+            let sought = [Some(one), Some(other), needs(one), needs(other)].contains(&Some(tag));
+            *weight = if sought { 60 } else { usual.min(2) };
+        }
+        Self {
+            pair: Some((one, other)),
+            dma: true,
+            mms: [one, other].iter().any(|tag| ABOUT_MMS.contains(tag)),
+            pauses: 5,
+            depth: dice.pick(&[1, 2, 4, 12]),
+            follow: 90,
+            repeat: 0,
+            mappings: self.mappings.max(4),
+            ..self
+        }
+    }
+
+    pub(super) fn draw(dice: &mut Dice, header: Header) -> Self {
+        let mut weights = draw::USUAL_WEIGHTS;
+        // Permissions are a subject of their own: most stories leave them alone.
+        let special = dice.percent(23);
+        for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
+            *weight *= [0, 1, 2, 6][dice.weighted(&[25, 35, 25, 15])];
+            if !special && is_special(tag) {
+                *weight = 0;
+            }
+            if tag == Tag::DrainStores && !header.temperament.contains(Temperament::LAZY_STORES) {
+                *weight = 0;
+            }
+        }
+        let mms = dice.percent(30);
+        for (weight, _) in
+            weights.iter_mut().zip(USUAL).filter(|(_, (tag, _))| !mms && ABOUT_MMS.contains(tag))
+        {
+            *weight = 0;
+        }
+        let dma = dice.percent(35);
+        for (weight, _) in
+            weights.iter_mut().zip(USUAL).filter(|(_, (tag, _))| !dma && ABOUT_DMA.contains(tag))
+        {
+            *weight = 0;
+        }
+        // Guests seldom go astray; to flush is no harm.
+        if !dice.percent(18) {
+            for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
+                if is_raw(tag) && tag != Tag::HvFlush {
+                    *weight = 0;
+                }
+            }
+        }
+        // Without a mapping there is little to tell.
+        if weights[2] + weights[4] == 0 {
+            weights[2 + 2 * dice.below(2)] = 8;
+        }
+        let roomy = header.sizes != Sizes::Tiny;
+        Self {
+            weights,
+            dma,
+            pair: None,
+            mms,
+            pauses: dice.pick(&[0, 10, 25, 25, 45]),
+            depth: dice.pick(&[3, 8, 20, 40]),
+            follow: dice.pick(&[0, 30, 60, 80]),
+            stay: dice.pick(&[0, 30, 60]),
+            repeat: dice.pick(&[0, 0, 20, 50]),
+            irqs_off: dice.pick(&[0, 0, 10, 50]),
+            mappings: dice.between(2, if roomy { 14 } else { 6 }),
+        }
+    }
+}
