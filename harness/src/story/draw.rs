@@ -618,6 +618,12 @@ pub(super) const BEFORE_TICK: Pause = Pause::Before {
     occurrence: 1,
 };
 
+/// A pause before a page is got from the allocator.
+pub(super) const BEFORE_MEMORY: Pause = Pause::Before {
+    point: Point { kind: PointKind::Locked, family: impls::family::ZONE_LOCK },
+    occurrence: 1,
+};
+
 /// A pause before an entry is changed, with all that was done for it before.
 pub(super) const BEFORE_ENTRY: Pause =
     Pause::Before { point: Point { kind: PointKind::Locked, family: Family::PTE }, occurrence: 1 };

@@ -18,7 +18,7 @@ pub(super) fn follows(
 ) -> Option<(Tag, u8)> {
     match *operation {
         Operation::Vmap { .. } | Operation::MapRam { .. } => {
-            const NEXT: [Tag; 9] = [
+            const NEXT: [Tag; 10] = [
                 Tag::Read,
                 Tag::Read,
                 Tag::Read,
@@ -28,6 +28,7 @@ pub(super) fn follows(
                 Tag::Fill,
                 Tag::Fill,
                 Tag::HvFlush,
+                Tag::MakeTable,
             ];
             Some((dice.pick(&NEXT), other))
         }
@@ -206,6 +207,7 @@ pub(super) fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
 pub(super) fn held_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) -> Option<Pause> {
     let (often, pause) = match (operation, next?.0) {
         (_, Tag::HvExchange) => (40, draw::BEFORE_REFERENCE),
+        (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::MakeTable) => (60, draw::BEFORE_MEMORY),
         (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::HvFlush) => (70, draw::BEFORE_TICK),
         (Operation::Raw(RawCall::Update { .. }), Tag::HvUpdate) => (35, draw::BEFORE_ENTRY),
         (Operation::Read { .. } | Operation::Write { .. }, Tag::Vunmap | Tag::UnmapRam) => {
