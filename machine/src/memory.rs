@@ -321,21 +321,23 @@ impl Memory {
     #[inline]
     pub fn non_zero(&self, frame: Frame) -> impl Iterator<Item = (usize, u64)> {
         let state = self.state(frame);
-        state.contents.get().into_iter().flat_map(|contents| {
-            state.written.iter().enumerate().flat_map(move |(group, written)| {
-                let mut bits = written.get();
-                core::iter::from_fn(move || {
-                    while bits != 0 {
-                        let index = group * 64 + bits.trailing_zeros() as usize;
-                        bits &= bits - 1;
-                        let value = contents[index].get();
-                        if value != 0 {
-                            return Some((index, value));
-                        }
-                    }
-                    None
-                })
-            })
+        let contents = state.contents.get();
+        let mut group = 0;
+        let mut bits = contents.map_or(0, |_| state.written[0].get());
+        core::iter::from_fn(move || {
+            let contents = contents?;
+            loop {
+                while bits == 0 {
+                    group += 1;
+                    bits = state.written.get(group)?.get();
+                }
+                let index = group * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let value = contents[index].get();
+                if value != 0 {
+                    return Some((index, value));
+                }
+            }
         })
     }
 

@@ -27,7 +27,7 @@ pub struct Lockdep {
     under: [Cell<u32>; CLASSES],
     taken_in_handlers: Cell<u32>,
     held_interruptibly: Cell<u32>,
-    held: [RefCell<Vec<Held>>; MAX_CPUS as usize],
+    held: [Stack; MAX_CPUS as usize],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +35,43 @@ struct Held {
     class: u8,
     sleeping: bool,
     in_handler: bool,
+}
+
+/// At most so many locks are held by one CPU, those of its handlers included.
+const DEPTH: usize = 32;
+
+/// What one CPU holds, in the order in which it was taken.
+#[derive(Debug)]
+struct Stack {
+    depth: Cell<usize>,
+    locks: [Cell<Held>; DEPTH],
+}
+
+impl Stack {
+    const NOTHING: Held = Held { class: 0, sleeping: false, in_handler: false };
+
+    const fn new() -> Self {
+        Self { depth: Cell::new(0), locks: [const { Cell::new(Self::NOTHING) }; DEPTH] }
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = Held> + ExactSizeIterator {
+        self.locks[..self.depth.get()].iter().map(Cell::get)
+    }
+
+    fn push(&self, held: Held) {
+        let depth = self.depth.get();
+        assert!(depth < DEPTH, "room for {DEPTH} locks that one CPU holds");
+        self.locks[depth].set(held);
+        self.depth.set(depth + 1);
+    }
+
+    /// What was taken last of a class is held no more.
+    fn remove(&self, class: u8) {
+        let Some(last) = self.iter().rposition(|held| held.class == class) else { return };
+        let depth = self.depth.get() - 1;
+        (last..depth).for_each(|at| self.locks[at].set(self.locks[at + 1].get()));
+        self.depth.set(depth);
+    }
 }
 
 /// How a lock is about to be taken.
@@ -73,7 +110,7 @@ impl Lockdep {
             under: [const { Cell::new(0) }; CLASSES],
             taken_in_handlers: Cell::new(0),
             held_interruptibly: Cell::new(0),
-            held: Default::default(),
+            held: [const { Stack::new() }; MAX_CPUS as usize],
         })
     }
 
@@ -157,7 +194,7 @@ impl Lockdep {
     /// Before a lock is taken.
     #[track_caller]
     pub(super) fn before(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
-        let held = self.held[usize::from(cpu.id())].borrow();
+        let held = &self.held[usize::from(cpu.id())];
         let in_handler = cpu.in_interrupt();
         let sleeps = matches!(how, Acquire::Sleep);
         if sleeps && (in_handler || !cpu.interrupts_on() || held.iter().any(|held| !held.sleeping)) {
@@ -167,7 +204,12 @@ impl Lockdep {
         if matches!(how, Acquire::Try { .. }) {
             return;
         }
+        let (after, under) = (self.after[usize::from(class)].get(), self.under[usize::from(class)].get());
         for held in held.iter().filter(|held| held.in_handler == in_handler) {
+            // The usual case: this order is known, and no other.
+            if held.class != class && under & !after & 1 << held.class != 0 {
+                continue;
+            }
             if held.class == class {
                 Self::complain(cpu, "a lock is taken while one of its class is held", self.names(&[class]));
                 continue;
@@ -190,26 +232,23 @@ impl Lockdep {
         }
         let sleeping = matches!(how, Acquire::Sleep | Acquire::Try { sleeping: true });
         let in_handler = cpu.in_interrupt();
-        self.held[usize::from(cpu.id())].borrow_mut().push(Held { class, sleeping, in_handler });
+        self.held[usize::from(cpu.id())].push(Held { class, sleeping, in_handler });
     }
 
     /// Before a lock is given back. Where interrupts are on by now, they were switched on while it was held.
     #[track_caller]
     pub(super) fn released(&self, cpu: &Cpu<'_>, class: u8) {
         self.usage(cpu, class);
-        let mut held = self.held[usize::from(cpu.id())].borrow_mut();
-        if let Some(last) = held.iter().rposition(|held| held.class == class) {
-            held.remove(last);
-        }
+        self.held[usize::from(cpu.id())].remove(class);
     }
 
     /// Whether anything at all is held on a CPU.
     pub fn holds_any(&self, cpu: u8) -> bool {
-        !self.held[usize::from(cpu)].borrow().is_empty()
+        self.held[usize::from(cpu)].depth.get() != 0
     }
 
     /// Whether a CPU holds a lock that spins.
     pub fn spins(&self, cpu: u8) -> bool {
-        self.held[usize::from(cpu)].borrow().iter().any(|held| !held.sleeping)
+        self.held[usize::from(cpu)].iter().any(|held| !held.sleeping)
     }
 }

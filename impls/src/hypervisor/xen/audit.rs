@@ -59,6 +59,9 @@ impl Hypervisor {
         };
         for frame in frames(bus) {
             let info = self.frames.type_now(bus, frame);
+            if info == TypeInfo::NONE {
+                continue;
+            }
             let PageType::Table(level) = info.page_type() else { continue };
             if info.pinned() {
                 hold(frame, info.page_type());
