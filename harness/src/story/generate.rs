@@ -134,7 +134,7 @@ impl Generator {
             into.header.designs = draw::designs(dice, self.backends);
         }
         let mut swarm = Swarm::draw(dice, into.header);
-        if into.header.cpus > 1 && dice.percent(15) {
+        if into.header.cpus > 1 && dice.percent(17) {
             swarm = swarm.about_two(dice);
         }
         let length = length(dice);
