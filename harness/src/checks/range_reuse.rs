@@ -41,12 +41,12 @@ pub fn frames_beneath(bus: &Bus, root: Frame, range: Range) -> Option<Vec<Frame>
     (0..range.pages).map(frame).collect()
 }
 
-/// Whether an address is mapped by the same large entry as a range is, although it does not belong to it: whatever lay there
-/// before has lost it.
-pub fn is_behind_large(bus: &Bus, range: Range, va: u64) -> bool {
+/// Whether an address is mapped, beneath this root, by the same large entry as a range is, although it does not belong to it:
+/// whatever lay there before has lost it. The root is the kernel's own: those of other address spaces may lag behind.
+pub fn is_behind_large(bus: &Bus, root: Frame, range: Range, va: u64) -> bool {
     let of_one_entry = |va: u64| va & !(span(2) - 1);
     of_one_entry(va) == of_one_entry(range.start)
-        && bus.mapped(bus.core(0).cr3().root, range.start).is_some_and(|found| found.level == 2)
+        && bus.mapped(root, range.start).is_some_and(|found| found.level == 2)
 }
 
 /// A buffer was mapped there, and a page of it is not.
@@ -179,11 +179,13 @@ mod tests {
         assert_eq!((breach.cpu, &*breach.what), (Some(1), "a CPU holds a translation from before"));
         machine.bus().boot_word(machine::Word::new(table(2), index(VA, 2)), 0);
         let small = Range { start: VA + 2 * 4096, pages: 1 };
-        let behind = |va| is_behind_large(machine.bus(), RANGE, va);
+        let root = machine.bus().core(0).cr3().root;
+        let behind = |va| is_behind_large(machine.bus(), root, RANGE, va);
         assert!(!behind(VA + 4096), "nothing large is mapped there");
         assert!(check(machine.bus(), small, &[frame(8)]).is_some());
         map_large(&machine, VA, Flags::WRITABLE);
-        let behind = |va| is_behind_large(machine.bus(), RANGE, va);
+        let root = machine.bus().core(0).cr3().root;
+        let behind = |va| is_behind_large(machine.bus(), root, RANGE, va);
         assert!(behind(VA + 511 * 4096) && !behind(VA + 512 * 4096) && !behind(VA - 4096));
     }
 

@@ -349,7 +349,8 @@ impl Scene {
             }
             (Operation::Owned(Owned::Vmalloc { area, .. }), Outcome::Mapped(range)) => {
                 self.made(bus, flight, Mapping::Area(area), range);
-                self.aliases.lost(|va| range_reuse::is_behind_large(bus, range, va));
+                let root = self.boot_root;
+                self.aliases.lost(|va| range_reuse::is_behind_large(bus, root, range, va));
                 self.promises.made(area, flight.frames());
             }
             (Operation::Owned(Owned::SetMemory { area, access }), _) => self.promises.changed(area, access),
