@@ -127,3 +127,16 @@ fn the_report_in_the_readme_is_what_the_tool_says() {
     let said = ran.out.lines().map(without_number).take(shown.lines().count());
     assert_eq!(said.collect::<Vec<_>>(), shown.lines().map(without_number).collect::<Vec<_>>());
 }
+
+#[test]
+fn what_the_pages_about_the_seeds_say_of_cost_stands_in_the_page_about_cost() {
+    const COST: &str = include_str!("../../../docs/cost.md");
+    for page in [include_str!("../../../docs/seed-000.md"), include_str!("../../../docs/seed-004.md")] {
+        let (_, shown) = page.split_once("\n## What it costs\n").expect("it says what it costs");
+        let rows: Vec<_> = shown.lines().filter(|line| line.starts_with("  ")).collect();
+        assert!(rows.len() > 10, "{shown}");
+        for row in rows {
+            assert!(COST.lines().any(|line| line == row), "{row}");
+        }
+    }
+}
