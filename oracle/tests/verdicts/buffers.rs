@@ -1,0 +1,51 @@
+//! Buffers that devices reach, and devices.
+
+use oracle::Kind;
+use oracle::vocabulary::{BufferSlot, Call, Mapping, Operation, Outcome, Place, Token};
+
+use crate::told::{Told, at, dma_alloc, mapped, page, value, vunmap, with_aliases};
+
+fn in_buffer(buffer: u8) -> Place {
+    Place { mapping: Mapping::Buffer(BufferSlot::new(buffer)), page: 0 }
+}
+
+#[test]
+fn a_buffer_begins_with_zero_and_cpus_and_devices_see_each_other() {
+    let mut reference = with_aliases();
+    reference.legal(vunmap(0), Outcome::Done);
+    reference.legal(vunmap(1), Outcome::Done);
+    reference.legal(dma_alloc(&[0], 0), mapped(40, 1));
+    let buffer = BufferSlot::new(0);
+    reference.legal(Operation::DeviceRead { buffer, page: 0 }, value(0));
+    reference.legal(Operation::Write { place: in_buffer(0), token: Token(5) }, Outcome::Done);
+    reference.legal(Operation::DeviceRead { buffer, page: 0 }, value(5));
+    reference.legal(Operation::DeviceWrite { buffer, page: 0, token: Token(6) }, Outcome::Done);
+    reference.legal(Operation::Read { place: in_buffer(0) }, value(6));
+    assert_eq!(reference.forced(page(0)), Some(Token(6)));
+    assert_eq!(reference.kind(Operation::DeviceRead { buffer, page: 0 }, value(5)), Kind::NeverPossible);
+}
+
+#[test]
+fn a_buffer_that_could_not_be_made_may_have_been_zeroed_and_its_pages_are_there() {
+    let mut reference = with_aliases();
+    reference.legal(Operation::Write { place: at(0, 0), token: Token(5) }, Outcome::Done);
+    reference.legal(vunmap(0), Outcome::Done);
+    reference.legal(vunmap(1), Outcome::Done);
+    let verdict = reference.legal(dma_alloc(&[0], 0), Outcome::NoMemory);
+    assert!(!verdict.sole, "another backend may have had frames");
+    assert_eq!((reference.possible(page(0)), reference.forced(page(0))), (&[Token(0), Token(5)][..], None));
+    reference.legal(Operation::DmaFree { buffer: BufferSlot::new(0) }, Outcome::Void);
+    reference.legal(Operation::FreePage { page: page(0) }, Outcome::Done);
+}
+
+#[test]
+fn only_with_interrupts_off_a_buffer_may_not_be_made_because_somebody_would_have_to_sleep() {
+    for irqs_off in [false, true] {
+        let mut reference = with_aliases();
+        reference.legal(vunmap(0), Outcome::Done);
+        reference.legal(vunmap(1), Outcome::Done);
+        let ticket = reference.begin(0, &Call { operation: dma_alloc(&[0], 0), irqs_off });
+        let judged = reference.end(ticket, &Outcome::WouldSleep).map_err(|illegal| illegal.kind);
+        assert_eq!(judged.is_ok(), irqs_off, "{judged:?}");
+    }
+}

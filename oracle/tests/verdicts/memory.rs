@@ -1,0 +1,94 @@
+//! Who may find no memory, and who is sure of room.
+
+use oracle::vocabulary::{BufferSlot, Call, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot, Root, Token};
+use oracle::{Kind, Reference, Rule};
+
+use crate::told::{Told, area, mapped, page, pages, read, vmap, vunmap, with_aliases, write};
+
+#[test]
+fn an_area_finds_room_where_nothing_else_is_mapped_and_nothing_overlaps() {
+    assert_eq!(Reference::new(1).kind(vmap(&[0], 0), Outcome::NoMemory), Kind::NoRoom);
+    let mut reference = Reference::new(1);
+    reference.legal(vmap(&[0], 0), mapped(0, 1));
+    reference.legal(vunmap(0), Outcome::Done);
+    assert_eq!(reference.kind(vmap(&[0], 1), Outcome::NoMemory), Kind::NoRoom);
+    let mut reference = Reference::new(1);
+    let draining = reference.start(1, Operation::DrainAliases);
+    reference.legal(vmap(&[0], 0), Outcome::NoMemory);
+    reference.end(draining, &Outcome::Done).unwrap();
+}
+
+#[test]
+fn what_is_mapped_first_finds_room_and_a_buffer_of_a_page_where_memory_is_untouched() {
+    let map_ram = Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) };
+    let vmalloc = Operation::Owned(Owned::Vmalloc { count: 1, area: area(0), huge: false });
+    let buffer = |of: &[u8]| Operation::DmaAlloc { pages: pages(of), buffer: BufferSlot::new(0) };
+    for first in [map_ram, vmalloc, buffer(&[0])] {
+        assert_eq!(Reference::new(2).kind(first, Outcome::NoMemory), Kind::NoRoom, "{first}");
+        let mut reference = Reference::new(2);
+        reference.legal(vmap(&[1], 7), mapped(8, 1));
+        reference.legal(first, Outcome::NoMemory);
+        let mut reference = Reference::new(2);
+        let draining = reference.start(1, Operation::DrainAliases);
+        reference.legal(first, Outcome::NoMemory);
+        reference.end(draining, &Outcome::Done).unwrap();
+    }
+    Reference::new(2).legal(buffer(&[0, 1]), Outcome::NoMemory);
+    let mut reference = Reference::new(2);
+    reference.legal(Operation::AllocPage { page: page(5) }, Outcome::Done);
+    reference.legal(buffer(&[0]), Outcome::NoMemory);
+    assert_eq!(reference.kind(map_ram, Outcome::NoMemory), Kind::NoRoom);
+    let mut reference = Reference::new(2);
+    reference.legal(map_ram, mapped(8, 1));
+    reference.legal(Operation::UnmapRam { ram: RamSlot::new(0) }, Outcome::Done);
+    reference.legal(map_ram, Outcome::NoMemory);
+    let irqs_off = Call { operation: buffer(&[0]), irqs_off: true };
+    let mut reference = Reference::new(2);
+    let ticket = reference.begin(0, &irqs_off);
+    reference.end(ticket, &Outcome::NoMemory).unwrap();
+}
+
+#[test]
+fn no_memory_is_legal_where_memory_is_needed_and_nowhere_else() {
+    let alloc = Operation::AllocPage { page: page(9) };
+    let map_ram = Operation::MapRam { pages: pages(&[2]), ram: RamSlot::new(0) };
+    for needy in [alloc, vmap(&[2], 5), map_ram, Operation::MakeTable { page: page(2) }] {
+        assert!(!with_aliases().legal(needy, Outcome::NoMemory).sole, "{needy}");
+    }
+    let free = Operation::FreePage { page: page(2) };
+    for other in [free, vunmap(0), Operation::DrainAliases, read(0), write(0, 1)] {
+        assert_eq!(with_aliases().kind(other, Outcome::NoMemory), Kind::NoMemory, "{other}");
+    }
+}
+
+#[test]
+fn an_address_space_may_fail_for_lack_of_memory_and_is_void_then() {
+    let (mut reference, mm) = (with_aliases(), MmSlot::new(2));
+    let enter = Operation::Mm(MmCall::Switch { to: Root::Mm(mm) });
+    let drop = Operation::Mm(MmCall::Drop { mm });
+    assert!(!reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::NoMemory).sole);
+    reference.legal(enter, Outcome::Void);
+    reference.legal(drop, Outcome::Void);
+    assert!(!reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done).sole);
+    assert!(reference.legal(enter, Outcome::Done).sole);
+    assert_eq!(reference.legal(read(0), Outcome::Value(Token::ZERO)).outcome, Outcome::Value(Token::ZERO));
+    assert!(reference.legal(drop, Outcome::Done).sole);
+    reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done);
+    assert_eq!(reference.kind(enter, Outcome::NoMemory), Kind::NoMemory);
+    let own = Operation::Mm(MmCall::Switch { to: Root::Init });
+    assert_eq!(Reference::new(1).play(own, Outcome::Refused).unwrap_err().rule(), Rule::Hypervisor);
+}
+
+#[test]
+fn nothing_is_sure_of_room_while_address_spaces_take_memory_nor_a_large_area_of_pages() {
+    let (mut reference, mm) = (Reference::new(1), MmSlot::new(0));
+    let vmalloc = |count| Operation::Owned(Owned::Vmalloc { count, area: area(7), huge: false });
+    reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done);
+    reference.legal(vmap(&[0], 5), Outcome::NoMemory);
+    reference.legal(vmalloc(1), Outcome::NoMemory);
+    reference.legal(Operation::Mm(MmCall::Drop { mm }), Outcome::Done);
+    assert_eq!(reference.kind(vmap(&[0], 6), Outcome::NoMemory), Kind::NoRoom);
+    let mut fresh = Reference::new(1);
+    fresh.legal(vmalloc(8), Outcome::NoMemory);
+    assert_eq!(Reference::new(1).kind(vmalloc(4), Outcome::NoMemory), Kind::NoRoom);
+}
