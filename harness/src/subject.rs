@@ -42,15 +42,6 @@ impl Setup {
     }
 }
 
-/// Which memory a device reaches.
-#[derive(Clone, Copy, Debug)]
-pub struct DeviceReach {
-    /// So many frames that follow each other it takes at once; the last segment of a buffer may be shorter.
-    pub segment: usize,
-    /// The first frame that it does not reach.
-    pub limit: u32,
-}
-
 /// A kernel on a machine.
 pub trait Subject: fmt::Debug {
     /// The name for people and stories.
@@ -101,8 +92,8 @@ pub trait Subject: fmt::Debug {
         Outcome::Void
     }
 
-    /// Which buffers a device reaches, if there are any.
-    fn device_reach(&self) -> Option<DeviceReach> {
+    /// The first frame that no device reaches, if there is one.
+    fn device_limit(&self) -> Option<u32> {
         None
     }
 
@@ -185,9 +176,8 @@ impl<P: PvMmu> Subject for Machine<Kernel<P>> {
         self.software().device(Machine::bus(self), operation)
     }
 
-    fn device_reach(&self) -> Option<DeviceReach> {
-        let limit = P::dma_limit(self.software().sizes);
-        Some(DeviceReach { segment: impls::dma::SEGMENT, limit })
+    fn device_limit(&self) -> Option<u32> {
+        Some(P::dma_limit(self.software().sizes))
     }
 
     fn other_domain_takes(&mut self) {

@@ -50,7 +50,7 @@ fn what_maps_with_a_flush_makes_no_buffer_with_interrupts_off() {
     assert_eq!(find(&designs, lines), None);
     let ended = outcomes(&designs, lines);
     assert_eq!(ended[0], (0, Outcome::WouldSleep));
-    assert!(matches!(ended[1], (1, Outcome::Mapped(_))), "{ended:?}");
+    assert!(matches!(ended[1], (1, Outcome::Buffer(_))), "{ended:?}");
 }
 
 /// A block whose pages were all unmapped keeps them from a drain by this bug. Neither somebody who maps pages meanwhile that
@@ -94,7 +94,7 @@ fn an_alias_in_somebodys_purge_is_not_missed() {
     assert_eq!(find(&at_purge, lines), None);
     assert!(outcomes(&at_purge, lines).contains(&(3, Outcome::WouldSleep)), "it cannot wait for the purge");
     let ended = outcomes(&[], lines);
-    let made = ended.iter().any(|(event, outcome)| *event == 3 && matches!(outcome, Outcome::Mapped(_)));
+    let made = ended.iter().any(|(event, outcome)| *event == 3 && matches!(outcome, Outcome::Buffer(_)));
     assert!(made, "no alias has an entry, whoever purges: {ended:?}");
 }
 

@@ -2,7 +2,6 @@
 //! books are their own: no kernel code looks at them.
 
 use crate::astray::Astray;
-use crate::dma::SEGMENT;
 use crate::kernel::Kernel;
 use crate::kernel_tables::MapError;
 use crate::mm::Mm;
@@ -11,8 +10,8 @@ use crate::protocol::Step;
 use crate::table_pages::NotPinned;
 use machine::{Bus, Cpu, Frame, PageFault, Word};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Call, MAX_PAGES, Mapping, MmCall, MmSlot, Operation, Outcome, Owned, PageList,
-    PageSlot, Place, RamSlot, Range, Root, SLOTS, Token, TreeSlot,
+    AreaSlot, BufferSlot, Call, Coherent, MAX_PAGES, Mapping, MmCall, MmSlot, Operation, Outcome, Owned,
+    PageList, PageSlot, Place, RamSlot, Range, Root, SEGMENT, SLOTS, Token, TreeSlot,
 };
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -37,8 +36,8 @@ struct HeldMapping {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct HeldBuffer {
     pages: PageList,
-    /// The bus addresses of its pages, which the driver gave to the device.
-    bus: [Frame; MAX_PAGES],
+    /// What its driver was told, and told the device.
+    told: Coherent,
 }
 
 /// A tree of tables that a caller holds.
@@ -206,9 +205,8 @@ impl<P: PvMmu> Kernel<P> {
         let word = |buffer: BufferSlot, page: u8| {
             self.callers.range(Mapping::Buffer(buffer))?;
             let held = self.callers.held_buffers[buffer.index()].get()?;
-            let there = usize::from(page) < held.pages.len();
-            let frame = held.bus[usize::from(page)];
-            (there && bus.memory.has(frame)).then(|| Word::new(frame, 0))
+            let frame = held.told.bus().nth(page.into()).map(Frame)?;
+            bus.memory.has(frame).then(|| Word::new(frame, 0))
         };
         match operation {
             Operation::DeviceRead { buffer, page } => word(buffer, page)
@@ -383,21 +381,19 @@ impl<P: PvMmu> Kernel<P> {
         let len = self.callers.pages(list, &mut storage)?.len();
         let pages = &mut storage[..len];
         let made = self.dma_alloc_coherent(cpu, pages);
-        let mut held = HeldBuffer { pages: *list, bus: [Frame(0); MAX_PAGES] };
         for (slot, pfn) in list.as_slice().iter().zip(&*pages) {
             self.callers.pages[slot.index()].set(Some(HeldPage { pfn: *pfn, table: false }));
-        }
-        // The device is told where each segment begins, and finds the rest of it by itself.
-        for (segment, bus) in pages.chunks(SEGMENT).zip(held.bus.chunks_mut(SEGMENT)) {
-            let first = self.pv.frame_of(segment[0]).0;
-            bus.iter_mut().zip(first..).for_each(|(bus, frame)| *bus = Frame(frame));
         }
         Some(match made {
             Ok(first) => {
                 let range = Range { start: first << 12, pages: len as u8 };
+                let mut told = Coherent { range, segments: Default::default() };
+                for (segment, bus) in pages.chunks(SEGMENT).zip(&mut told.segments) {
+                    *bus = self.pv.frame_of(segment[0]).0;
+                }
                 self.callers.hold(Mapping::Buffer(buffer), range);
-                self.callers.held_buffers[buffer.index()].set(Some(held));
-                Outcome::Mapped(range)
+                self.callers.held_buffers[buffer.index()].set(Some(HeldBuffer { pages: *list, told }));
+                Outcome::Buffer(told)
             }
             Err(error) => failed(error),
         })

@@ -15,9 +15,7 @@ use crate::paravirt::{PageRange, Pfn, PvMmu, Wanted};
 use crate::protocol::{DmaDrain, Step};
 use crate::vmalloc::purge::WouldSleep;
 use machine::Cpu;
-
-/// Pages of a segment: so many frames that follow each other the device takes at once.
-pub const SEGMENT: usize = 2;
+use oracle::vocabulary::SEGMENT;
 
 impl<P: PvMmu> Kernel<P> {
     /// Makes a buffer of these pages, which nothing maps: zeroed, in segments that devices reach, and mapped. Returns the

@@ -582,8 +582,8 @@ impl Reference {
             (Operation::Owned(Owned::Vmalloc { count, area, .. }), Outcome::Mapped(range)) => {
                 self.judge_range(Mapping::Area(area), range, usize::from(count))
             }
-            (Operation::DmaAlloc { pages, buffer }, Outcome::Mapped(range)) => {
-                self.judge_range(Mapping::Buffer(buffer), range, pages.len())
+            (Operation::DmaAlloc { pages, buffer }, Outcome::Buffer(made)) => {
+                self.judge_range(Mapping::Buffer(buffer), made.range, pages.len())
             }
             (_, Outcome::NoMemory)
                 if !flight.overlapped && flight.finds_room && self.mappings.live().next().is_none() =>
@@ -634,9 +634,10 @@ impl Reference {
                 Outcome::NoMemory,
             ) => Ok(false),
             (_, Outcome::NoMemory) => no(Kind::NoMemory, "that it needs no memory"),
-            (_, Outcome::Done | Outcome::Mapped(_) | Outcome::Value(_) | Outcome::Fault) => {
-                no(Kind::WrongForm, "an answer to what was asked")
-            }
+            (
+                _,
+                Outcome::Done | Outcome::Mapped(_) | Outcome::Buffer(_) | Outcome::Value(_) | Outcome::Fault,
+            ) => no(Kind::WrongForm, "an answer to what was asked"),
         }
     }
 
@@ -705,7 +706,7 @@ impl Reference {
             Operation::DmaAlloc { pages, buffer } => {
                 self.end_map(Mapping::Buffer(buffer), outcome);
                 for &page in pages.as_slice() {
-                    if matches!(outcome, Outcome::Mapped(_)) {
+                    if matches!(outcome, Outcome::Buffer(_)) {
                         self.contents.zero(page);
                     } else if !flight.void {
                         self.contents.perhaps_zero(page);
@@ -787,7 +788,7 @@ impl Reference {
 
     fn end_map(&mut self, mapping: Mapping, outcome: Outcome) {
         let entry = self.mappings.get_mut(mapping);
-        if let Outcome::Mapped(range) = outcome {
+        if let Some(range) = outcome.range() {
             entry.handle.arrive(true);
             entry.range = range;
         } else {

@@ -464,6 +464,28 @@ impl fmt::Display for Range {
     }
 }
 
+/// Pages of a segment: so many that follow each other a device takes at once. It is told where each segment begins and
+/// finds the rest of it by itself; the last one of a buffer may be shorter.
+pub const SEGMENT: usize = 2;
+
+/// What a driver is told of a buffer: where CPUs see it, and where its device does. Only checks that read the machine look at
+/// it; it is never compared between backends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Coherent {
+    /// Where CPUs see it.
+    pub range: Range,
+    /// The bus address of each segment, in pages; of those that it does not have, 0.
+    pub segments: [u32; MAX_PAGES.div_ceil(SEGMENT)],
+}
+
+impl Coherent {
+    /// Where the device finds the pages, in their order: bus addresses, in pages.
+    pub fn bus(&self) -> impl Iterator<Item = u32> {
+        let of_segment = |first: u32| (first..).take(SEGMENT);
+        self.segments.into_iter().flat_map(of_segment).take(self.range.pages.into())
+    }
+}
+
 /// How an operation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
@@ -471,6 +493,8 @@ pub enum Outcome {
     Done,
     /// It was done, and the mapping lies here.
     Mapped(Range),
+    /// It was done, and this is the buffer.
+    Buffer(Coherent),
     /// A read found this.
     Value(Token),
     /// The access raised a page fault.
@@ -485,11 +509,21 @@ pub enum Outcome {
     Void,
 }
 
+impl Outcome {
+    /// Where the mapping lies that was made, if one was.
+    pub const fn range(&self) -> Option<Range> {
+        match self {
+            Self::Mapped(range) | Self::Buffer(Coherent { range, .. }) => Some(*range),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("done"),
-            Self::Mapped(range) => write!(f, "mapped at {range}"),
+            Self::Mapped(range) | Self::Buffer(Coherent { range, .. }) => write!(f, "mapped at {range}"),
             Self::Value(token) => write!(f, "{token}"),
             Self::Fault => f.write_str("fault"),
             Self::NoMemory => f.write_str("no-memory"),

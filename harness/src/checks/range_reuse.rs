@@ -31,14 +31,13 @@ pub fn check(bus: &Bus, range: Range, frames: &[Frame], may_lag: impl Fn(Frame) 
     })
 }
 
-/// The frames to which the tables under a root lead from a range that was returned for a buffer: which they are is the
-/// kernel's choice. None where a page is not there.
-pub fn frames_beneath(bus: &Bus, root: Frame, range: Range) -> Option<Vec<Frame>> {
-    let frame = |page: u8| {
+/// The frames to which the tables under a root lead from a range that was returned for an area which owns its pages: which
+/// they are is the kernel's choice. Where they lead nowhere, one that no machine has, so that [`check`] finds the hole.
+pub fn frames_at(bus: &Bus, root: Frame, range: Range, frames: &mut [Frame]) {
+    for (page, frame) in (0..range.pages).zip(frames) {
         let va = address(range, page);
-        bus.mapped(root, va).map(|found| found.frame_of(va))
-    };
-    (0..range.pages).map(frame).collect()
+        *frame = bus.mapped(root, va).map_or(Frame(u32::MAX), |found| found.frame_of(va));
+    }
 }
 
 /// Whether an address is mapped, beneath this root, by the same large entry as a range is, although it does not belong to it:
@@ -47,12 +46,6 @@ pub fn is_behind_large(bus: &Bus, root: Frame, range: Range, va: u64) -> bool {
     let of_one_entry = |va: u64| va & !(span(2) - 1);
     of_one_entry(va) == of_one_entry(range.start)
         && bus.mapped(root, range.start).is_some_and(|found| found.level == 2)
-}
-
-/// A buffer was mapped there, and a page of it is not.
-pub fn hole(range: Range) -> Breach {
-    let detail = format!("not every page of {range} is there");
-    Breach::new(Rule::RangeReuse, "the tables lead elsewhere", detail)
 }
 
 fn tables(bus: &Bus, cpu: u8, va: u64, frame: Frame, lags: bool) -> Option<Breach> {
@@ -97,6 +90,12 @@ mod tests {
         super::check(bus, range, frames, |_| false)
     }
 
+    fn found_at(bus: &Bus, range: Range) -> Vec<Frame> {
+        let mut frames = vec![Frame(0); range.pages.into()];
+        frames_at(bus, table(LEVELS), range, &mut frames);
+        frames
+    }
+
     #[test]
     fn an_address_space_without_the_mapping_is_a_breach_unless_it_may_lag() {
         let machine = machine(2);
@@ -116,13 +115,16 @@ mod tests {
     }
 
     #[test]
-    fn the_frames_beneath_a_buffer_are_those_in_the_tables() {
+    fn the_frames_of_an_area_are_those_in_the_tables_and_a_hole_is_a_breach() {
         let machine = machine(1);
         let new = page(&machine, 9);
-        assert_eq!(frames_beneath(machine.bus(), table(LEVELS), RANGE), None, "nothing is there");
-        map(&machine, VA, new);
-        assert_eq!(frames_beneath(machine.bus(), table(LEVELS), RANGE), Some(vec![new]));
-        assert_eq!(hole(RANGE).rule, Rule::RangeReuse);
+        map(&machine, VA + 4096, new);
+        let range = Range { start: VA, pages: 2 };
+        assert_eq!(found_at(machine.bus(), range), [Frame(u32::MAX), new], "nothing is at the first");
+        let breach = check(machine.bus(), range, &found_at(machine.bus(), range)).expect("a hole");
+        assert_eq!((&*breach.what, breach.about.pages), ("the tables lead elsewhere", vec![VA]));
+        map(&machine, VA, page(&machine, 8));
+        assert_eq!(check(machine.bus(), range, &found_at(machine.bus(), range)), None);
     }
 
     #[test]
@@ -171,7 +173,7 @@ mod tests {
         map_large(&machine, VA, Flags::WRITABLE);
         touch(&mut machine, 1, VA);
         assert_eq!(check(machine.bus(), third, &of_third), None);
-        assert_eq!(frames_beneath(machine.bus(), table(LEVELS), third), Some(of_third.to_vec()));
+        assert_eq!(found_at(machine.bus(), third), of_third);
         assert!(check(machine.bus(), third, &[LARGE]).is_some(), "another page of it");
         machine.bus().memory.set_role(LARGE, machine::Role::Free);
         machine.bus().memory.set_role(LARGE, machine::Role::Data);

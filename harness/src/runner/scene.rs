@@ -12,7 +12,7 @@ use impls::protocol::{Designs, KernelSync, TableDrain};
 use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
-use crate::checks::aliases::{Aliases, Behind, address};
+use crate::checks::aliases::{Aliases, Behind};
 use crate::checks::memory_types::MemoryTypes;
 use crate::checks::other_domain::{self, OtherDomain};
 use crate::checks::permissions::Promises;
@@ -22,7 +22,7 @@ use crate::checks::{
 use crate::coverage::Coverage;
 use crate::headline::{About, Finding, Headline, words_only};
 use crate::story::Backends;
-use crate::subject::{DeviceReach, Subject};
+use crate::subject::Subject;
 
 use super::Made;
 use super::panics::Panic;
@@ -55,11 +55,21 @@ impl Flight {
         &self.frames[..usize::from(self.known)]
     }
 
-    /// It made a buffer, which lies here: which frames are beneath it stands in the tables.
-    fn beneath(&mut self, bus: &Bus, root: Frame, range: Range) {
-        let frames = range_reuse::frames_beneath(bus, root, range).unwrap_or_default();
-        self.known = frames.len() as u8;
-        self.frames[..frames.len()].copy_from_slice(&frames);
+    /// What the outcome tells of the frames that it made a mapping of.
+    fn hear(&mut self, bus: &Bus, root: Frame, outcome: Outcome) {
+        match (self.call.operation, outcome) {
+            // The driver was told where its device finds them.
+            (_, Outcome::Buffer(made)) => {
+                self.known = made.range.pages;
+                self.frames.iter_mut().zip(made.bus()).for_each(|(frame, bus)| *frame = Frame(bus));
+            }
+            // Which they are nobody is told; they stand in the tables.
+            (Operation::Owned(Owned::Vmalloc { .. }), Outcome::Mapped(range)) => {
+                self.known = range.pages;
+                range_reuse::frames_at(bus, root, range, &mut self.frames);
+            }
+            _ => {}
+        }
     }
 
     /// Whether it may put frames to a new use, and map them: which those are nobody knows before they are there.
@@ -88,8 +98,8 @@ pub(super) struct Scene {
     name: &'static str,
     designs: Designs,
     no_alias: bool,
-    /// What devices reach.
-    reach: Option<DeviceReach>,
+    /// The first frame that no device reaches.
+    device_limit: Option<u32>,
     /// The root that the CPUs begin on, under which the kernel's own tables are.
     boot_root: Frame,
     pub(super) reference: Reference,
@@ -129,7 +139,7 @@ impl Scene {
             name: "",
             designs: Designs::default(),
             no_alias: false,
-            reach: None,
+            device_limit: None,
             boot_root: Frame(0),
             reference: Reference::new(Sizes::INITIAL_PAGES),
             ledger: Ledger::default(),
@@ -164,7 +174,7 @@ impl Scene {
         self.name = subject.name();
         self.designs = protocol.designs;
         self.no_alias = subject.tables_allow_no_alias();
-        self.reach = subject.device_reach();
+        self.device_limit = subject.device_limit();
         self.boot_root = subject.bus().core(0).cr3().root;
         self.reference.reset(Sizes::INITIAL_PAGES);
         self.aliases.clear();
@@ -321,7 +331,7 @@ impl Scene {
     /// What the outcome says about handles.
     fn take_note(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) {
         let coverage = self.coverage.on_mut(self.backend);
-        let effect = matches!(outcome, Outcome::Done | Outcome::Mapped(_) | Outcome::Value(_));
+        let effect = matches!(outcome, Outcome::Done | Outcome::Value(_)) || outcome.range().is_some();
         coverage.effects[flight.call.operation.index()] += u64::from(effect);
         if self.recording {
             self.outcomes.push((flight.event, outcome));
@@ -333,8 +343,8 @@ impl Scene {
             (Operation::MapRam { ram, .. }, Outcome::Mapped(range)) => {
                 self.made(bus, flight, Mapping::Ram(ram), range);
             }
-            (Operation::DmaAlloc { buffer, .. }, Outcome::Mapped(range)) => {
-                self.made(bus, flight, Mapping::Buffer(buffer), range);
+            (Operation::DmaAlloc { buffer, .. }, Outcome::Buffer(told)) => {
+                self.made(bus, flight, Mapping::Buffer(buffer), told.range);
             }
             (Operation::Raw(call), _) if outcome != Outcome::Void => {
                 self.astray = call.pages().fold(self.astray, |pages, page| pages | 1 << page.number());
@@ -386,13 +396,9 @@ impl Scene {
     /// The eager checks at the end of a call.
     fn look(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
         let of_this = match (flight.call.operation, outcome) {
-            (Operation::DmaAlloc { .. }, Outcome::Mapped(range)) if flight.known == 0 => {
-                Some(range_reuse::hole(range))
-            }
-            (_, Outcome::Mapped(range)) => {
-                let lags = |root| self.designs.kernel_sync == KernelSync::OnFault && root != self.boot_root;
-                range_reuse::check(bus, range, flight.frames(), lags)
-            }
+            (_, Outcome::Mapped(range)) => self.look_at_range(bus, range, flight.frames()),
+            (_, Outcome::Buffer(told)) => buffers::check(bus, self.boot_root, &told, self.device_limit)
+                .or_else(|| self.look_at_range(bus, told.range, flight.frames())),
             (Operation::DrainAliases, Outcome::Done) => self.look_after_drain(bus, flight),
             (Operation::MakeTable { .. } | Operation::PinTree { .. } | Operation::Raw(_), _)
                 if self.no_alias && self.under_way == 0 =>
@@ -401,12 +407,6 @@ impl Scene {
             }
             _ => None,
         };
-        let of_this = of_this.or_else(|| match (flight.call.operation, outcome, self.reach) {
-            (Operation::DmaAlloc { .. }, Outcome::Mapped(_), Some(reach)) => {
-                buffers::check(flight.frames(), reach)
-            }
-            _ => None,
-        });
         let of_this = of_this.or_else(|| self.promises.check(bus));
         let of_area = match flight.call.operation {
             Operation::Owned(owned) => owned.area(),
@@ -417,6 +417,12 @@ impl Scene {
             let judges = self.no_alias && self.under_way == 0;
             judges.then(|| hypervisor::translations(bus)).flatten()
         })
+    }
+
+    /// A range was returned for these frames.
+    fn look_at_range(&self, bus: &Bus, range: Range, frames: &[Frame]) -> Option<Breach> {
+        let lags = |root| self.designs.kernel_sync == KernelSync::OnFault && root != self.boot_root;
+        range_reuse::check(bus, range, frames, lags)
     }
 
     /// A caller's own update by address was acknowledged: if nothing ran beside it, the entry is what it was to be.
@@ -522,29 +528,13 @@ impl Observer<Outcome> for Scene {
         }
         let seat = core::mem::replace(&mut self.seats[usize::from(cpu)], Seat::Idle);
         if let Seat::Call(mut flight) = seat {
-            if let (Operation::Owned(Owned::Vmalloc { .. }), Outcome::Mapped(range)) =
-                (flight.call.operation, outcome)
-            {
-                flight.known = frames_at(bus, self.boot_root, range, &mut flight.frames);
-            }
             self.under_way -= 1;
-            if let (Operation::DmaAlloc { .. }, Outcome::Mapped(range)) = (flight.call.operation, outcome) {
-                flight.beneath(bus, self.boot_root, range);
-            }
+            flight.hear(bus, self.boot_root, outcome);
             if let Some(breach) = self.end_call(bus, &flight, outcome) {
                 self.find(breach, cpu, flight.call.operation.name());
             }
         }
     }
-}
-
-/// The frames that the tables lead to from a range. Where they lead nowhere, one that no machine has.
-fn frames_at(bus: &Bus, root: Frame, range: Range, frames: &mut [Frame; MAX_PAGES]) -> u8 {
-    for (page, frame) in (0..range.pages).zip(frames.iter_mut()) {
-        let va = address(range, page);
-        *frame = bus.mapped(root, va).map_or(Frame(u32::MAX), |found| found.frame_of(va));
-    }
-    range.pages.min(MAX_PAGES as u8)
 }
 
 fn frames_of(subject: &dyn Subject, pages: &PageList, frames: &mut [Frame; MAX_PAGES]) -> u8 {

@@ -5,7 +5,7 @@ mod script;
 mod toy;
 
 use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{Call, Operation, Outcome, Owned, PageSlot, Range, SLOTS, Token};
+use oracle::vocabulary::{Call, Coherent, Operation, Outcome, Owned, PageSlot, Range, SLOTS, Token};
 use oracle::{Kind, Reference};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -49,22 +49,20 @@ fn lie(reference: &Reference, call: &Call, truth: Outcome, which: u8) -> (Outcom
             | Operation::Owned(Owned::ReadDirect { .. }),
         ) => (Outcome::Value(Token(9_999)), Kind::NeverPossible),
         (
-            3,
-            Operation::Vmap { pages, .. }
-            | Operation::MapRam { pages, .. }
-            | Operation::DmaAlloc { pages, .. },
-        ) => (Outcome::Mapped(Range { start: 4096, pages: pages.len() as u8 + 1 }), Kind::WrongLength),
-        (
             _,
             Operation::Vmap { pages, .. }
             | Operation::MapRam { pages, .. }
             | Operation::DmaAlloc { pages, .. },
         ) => {
             let pages = pages.len() as u8;
-            match reference.live_mappings().next() {
-                Some(live) => (Outcome::Mapped(Range { start: live.range.start, pages }), Kind::Overlap),
-                None => (Outcome::Mapped(Range { start: 4097, pages }), Kind::Misplaced),
-            }
+            let (range, kind) = match reference.live_mappings().next() {
+                _ if which % 5 == 3 => (Range { start: 4096, pages: pages + 1 }, Kind::WrongLength),
+                Some(live) => (Range { start: live.range.start, pages }, Kind::Overlap),
+                None => (Range { start: 4097, pages }, Kind::Misplaced),
+            };
+            let buffer = Outcome::Buffer(Coherent { range, segments: Default::default() });
+            let is_buffer = matches!(call.operation, Operation::DmaAlloc { .. });
+            (if is_buffer { buffer } else { Outcome::Mapped(range) }, kind)
         }
         _ => (Outcome::Value(Token::ZERO), Kind::WrongForm),
     }

@@ -2,8 +2,8 @@
 //! random choice says at which.
 
 use oracle::vocabulary::{
-    Access, BufferSlot, Call, MAX_PAGES, Mapping, MmCall, Operation, Outcome, Owned, PageList, PageSlot,
-    Place, Range, Root, SLOTS, Token,
+    Access, BufferSlot, Call, Coherent, MAX_PAGES, Mapping, MmCall, Operation, Outcome, Owned, PageList,
+    PageSlot, Place, Range, Root, SLOTS, Token,
 };
 use oracle::{Illegal, Reference, Ticket, Verdict};
 
@@ -351,7 +351,11 @@ impl Toy {
         match (0..=SPACE - len).find(|&start| free(start)) {
             Some(at) if !(self.maps.iter().any(Option::is_some) && self.choices.one_in(8)) => {
                 self.maps[index(mapping)] = Some((pages, at));
-                Outcome::Mapped(Range { start: START + at * 4096, pages: pages.len() as u8 })
+                let range = Range { start: START + at * 4096, pages: pages.len() as u8 };
+                match mapping {
+                    Mapping::Buffer(_) => Outcome::Buffer(Coherent { range, segments: Default::default() }),
+                    _ => Outcome::Mapped(range),
+                }
             }
             _ => Outcome::NoMemory,
         }

@@ -4,7 +4,9 @@ use oracle::vocabulary::astray::{RawCall, RawEntry};
 use oracle::vocabulary::{Call, Operation, Outcome, RamSlot, TreeSlot};
 use oracle::{Kind, Reference, Rule};
 
-use crate::told::{Told, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write};
+use crate::told::{
+    Told, coherent, dma_alloc, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write,
+};
 
 #[test]
 fn a_refusal_breaks_the_rule_of_the_hypervisor() {
@@ -119,6 +121,8 @@ fn the_answer_to_another_operation_is_illegal() {
     assert_eq!(with_aliases().kind(read(0), Outcome::Done), Kind::WrongForm);
     assert_eq!(with_aliases().kind(write(0, 1), value(1)), Kind::WrongForm);
     assert_eq!(with_aliases().kind(vmap(&[2], 5), Outcome::Done), Kind::WrongForm);
+    assert_eq!(with_aliases().kind(vmap(&[2], 5), coherent(8, 1)), Kind::WrongForm);
+    assert_eq!(with_aliases().kind(dma_alloc(&[2], 0), mapped(8, 1)), Kind::WrongForm);
     assert_eq!(with_aliases().kind(vunmap(0), mapped(0, 1)), Kind::WrongForm);
     assert_eq!(with_aliases().kind(Operation::DrainAliases, Outcome::Fault), Kind::WrongForm);
 }

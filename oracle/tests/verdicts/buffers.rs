@@ -3,7 +3,7 @@
 use oracle::Kind;
 use oracle::vocabulary::{BufferSlot, Call, Mapping, Operation, Outcome, Place, Token};
 
-use crate::told::{Told, at, dma_alloc, mapped, page, value, vunmap, with_aliases};
+use crate::told::{Told, at, coherent, dma_alloc, page, value, vunmap, with_aliases};
 
 fn in_buffer(buffer: u8) -> Place {
     Place { mapping: Mapping::Buffer(BufferSlot::new(buffer)), page: 0 }
@@ -14,7 +14,7 @@ fn a_buffer_begins_with_zero_and_cpus_and_devices_see_each_other() {
     let mut reference = with_aliases();
     reference.legal(vunmap(0), Outcome::Done);
     reference.legal(vunmap(1), Outcome::Done);
-    reference.legal(dma_alloc(&[0], 0), mapped(40, 1));
+    reference.legal(dma_alloc(&[0], 0), coherent(40, 1));
     let buffer = BufferSlot::new(0);
     reference.legal(Operation::DeviceRead { buffer, page: 0 }, value(0));
     reference.legal(Operation::Write { place: in_buffer(0), token: Token(5) }, Outcome::Done);

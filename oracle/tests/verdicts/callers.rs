@@ -3,7 +3,7 @@
 use oracle::Reference;
 use oracle::vocabulary::{BufferSlot, Call, MmCall, MmSlot, Operation, Outcome, Root, TreeSlot};
 
-use crate::told::{Told, dma_alloc, mapped, page, pages, read, value, vmap, vunmap, with_aliases};
+use crate::told::{Told, coherent, dma_alloc, mapped, page, pages, read, value, vmap, vunmap, with_aliases};
 
 #[test]
 #[should_panic(expected = "on the way into it")]
@@ -115,7 +115,7 @@ fn freeing_a_buffer_that_is_mapped_elsewhere_is_a_defect_of_the_harness() {
     let mut reference = with_aliases();
     reference.legal(vunmap(0), Outcome::Done);
     reference.legal(vunmap(1), Outcome::Done);
-    reference.legal(dma_alloc(&[0], 0), mapped(40, 1));
+    reference.legal(dma_alloc(&[0], 0), coherent(40, 1));
     reference.legal(vmap(&[0], 5), mapped(50, 1));
     let _freeing = reference.start(0, Operation::DmaFree { buffer: BufferSlot::new(0) });
 }

@@ -1,7 +1,8 @@
 //! What the tests say to a reference, and in which words. It judges nothing itself.
 
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range, Token,
+    AreaSlot, BufferSlot, Call, Coherent, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range,
+    Token,
 };
 use oracle::{Illegal, Kind, Reference, Ticket, Verdict};
 
@@ -42,6 +43,12 @@ pub(crate) fn write(number: u8, token: u32) -> Operation {
 
 pub(crate) fn mapped(offset: u64, pages: u8) -> Outcome {
     Outcome::Mapped(Range { start: START + offset * PAGE, pages })
+}
+
+/// A buffer there, of which its device finds the first segment at 7.
+pub(crate) fn coherent(offset: u64, pages: u8) -> Outcome {
+    let range = Range { start: START + offset * PAGE, pages };
+    Outcome::Buffer(Coherent { range, segments: [7, 0, 0, 0] })
 }
 
 pub(crate) fn value(token: u32) -> Outcome {
