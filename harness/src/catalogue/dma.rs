@@ -1,0 +1,67 @@
+//! Known bugs of memory that devices reach, and of frames that go to other domains.
+
+use impls::Step;
+
+use super::{Bug, NONE};
+use crate::story::Backends;
+
+/// Frames that go to others: exchanged beneath a buffer, or given away.
+pub(super) const EXCHANGES: &[Bug] = &[
+    Bug {
+        name: "exchange-alias.a",
+        about: "vunmap leaves the entries to the purge, and nobody clears them before the frames beneath a buffer for DMA \
+                are exchanged: the hypervisor takes no frame that something still refers to.",
+        source: "seed 000: no other aliases of the old pages before they are released to Xen",
+        designs: &[("pte_clear", "at-purge"), ("dma_drain", "never")],
+        shows_on: Backends::XEN,
+        length: 3,
+        finds: "rule 7 (hypervisor): dma-alloc: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "exchange-alias.b",
+        about: "An exchange comes to an end before all frames are exchanged, and the guest takes the whole list for frames \
+                that it was given: the rest of it says something else.",
+        source: "seed 000: the physical pages beneath pseudo-physical memory are replaced; derived from the number that \
+                 an exchange returns",
+        omitted: &[Step::RestoreRemainder],
+        shows_on: Backends::XEN,
+        length: 1,
+        finds: "rule 7 (hypervisor): dma-alloc: the hypervisor refused",
+        ..NONE
+    },
+    Bug {
+        name: "exchange-alias.c",
+        about: "The entries of a buffer lead to its new frames, and no flush goes with the last of them: another CPU goes \
+                on writing to the old ones.",
+        source: "seed 000: the old mappings are replaced by new ones",
+        omitted: &[Step::FlushAfterExchange],
+        shows_on: Backends::XEN,
+        length: 1,
+        finds: "rule 4 (kernel range reuse): dma-alloc: a CPU holds a translation from before",
+        ..NONE
+    },
+    Bug {
+        name: "given-away-unflushed",
+        about: "The hypervisor gives a frame to another domain while a CPU of the guest's remembers it: the guest clears \
+                entries, and flushes when it pleases.",
+        source: "seed 000: Xen flushes stale entries before it gives pages out to any other domain",
+        omitted: &[Step::FlushBeforeGivingAway],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 7 (hypervisor): touch: a CPU can reach memory of another domain",
+        ..NONE
+    },
+];
+
+/// What a device is told of a buffer.
+pub(super) const SEGMENTS: &[Bug] = &[Bug {
+    name: "dma-not-contiguous",
+    about: "Each page of a buffer is looked at for itself: all lie where the device reaches, and a segment of them has frames \
+                that do not follow each other. The device reads and writes somebody else's.",
+    source: "derived from what coherent memory for devices promises (seed 000)",
+    omitted: &[Step::BufferIsContiguous],
+    length: 4,
+    finds: "rule 1 (outcome): dma-alloc: a buffer that its device cannot reach",
+    ..NONE
+}];

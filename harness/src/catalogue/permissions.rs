@@ -1,0 +1,39 @@
+//! Known bugs about permissions of areas that own their pages, and of their direct map.
+
+use impls::Step;
+
+use super::{Bug, NONE};
+
+/// All of them.
+pub(super) const ROWS: &[Bug] = &[
+    Bug {
+        name: "vfree-dmap-flush.b",
+        about: "Memory that was executable is freed: its direct map is made writable again before the flush, while another \
+                CPU can still execute it.",
+        source: "derived from the order of Linux commit 868b104d7379: invalid, one flush, then the default",
+        omitted: &[Step::DefaultAfterFlush],
+        length: 4,
+        finds: "rule 12 (permissions and memory types): drain-aliases: a page can be written and executed",
+        ..NONE
+    },
+    Bug {
+        name: "vfree-dmap-flush.d",
+        about: "The direct map of the pages whose permissions change is flushed as one range from the first of them on, \
+                though they need not be neighbours: another CPU can still write the others.",
+        source: "derived from Linux commit 868b104d7379, which flushes the direct map of every page",
+        omitted: &[Step::FlushEveryDirectAlias],
+        length: 2,
+        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        ..NONE
+    },
+    Bug {
+        name: "protect-lazy-alias",
+        about: "Permissions are restricted without draining aliases first: the area that had the page before was freed \
+                lazily, and another CPU can still write through it.",
+        source: "derived from seed 004: XEN and PAT and such do not like deferred TLB flushing",
+        omitted: &[Step::DrainBeforeProtect],
+        length: 4,
+        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        ..NONE
+    },
+];
