@@ -29,14 +29,10 @@ impl<P: PvMmu> Kernel<P> {
             self.drain_before_exchange(cpu)?;
         }
         let area = self.alloc_dma_area(cpu, pages.len() as u64)?;
-        let made = if self.device_reaches(pages) {
-            self.clear_pages(cpu, pages);
-            self.map_pages(cpu, area, pages)
-        } else if P::EXCHANGES_FRAMES {
-            self.exchange_beneath(cpu, area, pages)
-        } else {
-            self.replace_pages(cpu, pages).and_then(|()| self.map_pages(cpu, area, pages))
-        };
+        let made = self.get_coherent_pages(cpu, pages).and_then(|reached| {
+            self.map_pages(cpu, area, pages)?;
+            if reached { Ok(()) } else { self.create_contiguous_region(cpu, area, pages) }
+        });
         if let Err(error) = made {
             self.free_dma_area(cpu, area, pages.len() as u64);
             return Err(error);
@@ -54,6 +50,19 @@ impl<P: PvMmu> Kernel<P> {
             exchanged = self.pv.exchange_frames(cpu, pages, Wanted::Any).unwrap_or(0);
         }
         self.clear_pages(cpu, &pages[exchanged..]);
+    }
+
+    /// Gets the pages of a buffer: these if a device reaches them, or else others in their place. Where a kernel has no say over
+    /// its frames they stay, and it answers that no device reaches them yet.
+    fn get_coherent_pages(&self, cpu: &Cpu<'_>, pages: &mut [Pfn]) -> Result<bool, MapError> {
+        if self.device_reaches(pages) {
+            self.clear_pages(cpu, pages);
+            return Ok(true);
+        }
+        if !P::EXCHANGES_FRAMES {
+            self.replace_pages(cpu, pages)?;
+        }
+        Ok(!P::EXCHANGES_FRAMES)
     }
 
     /// Whether a device reaches these pages as they are.
@@ -84,11 +93,9 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// The frames beneath these pages change under their addresses. An allocation is mapped when a driver gets it: the
-    /// kernel's own entries are zapped, the frames offered, and the entries set again, to the new frames or, where there
-    /// were none, to the old.
-    fn exchange_beneath(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
-        self.map_pages(cpu, first, pages)?;
+    /// The frames beneath the pages of a mapping change under their addresses (`xen_create_contiguous_region`): its entries are
+    /// zapped, the frames offered, and the entries set again, to the new frames or, where there were none, to the old.
+    fn create_contiguous_region(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
         self.unmap_pages(cpu, PageRange { first, pages: pages.len() as u64 });
         let wanted = Wanted::Reachable { segment: SEGMENT, limit: P::dma_limit(self.sizes) };
         let exchanged = self.pv.exchange_frames(cpu, pages, wanted);
