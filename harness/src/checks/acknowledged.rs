@@ -17,7 +17,7 @@ use oracle::vocabulary::astray::{RawAccess, RawEntry};
 use super::Breach;
 
 /// What the hardware may set by itself.
-const HARDWARE: u64 = Flags::ACCESSED.bits() | Flags::DIRTY.bits();
+const HARDWARE: u64 = Flags::ACCESSED.union(Flags::DIRTY).bits();
 
 /// An update of the entry for the address behind an entry of a table was acknowledged. Where it was to lead to a page, that has
 /// this frame.
@@ -49,8 +49,8 @@ const WHAT: &str = "an acknowledged update changed nothing that the tables reach
 fn flags(access: RawAccess) -> Flags {
     match access {
         RawAccess::Readable => Flags::PRESENT,
-        RawAccess::Writable => Flags::PRESENT | Flags::WRITABLE,
-        RawAccess::Large => Flags::PRESENT | Flags::WRITABLE | Flags::HUGE_PAGE,
+        RawAccess::Writable => Flags::PRESENT.union(Flags::WRITABLE),
+        RawAccess::Large => Flags::PRESENT.union(Flags::WRITABLE).union(Flags::HUGE_PAGE),
     }
 }
 
@@ -110,6 +110,18 @@ mod tests {
         assert!(judge(ASKED, Some(page(&machine, 9))).is_some(), "another frame");
         bus.boot_word(word, Entry::new(frame, Flags::PRESENT).0);
         assert!(judge(ASKED, Some(frame)).is_some(), "less than was asked for");
+        let asked = |access| RawEntry::Leads { to: RawFrame::Page(PageSlot::new(0)), access };
+        let all = [RawAccess::Readable, RawAccess::Writable, RawAccess::Large];
+        for (is, flags) in all.into_iter().zip([
+            Flags::PRESENT,
+            Flags::PRESENT | Flags::WRITABLE,
+            Flags::PRESENT | Flags::WRITABLE | Flags::HUGE_PAGE,
+        ]) {
+            bus.boot_word(word, Entry::new(frame, flags | Flags::DIRTY).0);
+            for access in all {
+                assert_eq!(judge(asked(access), Some(frame)).is_none(), access == is, "{access:?}");
+            }
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Ledger {
         })
     }
 
-    /// The story is over, and these areas own pages, so many each.
+    /// The story is over, and these areas own pages, so many each, at most [`MAX_PAGES`].
     pub fn contents_of_areas(
         &mut self,
         reference: &Reference,
@@ -57,7 +57,7 @@ impl Ledger {
         areas.find_map(|(area, pages)| {
             (0..pages as u8).find_map(|page| {
                 let here = reference.forced_in(area, page)?;
-                let there = *self.owned[area.index()][usize::from(page) % MAX_PAGES].get_or_insert(here);
+                let there = *self.owned[area.index()][usize::from(page)].get_or_insert(here);
                 (here != there).then(|| differs(&format_args!("{area}+{page}"), here, there))
             })
         })
@@ -85,7 +85,7 @@ fn differs(page: &dyn core::fmt::Display, here: Token, there: Token) -> Breach {
 mod tests {
     use super::*;
     use crate::checks::workbench::call;
-    use oracle::vocabulary::{AreaSlot, Mapping, Operation, Outcome, PageList, Place, Range};
+    use oracle::vocabulary::{AreaSlot, Mapping, Operation, Outcome, Owned, PageList, Place, Range};
 
     fn verdict(outcome: Outcome, sole: bool) -> Verdict {
         Verdict { outcome, sole }
@@ -134,6 +134,36 @@ mod tests {
         assert_eq!(ledger.contents(&wrote(5, true)), None);
         assert_eq!(ledger.contents(&wrote(5, true)), None);
         assert_eq!(ledger.contents(&wrote(6, true)).map(|breach| breach.rule), Some(Rule::Agreement));
+    }
+
+    /// A reference on whose backend this token was written last to the second page that an area owns.
+    fn wrote_to_area(token: u32) -> Reference {
+        let mut reference = Reference::new(0);
+        let area = AreaSlot::new(1);
+        let mut tell = |operation, outcome| {
+            let ticket = reference.begin(0, &call(operation));
+            assert!(reference.end(ticket, &outcome).is_ok());
+        };
+        let vmalloc = Operation::Owned(Owned::Vmalloc { count: 2, area, huge: false });
+        tell(vmalloc, Outcome::Mapped(Range { start: 4096, pages: 2 }));
+        let place = Place { mapping: Mapping::Area(area), page: 1 };
+        tell(Operation::Write { place, token: Token(token) }, Outcome::Done);
+        reference
+    }
+
+    #[test]
+    fn pages_of_an_area_that_must_hold_one_token_in_the_end_hold_the_same() {
+        let mut ledger = Ledger::default();
+        ledger.clear(0);
+        let mut end = |reference: &Reference, pages| {
+            let areas = [(AreaSlot::new(1), pages)].into_iter();
+            ledger.contents_of_areas(reference, areas).map(|breach| (breach.rule, breach.detail))
+        };
+        assert_eq!(end(&wrote_to_area(5), 2), None);
+        assert_eq!(end(&wrote_to_area(5), 2), None);
+        assert_eq!(end(&wrote_to_area(6), 1), None, "both hold zero in the first");
+        let detail = "a1+1 holds 6 here, 5 there".to_owned();
+        assert_eq!(end(&wrote_to_area(6), 2), Some((Rule::Agreement, detail)));
     }
 
     #[test]

@@ -49,10 +49,15 @@ impl Alias {
         self.mapping
     }
 
+    /// Whether a page was not handed out again.
+    fn has(&self, page: u8) -> bool {
+        self.pages & 1 << page != 0
+    }
+
     /// Its pages that were not handed out again: their addresses, and what was behind them.
     pub fn pages(&self) -> impl Iterator<Item = (u64, Option<Behind>)> {
         (0..self.range.pages)
-            .filter(|page| self.pages & 1 << page != 0)
+            .filter(|page| self.has(*page))
             .map(|page| (address(self.range, page), self.behind[usize::from(page)]))
     }
 
@@ -121,7 +126,7 @@ impl Aliases {
     fn drop_pages(&mut self, of: impl Fn(&Alias) -> bool, dropped: impl Fn(u64, Option<Behind>) -> bool) {
         for old in self.all.iter_mut().filter(|old| of(old)) {
             let mut pages = old.pages;
-            for page in (0..old.range.pages).filter(|page| old.pages & 1 << page != 0) {
+            for page in (0..old.range.pages).filter(|page| old.has(*page)) {
                 if dropped(address(old.range, page), old.behind[usize::from(page)]) {
                     pages &= !(1 << page);
                 }

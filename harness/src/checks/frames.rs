@@ -133,6 +133,7 @@ mod tests {
         free(&mut machine, 0, frame);
         let breach = first_alarm(machine.bus(), Checks::default()).expect("it was free");
         assert_eq!((breach.rule, &*breach.what), (Rule::Frames, "a frame was freed twice"));
+        assert!(breach.detail.starts_with(&format!("{frame} was free already")), "{}", breach.detail);
         assert_eq!((breach.about.pages, breach.about.frames), (vec![], vec![frame]));
     }
 }

@@ -61,7 +61,7 @@ impl MemoryTypes {
 
 /// A large page has one type as a whole, whoever has how much of it: its first frame stands for it.
 fn whole(frame: Frame) -> Frame {
-    if frame.0 < LARGE_MEMORY { frame } else { frame.large() }
+    frame.0.checked_sub(LARGE_MEMORY).map_or(frame, |_| frame.large())
 }
 
 fn judge(bus: &Bus, frame: Frame) -> Option<Breach> {

@@ -299,8 +299,47 @@ mod tests {
         promises.going(area());
         assert!(what(&promises, machine.bus()).is_some());
         promises.made(AreaSlot::new(1), &[frame]);
+        assert_eq!(promises.frames_of(area()), [], "they are nobody else's any more");
+        assert_eq!(promises.frames_of(AreaSlot::new(1)), [frame]);
+        let owned: Vec<_> = promises.owned().collect();
+        assert_eq!(owned, [(area(), &[][..]), (AreaSlot::new(1), &[frame][..])]);
         promises.changing(AreaSlot::new(1));
         assert_eq!(what(&promises, machine.bus()), None);
+    }
+
+    /// One look at everything is to spare a look for each page.
+    #[test]
+    fn only_a_way_that_allows_what_was_promised_not_to_be_is_looked_at_closely() {
+        let machine = machine(1);
+        let bus = machine.bus();
+        let (frame, other) = (page(&machine, 8), page(&machine, 9));
+        map_with(&machine, OTHER, other, X.union(Flags::WRITABLE));
+        for (flags, doubtful) in [(W, Access::ReadOnly), (X, Access::ReadWrite)].map(|(flags, access)| {
+            map_with(&machine, VA, frame, flags);
+            (flags, promised(frame, access).is_doubtful(bus))
+        }) {
+            assert!(doubtful, "{flags:?}");
+        }
+        for (flags, access) in [
+            (W, Access::ReadWrite),
+            (R, Access::ReadOnly),
+            (R, Access::ReadWrite),
+            (X, Access::ReadExecute),
+            (R, Access::ReadExecute),
+        ] {
+            map_with(&machine, VA, frame, flags);
+            assert!(!promised(frame, access).is_doubtful(bus), "{flags:?} {access:?}");
+        }
+        map_with(&machine, VA, frame, X.union(Flags::WRITABLE));
+        assert!(!Promises::default().is_doubtful(bus), "nothing is promised");
+        let mut changing = promised(frame, Access::ReadOnly);
+        changing.changing(area());
+        assert!(!changing.is_doubtful(bus));
+        let mut going = promised(frame, Access::ReadOnly);
+        going.going(area());
+        assert!(going.is_doubtful(bus));
+        map_with(&machine, VA, frame, W);
+        assert!(!going.is_doubtful(bus), "what cannot be executed cannot be both");
     }
 
     #[test]
