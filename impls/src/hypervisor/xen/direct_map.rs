@@ -25,6 +25,9 @@
 //!   L2 entry := large leaf                L2 entry := large leaf
 //!   frees the table                       frees the table
 //! ```
+//!
+//! Nobody flushes: this hypervisor reaches memory by its physical address, so that no CPU ever caches a leaf of it, and what
+//! stands in the tables is all that there is.
 
 use super::domain::HYPERVISOR_FRAMES;
 use crate::family;
@@ -157,7 +160,8 @@ fn split(cpu: &Cpu<'_>, frame: Frame, table: Frame) {
     cpu.update_entry_as(leaf_word(frame), 2, family::XEN_PMD, |_| Some(entry.0));
 }
 
-/// Whether all that a table is for is mapped alike.
+/// Whether all that a table is for is mapped alike. The first entry is read where others can come in between; the rest is one
+/// look: whoever changes an entry holds the lock, or does so before or after all of it.
 #[track_caller]
 fn is_uniform(cpu: &Cpu<'_>, frame: Frame, table: Frame) -> bool {
     let first = cpu.load_entry_as(Word::new(table, 0), 1, family::XEN_PTE);
