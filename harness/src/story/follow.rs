@@ -6,7 +6,7 @@ use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{Call, Mapping, MemoryType, MmCall, Operation, Owned};
 
 use super::dice::Dice;
-use super::draw;
+use super::pauses;
 use super::{ResolvedAction, Tag, Told};
 
 /// What usually follows an operation, on any CPU or on another one.
@@ -206,12 +206,12 @@ pub(super) fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
 /// Where what follows is held up now and then: half done, or before the entry that it changes.
 pub(super) fn held_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) -> Option<Pause> {
     let (often, pause) = match (operation, next?.0) {
-        (_, Tag::HvExchange) => (40, draw::BEFORE_REFERENCE),
-        (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::MakeTable) => (60, draw::BEFORE_MEMORY),
-        (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::HvFlush) => (70, draw::BEFORE_TICK),
-        (Operation::Raw(RawCall::Update { .. }), Tag::HvUpdate) => (35, draw::BEFORE_ENTRY),
+        (_, Tag::HvExchange) => (40, pauses::BEFORE_REFERENCE),
+        (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::MakeTable) => (60, pauses::BEFORE_MEMORY),
+        (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::HvFlush) => (70, pauses::BEFORE_TICK),
+        (Operation::Raw(RawCall::Update { .. }), Tag::HvUpdate) => (35, pauses::BEFORE_ENTRY),
         (Operation::Read { .. } | Operation::Write { .. }, Tag::Vunmap | Tag::UnmapRam) => {
-            (8, draw::BEFORE_ENTRY)
+            (8, pauses::BEFORE_ENTRY)
         }
         _ => return None,
     };

@@ -14,6 +14,7 @@ use oracle::vocabulary::{Call, Mapping, Operation, PageSlot};
 use super::dice::Dice;
 use super::draw::{self, Draw, USUAL};
 use super::follow::{MEANWHILE, during, follows, goes_on, held_next, is_short, is_to_build_upon, subject};
+use super::pauses;
 use super::swarm::Swarm;
 use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told, Verb};
 
@@ -217,8 +218,8 @@ impl Generator {
             event.pause = Some(match so_far.held {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
-                Some(lock) if draw.dice.percent(20) => draw::wait_for(lock),
-                _ => draw::pause(draw.dice, tag, swarm.depth, if is_short(tag) { 50 } else { 12 }),
+                Some(lock) if draw.dice.percent(20) => pauses::wait_for(lock),
+                _ => pauses::draw(draw.dice, tag, swarm.depth, if is_short(tag) { 50 } else { 12 }),
             });
         }
         Some(event)
@@ -235,26 +236,26 @@ impl Generator {
         let mut wishes: [Option<(Tag, u8)>; 3] = [None; 3];
         let mut pause = None;
         if told.pause.is_some() && told.nest > 0 {
-            let waiters = draw::waiters(told.pause);
+            let waiters = pauses::waiters(told.pause);
             let mate = match told.action {
                 ResolvedAction::Call(call) => swarm.mate(Verb::of(&call.operation).tag()),
                 _ => None,
             };
             let first = match told.action {
                 _ if mate.is_some() => mate.unwrap_or(Tag::Continue),
-                _ if draw::holds_interrupts(told.pause)
+                _ if pauses::holds_interrupts(told.pause)
                     && dice.percent(if waiters.is_empty() { 95 } else { 60 }) =>
                 {
-                    pause = draw::in_handler(dice, told.pause).filter(|_| dice.percent(40));
+                    pause = pauses::in_handler(dice, told.pause).filter(|_| dice.percent(40));
                     Tag::Deliver
                 }
                 // It comes to wait, and is left there.
                 _ if !waiters.is_empty() && dice.percent(60) => {
-                    pause = draw::wait_there(told.pause).filter(|_| dice.percent(60));
+                    pause = pauses::wait_there(told.pause).filter(|_| dice.percent(60));
                     dice.pick(waiters)
                 }
                 // What is like it wants the same locks.
-                ResolvedAction::Call(call) if draw::holds_lock(told.pause) && dice.percent(50) => {
+                ResolvedAction::Call(call) if pauses::holds_lock(told.pause) && dice.percent(50) => {
                     Verb::of(&call.operation).tag()
                 }
                 ResolvedAction::Call(call)
@@ -265,7 +266,7 @@ impl Generator {
                 ResolvedAction::Call(call) => {
                     let first = during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE));
                     if matches!(first, Tag::HvExchange | Tag::DmaAlloc | Tag::DmaFree) && dice.percent(60) {
-                        pause = Some(draw::half_exchanged(dice));
+                        pause = Some(pauses::half_exchanged(dice));
                     }
                     first
                 }

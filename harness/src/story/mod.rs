@@ -18,6 +18,7 @@ mod held;
 mod line;
 pub mod mutate;
 mod parse;
+mod pauses;
 pub mod resolve;
 pub mod slots;
 pub mod state;

@@ -8,6 +8,7 @@ use machine::{Pause, Temperament};
 
 use super::dice::Dice;
 use super::draw::{self, Draw, USUAL, USUAL_WEIGHTS};
+use super::pauses;
 use super::{Action, Backends, Event, HEADER, MAX_BYTES, MAX_CPUS, MAX_RECORDS, STRIDE, State, Story};
 use crate::combinations;
 
@@ -161,7 +162,7 @@ fn insert(story: &mut Story, dice: &mut Dice) {
     let at = dice.between(0, story.events.len());
     if let Some(mut event) = fresh(story, dice, at, None) {
         if event.action.takes_pause() && dice.percent(25) {
-            event.pause = Some(draw::pause(dice, event.action.tag(), 10, 8));
+            event.pause = Some(pauses::draw(dice, event.action.tag(), 10, 8));
         }
         story.events.insert(at, event);
     }
@@ -214,7 +215,7 @@ fn change_pause(story: &mut Story, dice: &mut Dice) {
             let (up, down) = (occurrence.saturating_add(1), occurrence.saturating_sub(1).max(1));
             Some(Pause::Before { point, occurrence: if dice.percent(50) { up } else { down } })
         }
-        _ => Some(draw::pause(dice, event.action.tag(), 15, 10)),
+        _ => Some(pauses::draw(dice, event.action.tag(), 15, 10)),
     };
 }
 

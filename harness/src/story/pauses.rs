@@ -1,0 +1,199 @@
+//! Draws pauses, and says what is worth telling around one: where an operation is in the way of others, and who would come to wait.
+//!
+//! It knows the families of variables and which events get to them; it must not know any bug.
+
+use machine::{Family, Pause, Point, PointKind};
+
+use super::Tag;
+use super::dice::Dice;
+
+/// A pause for an event of this kind: mostly by number, near the beginning more often than far from it.
+pub(super) fn draw(dice: &mut Dice, tag: Tag, mean: usize, by_name: usize) -> Pause {
+    if !dice.percent(by_name) {
+        return Pause::At(dice.geometric(mean, 160) as u16);
+    }
+    let held_up = worth_holding_up(tag);
+    let (kind, family) = match dice.below(100) {
+        0..45 if !held_up.is_empty() => dice.pick(held_up),
+        // Inside a critical section, and with interrupts on their way: where others come to wait.
+        0..60 => (PointKind::Store, named(dice, "lock")),
+        60..75 => (PointKind::Wait, named(dice, "_ack")),
+        _ => {
+            let kind = dice.pick(&PointKind::ALL);
+            (kind, family_for(dice, kind))
+        }
+    };
+    Pause::Before { point: Point { kind, family }, occurrence: dice.geometric(2, 255) as u8 }
+}
+
+/// Where an event of this kind is in the way of others, if it gets there at all: before it lets go of a lock, and while
+/// it waits for answers.
+const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
+    use PointKind::{Cr3, Load, Locked, Store, Wait};
+    use impls::family::{
+        AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, CALL_ACK, COUNT_INFO, FLUSH_LOCK, FREE_AREA_LOCK, HEAP_LOCK,
+        HYPERVISOR_ACK, KERNEL_TABLES, LAZY_LOCK, LOADED_MM, MAP_LOCK, PAGE_FLAGS, TLB_CLOCK, TLB_TIME,
+        TYPE_INFO, XEN_PMD, XEN_PTE, ZONE_LOCK,
+    };
+    match tag {
+        Tag::AllocPage | Tag::FreePage => &[(Store, ZONE_LOCK)],
+        Tag::Vmap => &[(Store, FREE_AREA_LOCK), (Store, AREA_LOCK), (Wait, HYPERVISOR_ACK)],
+        Tag::Vunmap => &[(Store, LAZY_LOCK), (Store, AREA_LOCK), (Locked, Family::PTE)],
+        Tag::MapRam => &[(Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK), (Store, FREE_AREA_LOCK)],
+        Tag::UnmapRam => {
+            &[(Store, LAZY_LOCK), (Store, BLOCK_QUEUE_LOCK), (Store, BLOCK_LOCK), (Locked, Family::PTE)]
+        }
+        Tag::DrainAliases | Tag::RunWork => &[(Wait, CALL_ACK), (Store, LAZY_LOCK), (Store, FREE_AREA_LOCK)],
+        Tag::SetPageFlag => &[(Store, PAGE_FLAGS)],
+        Tag::MakeTable | Tag::PinTree => {
+            &[(Wait, HYPERVISOR_ACK), (Wait, HYPERVISOR_ACK), (Store, FLUSH_LOCK), (Locked, ZONE_LOCK)]
+        }
+        Tag::NewMm => &[(Locked, KERNEL_TABLES)],
+        Tag::SwitchMm => &[(Cr3, Family::NONE)],
+        Tag::DropMm => &[(Locked, KERNEL_TABLES), (Wait, LOADED_MM)],
+        Tag::HvUpdate | Tag::HvUpdateVa => {
+            &[(Locked, Family::PTE), (Locked, Family::PTE), (Locked, TYPE_INFO)]
+        }
+        Tag::HvPin | Tag::HvUnpin => &[(Locked, TYPE_INFO), (Wait, HYPERVISOR_ACK)],
+        Tag::HvExchange => &[
+            (Locked, COUNT_INFO),
+            (Locked, COUNT_INFO),
+            (Wait, HYPERVISOR_ACK),
+            (Locked, MAP_LOCK),
+            (Locked, XEN_PMD),
+            (Load, XEN_PTE),
+            (Locked, HEAP_LOCK),
+        ],
+        Tag::DmaAlloc | Tag::DmaFree => {
+            &[(Locked, MAP_LOCK), (Locked, XEN_PMD), (Load, XEN_PTE), (Locked, HEAP_LOCK)]
+        }
+        Tag::HvFlush => &[(Locked, TLB_CLOCK), (Store, TLB_TIME), (Wait, HYPERVISOR_ACK)],
+        _ => &[],
+    }
+}
+
+/// A family whose name ends so.
+fn named(dice: &mut Dice, end: &str) -> Family {
+    let families = || impls::family::ALL.iter().filter(|(_, name)| name.ends_with(end));
+    let number = dice.below(families().count());
+    families().nth(number).map_or(Family::NONE, |(family, _)| *family)
+}
+
+/// A family to which an access of this kind can be.
+fn family_for(dice: &mut Dice, kind: PointKind) -> Family {
+    match kind {
+        PointKind::Load | PointKind::Store | PointKind::Locked | PointKind::Wait => {
+            let (own, kernel) = (&Family::OWN[..], impls::family::ALL);
+            let number = dice.below(own.len() + kernel.len());
+            own.iter().chain(kernel).nth(number).map_or(Family::NONE, |(family, _)| *family)
+        }
+        PointKind::Read | PointKind::Write | PointKind::Fetch => Family::DATA,
+        // The others are about no variable.
+        _ => Family::NONE,
+    }
+}
+
+/// Whether a pause is within a critical section, as far as can be told: before a store that may release a lock.
+pub(super) fn holds_lock(pause: Option<Pause>) -> bool {
+    matches!(pause, Some(Pause::Before { point: Point { kind: PointKind::Store, .. }, .. }))
+}
+
+/// Whether a pause leaves interrupts on their way: the CPU has just sent some, or waits for the answers.
+pub(super) fn holds_interrupts(pause: Option<Pause>) -> bool {
+    matches!(pause, Some(Pause::Before { point: Point { kind: PointKind::Wait | PointKind::Ipi, .. }, .. }))
+}
+
+/// What would wait for somebody who is paused here: within a critical section, or while it waits for answers and holds
+/// what it took for the flush.
+pub(super) const fn waiters(pause: Option<Pause>) -> &'static [Tag] {
+    use impls::family::{
+        AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, FLUSH_LOCK, FREE_AREA_LOCK, KERNEL_TABLES, LAZY_LOCK,
+        PURGE_LOCK, TABLE_LOCK, ZONE_LOCK,
+    };
+    let family = match pause {
+        Some(Pause::Before { point: Point { kind: PointKind::Store, family }, .. }) => family,
+        Some(Pause::Before { point: Point { kind: PointKind::Wait, family }, .. }) => held_by(family),
+        _ => return &[],
+    };
+    match family {
+        ZONE_LOCK => &[Tag::AllocPage, Tag::FreePage],
+        FREE_AREA_LOCK => &[Tag::Vmap],
+        AREA_LOCK | TABLE_LOCK => &[Tag::Vmap, Tag::Vunmap],
+        LAZY_LOCK => &[Tag::Vunmap, Tag::UnmapRam, Tag::DrainAliases],
+        PURGE_LOCK => &[Tag::DrainAliases],
+        BLOCK_LOCK => &[Tag::MapRam, Tag::UnmapRam, Tag::DrainAliases],
+        BLOCK_QUEUE_LOCK => &[Tag::MapRam, Tag::UnmapRam],
+        KERNEL_TABLES => &[Tag::Vmap, Tag::MapRam, Tag::DrainAliases],
+        FLUSH_LOCK => &[Tag::MakeTable],
+        _ => &[],
+    }
+}
+
+/// A pause at finding taken what somebody holds who is paused here.
+pub(super) fn wait_there(pause: Option<Pause>) -> Option<Pause> {
+    match pause {
+        Some(Pause::Before { point, .. }) if point.kind == PointKind::Wait => {
+            Some(wait_for(held_by(point.family)))
+        }
+        Some(Pause::Before { point, .. }) => Some(wait_for(point.family)),
+        _ => None,
+    }
+}
+
+/// The lock that is held by who waits for answers of this family.
+const fn held_by(answers: Family) -> Family {
+    match answers {
+        impls::family::HYPERVISOR_ACK => impls::family::FLUSH_LOCK,
+        impls::family::CALL_ACK => impls::family::PURGE_LOCK,
+        _ => Family::NONE,
+    }
+}
+
+/// A pause within the handler whose answer somebody waits for who is paused here.
+pub(super) fn in_handler(dice: &mut Dice, pause: Option<Pause>) -> Option<Pause> {
+    use PointKind::{Load, Store};
+    use impls::family::{CALL_ACK, FLUSH_INFO, HYPERVISOR_ACK, HYPERVISOR_FLUSH};
+    let Some(Pause::Before { point: Point { family, .. }, .. }) = pause else { return None };
+    let (kind, family) = match family {
+        HYPERVISOR_ACK => {
+            dice.pick(&[(Load, HYPERVISOR_FLUSH), (Load, HYPERVISOR_ACK), (Store, HYPERVISOR_ACK)])
+        }
+        _ => dice.pick(&[(Load, FLUSH_INFO), (Load, CALL_ACK), (Store, CALL_ACK)]),
+    };
+    Some(Pause::Before { point: Point { kind, family }, occurrence: 1 })
+}
+
+/// A pause at the second reference of a frame that is touched: when one was taken, and nothing was done on the strength of it.
+pub(super) const BEFORE_REFERENCE: Pause = Pause::Before {
+    point: Point { kind: PointKind::Locked, family: impls::family::COUNT_INFO },
+    occurrence: 2,
+};
+
+/// A pause while the frames that are exchanged are nobody's.
+pub(super) fn half_exchanged(dice: &mut Dice) -> Pause {
+    use impls::family::{MAP_LOCK, XEN_PMD};
+    let family = dice.pick(&[MAP_LOCK, XEN_PMD]);
+    let point = Point { kind: PointKind::Locked, family };
+    Pause::Before { point, occurrence: dice.geometric(2, 4) as u8 }
+}
+
+/// A pause before the hypervisor's TLB clock ticks, on the CPU that flushes.
+pub(super) const BEFORE_TICK: Pause = Pause::Before {
+    point: Point { kind: PointKind::Locked, family: impls::family::TLB_CLOCK },
+    occurrence: 1,
+};
+
+/// A pause before a page is got from the allocator.
+pub(super) const BEFORE_MEMORY: Pause = Pause::Before {
+    point: Point { kind: PointKind::Locked, family: impls::family::ZONE_LOCK },
+    occurrence: 1,
+};
+
+/// A pause before an entry is changed, with all that was done for it before.
+pub(super) const BEFORE_ENTRY: Pause =
+    Pause::Before { point: Point { kind: PointKind::Locked, family: Family::PTE }, occurrence: 1 };
+
+/// A pause at finding this lock taken.
+pub(super) fn wait_for(family: Family) -> Pause {
+    Pause::Before { point: Point { kind: PointKind::Wait, family }, occurrence: 1 }
+}
