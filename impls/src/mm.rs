@@ -346,13 +346,10 @@ impl<P: PvMmu> Kernel<P> {
     pub(crate) fn drop_mm(&self, cpu: &Cpu<'_>, mm: &Rc<Mm>) {
         self.evict(cpu, mm);
         // Whoever keeps the copies in step must not find it on the list when its tables are tables no more: what it sets
-        // would end up in somebody else's page. Nor may it miss it there while a hypervisor takes them for tables: what they
-        // lead to would stay a table, and be given back all the same.
+        // would end up in somebody else's page.
         let unlisted_first = self.protocol.does(Step::UnlistBeforeFree);
         if unlisted_first {
-            let _tables = self.tables.users.lock(cpu);
-            self.unlist(cpu, mm);
-            self.pv.unpin_tree(cpu, mm.root());
+            self.unlist_and_unpin(cpu, mm);
         } else {
             self.pv.unpin_tree(cpu, mm.root());
         }
@@ -366,10 +363,27 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
+    /// Takes an address space off the list, and with the same hold of the mutex its tables from the hypervisor. Otherwise:
+    ///
+    /// ```text
+    ///   c0 drops an address space             c1 frees a kernel table
+    ///   takes it off the list
+    ///                                         clears the kernel's entry for it, and
+    ///                                         those of all copies on the list
+    ///                                         gives its page back: by the entry of the
+    ///                                         copy it is held as a table all the same
+    ///   unpins the copy
+    /// ```
+    fn unlist_and_unpin(&self, cpu: &Cpu<'_>, mm: &Mm) {
+        let _tables = self.tables.users.lock(cpu);
+        self.unlist(cpu, mm);
+        self.pv.unpin_tree(cpu, mm.root());
+    }
+
     /// The mutex over the tables is held.
-    fn unlist(&self, cpu: &Cpu<'_>, mm: &Rc<Mm>) {
+    fn unlist(&self, cpu: &Cpu<'_>, mm: &Mm) {
         let _copies = self.mms.lock.lock(cpu);
-        self.mms.list.borrow_mut().retain(|listed| !Rc::ptr_eq(listed, mm));
+        self.mms.list.borrow_mut().retain(|listed| listed.root() != mm.root());
     }
 
     /// Has every CPU that is in an address space load the kernel's own, and waits until it has (`xen_drop_mm_ref`).
