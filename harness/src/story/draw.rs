@@ -113,10 +113,7 @@ impl Draw<'_> {
 
     /// A CPU other than this one, if there is one.
     pub(super) fn other_cpu(&mut self, cpu: u8) -> u8 {
-        if self.cpus == 1 {
-            return 0;
-        }
-        (cpu + self.dice.between(1, usize::from(self.cpus) - 1) as u8) % self.cpus
+        other_cpu(self.dice, cpu, self.cpus)
     }
 
     /// An event of this kind on this CPU; nothing if it could only be void.
@@ -175,12 +172,8 @@ impl Draw<'_> {
                 Verb::MapRam { first, count: self.count(), ram: RamSlot::new(slots.rams.free.from(0)?) }
             }
             Tag::Vunmap => {
-                let focus = match self.focus {
-                    Some(Mapping::Area(area)) => Some(area.number()),
-                    _ => None,
-                };
                 let unused = slots.areas.live.without(slots.areas.used).without(slots.areas.owned);
-                Verb::Vunmap { area: AreaSlot::new(self.near(focus, unused)?) }
+                Verb::Vunmap { area: AreaSlot::new(self.near(self.area_in_focus(), unused)?) }
             }
             Tag::UnmapRam => {
                 let focus = match self.focus {
@@ -191,13 +184,6 @@ impl Draw<'_> {
                 Verb::UnmapRam { ram: RamSlot::new(self.near(focus, unused)?) }
             }
             Tag::DrainAliases => Verb::DrainAliases,
-            Tag::HvUpdate
-            | Tag::HvPin
-            | Tag::HvUnpin
-            | Tag::HvWrite
-            | Tag::HvFlush
-            | Tag::HvExchange
-            | Tag::HvUpdateVa => Verb::Raw(self.raw(tag)?),
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
             Tag::Write => Verb::Write { place: self.place(|slots| slots.live)? },
             Tag::DmaAlloc => {
@@ -218,6 +204,7 @@ impl Draw<'_> {
                 Verb::DeviceWrite { buffer, page }
             }
             Tag::NewMm | Tag::SwitchMm | Tag::DropMm => Verb::Mm(self.mm(tag)?),
+            _ if tag.is_raw() => Verb::Raw(self.raw(tag)?),
             _ => return self.owned(tag).map(Verb::Owned),
         })
     }
@@ -244,10 +231,7 @@ impl Draw<'_> {
     fn owned(&mut self, tag: Tag) -> Option<Owned> {
         let areas = self.slots.areas;
         let own = areas.live & areas.owned;
-        let focus = match self.focus {
-            Some(Mapping::Area(area)) => Some(area.number()),
-            _ => None,
-        };
+        let focus = self.area_in_focus();
         let mut area = |set: SlotSet| self.near(focus, set).map(AreaSlot::new);
         Some(match tag {
             Tag::Vmalloc | Tag::VmallocHuge => Owned::Vmalloc {
@@ -290,6 +274,13 @@ impl Draw<'_> {
         }
     }
 
+    fn area_in_focus(&self) -> Option<u8> {
+        match self.focus {
+            Some(Mapping::Area(area)) => Some(area.number()),
+            _ => None,
+        }
+    }
+
     fn buffer_in_focus(&self) -> Option<u8> {
         match self.focus {
             Some(Mapping::Buffer(buffer)) => Some(buffer.number()),
@@ -326,6 +317,12 @@ impl Draw<'_> {
         };
         Some(Place { mapping, page: self.page_within() })
     }
+}
+
+/// Of so many CPUs one other than this, if there is one.
+pub(super) fn other_cpu(dice: &mut Dice, cpu: u8, cpus: u8) -> u8 {
+    let step = if cpus > 1 { dice.between(1, usize::from(cpus) - 1) as u8 } else { 0 };
+    (cpu + step) % cpus
 }
 
 /// A combination of designs that is correct on these backends: a variant of each point, any of them as often.

@@ -79,7 +79,7 @@ pub(super) fn follows(
 }
 
 /// What usually follows an operation on an address space.
-pub(super) fn after_mm(dice: &mut Dice, call: MmCall, any: u8, other: u8) -> (Tag, u8) {
+fn after_mm(dice: &mut Dice, call: MmCall, any: u8, other: u8) -> (Tag, u8) {
     use Tag::{DrainAliases, DropMm, Fill, MapRam, NewMm, Read, SwitchMm, Vmap, Vunmap};
     match call {
         MmCall::New { .. } => (SwitchMm, any),
@@ -92,7 +92,7 @@ pub(super) fn after_mm(dice: &mut Dice, call: MmCall, any: u8, other: u8) -> (Ta
 }
 
 /// What usually follows an operation on an area that owns its pages.
-pub(super) fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
+fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> (Tag, u8) {
     use Tag::{
         DrainAliases, Exec, SetMemoryRo, SetMemoryRox, SetMemoryRw, SetMemoryWb, SetMemoryWc, Vfree, Vmalloc,
         VmallocHuge, WriteDirect,
@@ -127,23 +127,9 @@ pub(super) fn after_owned(dice: &mut Dice, owned: Owned, any: u8, other: u8) -> 
     }
 }
 
-/// Whether it is a hypercall of a caller's own: short, and with few places where others matter.
-pub(super) const fn is_raw(tag: Tag) -> bool {
-    matches!(
-        tag,
-        Tag::HvUpdate
-            | Tag::HvPin
-            | Tag::HvUnpin
-            | Tag::HvWrite
-            | Tag::HvFlush
-            | Tag::HvExchange
-            | Tag::HvUpdateVa
-    )
-}
-
 /// Whether it has few points, and of those few where others matter.
 pub(super) const fn is_short(tag: Tag) -> bool {
-    is_raw(tag) || matches!(tag, Tag::SwitchMm)
+    tag.is_raw() || matches!(tag, Tag::SwitchMm)
 }
 
 /// What happens while an operation is paused.
@@ -219,7 +205,7 @@ pub(super) fn held_next(dice: &mut Dice, operation: &Operation, next: Option<(Ta
 }
 
 /// What usually follows a raw hypercall.
-pub(super) fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
+fn after_raw(dice: &mut Dice, call: RawCall) -> Option<Tag> {
     match call {
         RawCall::Pin { .. } => {
             const NEXT: [Tag; 7] = [

@@ -229,8 +229,7 @@ impl Generator {
     fn wish(&mut self, told: &Told, cpus: u8, swarm: &Swarm) {
         let cpu = told.cpu;
         let dice = &mut self.dice;
-        let step = if cpus > 1 { dice.between(1, usize::from(cpus) - 1) as u8 } else { 0 };
-        let other = (cpu + step) % cpus;
+        let other = draw::other_cpu(dice, cpu, cpus);
         let any = if dice.percent(50) { cpu } else { other };
         let about = subject(told);
         let mut wishes: [Option<(Tag, u8)>; 3] = [None; 3];

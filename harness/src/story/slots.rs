@@ -51,6 +51,13 @@ impl SlotSet {
         if turned == 0 { None } else { Some((slot + turned.trailing_zeros() as u8) % SLOTS) }
     }
 
+    /// What a slot of a story stands for: the first of these from it on, wrapping. One that is not among the known is busy,
+    /// and stands for no other.
+    #[inline]
+    pub(super) const fn stand_in(self, slot: u8, known: Self) -> Option<u8> {
+        if known.contains(slot) { self.from(slot) } else { None }
+    }
+
     /// All slots from this one on, wrapping.
     pub fn all_from(self, slot: u8) -> impl Iterator<Item = u8> {
         let mut turned = self.0.rotate_right(u32::from(slot));

@@ -6,7 +6,6 @@ use machine::Temperament;
 
 use super::dice::Dice;
 use super::draw::{self, ABOUT_DMA, ABOUT_MMS, USUAL};
-use super::follow::is_raw;
 use super::{Header, Tag};
 
 /// What is drawn once for a whole story.
@@ -132,7 +131,7 @@ impl Swarm {
         // Guests seldom go astray; to flush is no harm.
         if !dice.percent(18) {
             for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
-                if is_raw(tag) && tag != Tag::HvFlush {
+                if tag.is_raw() && tag != Tag::HvFlush {
                     *weight = 0;
                 }
             }

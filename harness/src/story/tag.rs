@@ -225,6 +225,20 @@ impl Tag {
         self.number() < 128
     }
 
+    /// Whether it is a hypercall of a caller's own: short, and with few places where others matter.
+    pub(super) const fn is_raw(self) -> bool {
+        matches!(
+            self,
+            Self::HvUpdate
+                | Self::HvPin
+                | Self::HvUnpin
+                | Self::HvWrite
+                | Self::HvFlush
+                | Self::HvExchange
+                | Self::HvUpdateVa
+        )
+    }
+
     /// Whether the event happens on no CPU, and stands on a line without one.
     pub const fn is_on_no_cpu(self) -> bool {
         matches!(self, Self::GracePeriod | Self::DeviceRead | Self::DeviceWrite | Self::Touch)

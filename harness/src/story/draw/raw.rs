@@ -16,7 +16,7 @@ impl Draw<'_> {
         {
             return Some(call);
         }
-        let fresh = self.slots.pages.without(self.slots.mapped_pages).without(self.slots.flagged_pages);
+        let fresh = self.slots.idle_pages();
         let any = |draw: &mut Self| {
             let again = !raw.is_empty() && (raw.len() >= 4 || draw.dice.percent(60));
             draw.page(if again { raw } else { fresh.or(raw) })
@@ -67,7 +67,7 @@ impl Draw<'_> {
             (Tag::HvUpdate, RawCall::Pin { page, .. }) => {
                 // Mostly a page that is no table, so that something can be written there.
                 let slots = self.slots;
-                let fresh = slots.pages.without(slots.mapped_pages).without(slots.flagged_pages);
+                let fresh = slots.idle_pages();
                 let mut others = if self.dice.percent(70) { fresh.without(slots.raw) } else { slots.raw };
                 others.set(page.number(), false);
                 let to = RawFrame::Page(self.page(others).or_else(|| self.page(fresh))?);
@@ -95,9 +95,9 @@ impl Draw<'_> {
             (Tag::HvUnpin, RawCall::Update { table, .. }) => RawCall::Unpin { page: table },
             (Tag::HvUnpin, RawCall::Pin { page, .. }) => RawCall::Unpin { page },
             (Tag::HvExchange, RawCall::Exchange { page }) => {
-                let mut others = self.slots.pages.without(self.slots.mapped_pages).or(self.slots.raw);
+                let mut others = self.slots.idle_pages().or(self.slots.raw);
                 others.set(page.number(), false);
-                RawCall::Exchange { page: self.page(others.without(self.slots.flagged_pages))? }
+                RawCall::Exchange { page: self.page(others)? }
             }
             (Tag::HvUpdate, RawCall::Exchange { page }) => {
                 let mut others = self.slots.raw;

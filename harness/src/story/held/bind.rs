@@ -86,28 +86,25 @@ impl Held {
 
     /// The address space that a slot stands for. A slot whose address space is busy stands for no other.
     fn mm(&self, mm: MmSlot) -> Option<MmSlot> {
-        let slot = mm.number();
-        let busy = !self.mms.contains(slot) && !self.free_mms.contains(slot);
-        if busy { None } else { self.mms.from(slot).map(MmSlot::new) }
+        self.mms.stand_in(mm.number(), self.mms.or(self.free_mms)).map(MmSlot::new)
     }
 
     fn bind_owned(&self, index: u16, owned: Owned) -> Option<Owned> {
         let areas = &self.areas;
         let own = areas.slots.live & areas.slots.owned;
+        // One that is being changed stands for no other.
+        let steady = |area: AreaSlot| {
+            let slot = areas.live_of(area.number(), own)?;
+            (!areas.slots.changing.contains(slot)).then_some(AreaSlot::new(slot))
+        };
         Some(match owned {
             Owned::Vmalloc { count, area, huge } => {
                 let slot = areas.slots.free.from(area.number())?;
                 Owned::Vmalloc { count: count.clamp(1, MAX_PAGES as u8), area: AreaSlot::new(slot), huge }
             }
-            Owned::SetMemory { area, access } => {
-                let slot = areas.live_of(area.number(), own)?;
-                let idle = !areas.slots.changing.contains(slot);
-                Owned::SetMemory { area: idle.then_some(AreaSlot::new(slot))?, access }
-            }
+            Owned::SetMemory { area, access } => Owned::SetMemory { area: steady(area)?, access },
             Owned::SetMemoryType { area, memory_type } => {
-                let slot = areas.live_of(area.number(), own)?;
-                let idle = !areas.slots.changing.contains(slot);
-                Owned::SetMemoryType { area: idle.then_some(AreaSlot::new(slot))?, memory_type }
+                Owned::SetMemoryType { area: steady(area)?, memory_type }
             }
             Owned::Vfree { area } => {
                 Owned::Vfree { area: AreaSlot::new(areas.unused_of(area.number(), own)?) }
@@ -115,7 +112,7 @@ impl Held {
             Owned::Exec { place } => Owned::Exec { place: self.place(place)? },
             Owned::ReadDirect { place } => Owned::ReadDirect { place: self.direct(place, own)? },
             Owned::WriteDirect { place, .. } => {
-                Owned::WriteDirect { place: self.direct(place, own)?, token: Token(u32::from(index) + 1) }
+                Owned::WriteDirect { place: self.direct(place, own)?, token: token(index) }
             }
         })
     }
@@ -130,10 +127,8 @@ impl Held {
 
     /// The page of this set that a slot stands for. A slot whose page is busy stands for no other.
     fn page(&self, page: PageSlot, set: SlotSet) -> Option<PageSlot> {
-        let slot = page.number();
-        let known = [self.pages, self.free_pages, self.tables, self.tree_tables, self.raw];
-        let busy = !known.iter().any(|set| set.contains(slot));
-        if busy { None } else { set.from(slot).map(PageSlot::new) }
+        let known = self.pages.or(self.free_pages).or(self.tables).or(self.tree_tables).or(self.raw);
+        set.stand_in(page.number(), known).map(PageSlot::new)
     }
 
     /// A page that nothing maps any more and that its owner leaves alone, as whoever gives it away must see to.
@@ -156,14 +151,12 @@ impl Held {
 
     /// The tree that a slot stands for. A slot whose tree is busy stands for no other.
     fn tree(&self, tree: TreeSlot) -> Option<TreeSlot> {
-        let slot = tree.number();
-        let busy = !self.trees.contains(slot) && !self.free_trees.contains(slot);
-        if busy { None } else { self.trees.from(slot).map(TreeSlot::new) }
+        self.trees.stand_in(tree.number(), self.trees.or(self.free_trees)).map(TreeSlot::new)
     }
 
     /// A raw hypercall: what it names was given up already, or is now.
     fn bind_raw(&self, call: RawCall) -> Option<RawCall> {
-        let candidates = self.pages.without(self.mapped_pages).without(self.flagged_pages).or(self.raw);
+        let candidates = self.idle_pages().or(self.raw);
         Some(match call {
             RawCall::Update { table, index, entry } => RawCall::Update {
                 table: self.page(table, candidates)?,
@@ -224,8 +217,7 @@ impl Maps {
 
     /// The same, of these live mappings alone.
     fn live_of(&self, slot: u8, set: SlotSet) -> Option<u8> {
-        let busy = !self.slots.live.contains(slot) && !self.slots.free.contains(slot);
-        if busy { None } else { set.from(slot) }
+        set.stand_in(slot, self.slots.live.or(self.slots.free))
     }
 
     /// The same, if nobody does anything there.
