@@ -111,19 +111,14 @@ impl Runner {
     pub fn play(&mut self, story: &Story, backends: Backends) -> Option<Finding> {
         let mut resolved = core::mem::take(&mut self.resolved);
         resolve_into(story, &mut resolved);
-        let found = self.play_resolved(&resolved, backends);
+        let wanted = backends & resolved.header.backends;
+        self.begin(&resolved);
+        let found = (0..self.stages.len()).find_map(|stage| {
+            let plays = wanted.contains(self.stages[stage].0);
+            plays.then(|| self.play_on(stage, &resolved)).flatten()
+        });
         self.resolved = resolved;
         found
-    }
-
-    /// As [`Runner::play`], for a story whose operands are bound.
-    pub fn play_resolved(&mut self, resolved: &Resolved, backends: Backends) -> Option<Finding> {
-        let wanted = backends & resolved.header.backends;
-        self.begin(resolved);
-        (0..self.stages.len()).find_map(|stage| {
-            let plays = wanted.contains(self.stages[stage].0);
-            plays.then(|| self.play_on(stage, resolved)).flatten()
-        })
     }
 
     /// Clears away what the last story left, which the next would do otherwise. What an engine takes for the coverage of

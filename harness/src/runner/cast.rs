@@ -4,8 +4,6 @@
 //! reached. So each paused operation or handler remembers how deep it stood on the machine, and is continued only
 //! if something still stands there.
 
-use machine::Point;
-
 use crate::story::MAX_CPUS;
 use crate::story::state::MAX_NEST;
 
@@ -27,10 +25,10 @@ impl Cast {
         self.0[usize::from(cpu)].told = 0;
     }
 
-    /// The story paused what it began last on a CPU, and it stands at this depth of the machine, or ended already.
-    pub(super) fn paused(&mut self, cpu: u8, at: Option<Point>, depth: usize) {
+    /// The story paused what it began last on a CPU, and it stands at this depth of the machine; at 0 if it ended already.
+    pub(super) fn paused(&mut self, cpu: u8, depth: usize) {
         let stack = &mut self.0[usize::from(cpu)];
-        stack.levels[stack.told] = if at.is_some() { depth as u8 } else { 0 };
+        stack.levels[stack.told] = depth as u8;
         stack.told += 1;
     }
 
@@ -53,15 +51,12 @@ impl Cast {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use machine::{Family, PointKind};
-
-    const AT: Option<Point> = Some(Point { kind: PointKind::Load, family: Family::NONE });
 
     #[test]
     fn what_ended_meanwhile_is_not_continued_in_the_place_of_another() {
         let mut cast = Cast::default();
-        cast.paused(0, AT, 1);
-        cast.paused(0, None, 1);
+        cast.paused(0, 1);
+        cast.paused(0, 0);
         assert_eq!(cast.innermost(0, 1), 0, "the handler never paused, and the operation stays where it is");
         cast.pop(0);
         assert_eq!(cast.innermost(0, 1), 1);

@@ -3,7 +3,7 @@
 //! What an event means is fixed in the story's own words; here it is only carried out. Nothing runs but what is told,
 //! and what must run for that to go on.
 
-use impls::Task;
+use impls::{Sizes, Task};
 use machine::{Frame, Pause, Told};
 use oracle::vocabulary::{PageSlot, Place, SLOTS};
 
@@ -13,8 +13,6 @@ use crate::subject::{Setup, Subject};
 
 use super::cast::Cast;
 use super::scene::Scene;
-
-use impls::Sizes;
 
 /// Plays a story on one backend. What it finds is in the scene.
 pub(super) fn play(
@@ -116,19 +114,20 @@ impl Stage<'_> {
 
     /// Remembers where what the story paused stands.
     fn keep(&mut self, cpu: u8, told: Told, paused: bool) {
-        let at = self.hear(told);
+        let stands = self.hear(told);
         if paused {
-            self.cast.paused(cpu, at, self.subject.depth(cpu));
+            self.cast.paused(cpu, if stands { self.subject.depth(cpu) } else { 0 });
         }
     }
 
-    fn hear(&mut self, told: Told) -> Option<machine::Point> {
+    /// Returns whether it stands somewhere now.
+    fn hear(&mut self, told: Told) -> bool {
         match told {
             Told::Paused(point) => {
                 self.scene.paused(point);
-                Some(point)
+                true
             }
-            Told::Ended | Told::Nothing | Told::Waiting(_) | Told::Failed => None,
+            Told::Ended | Told::Nothing | Told::Waiting(_) | Told::Failed => false,
         }
     }
 
