@@ -227,77 +227,77 @@ impl Generator {
 
     /// What usually follows this event.
     fn wish(&mut self, told: &Told, cpus: u8, swarm: &Swarm) {
-        let cpu = told.cpu;
         let dice = &mut self.dice;
-        let other = draw::other_cpu(dice, cpu, cpus);
-        let any = if dice.percent(50) { cpu } else { other };
+        let other = draw::other_cpu(dice, told.cpu, cpus);
+        let any = if dice.percent(50) { told.cpu } else { other };
+        let (wishes, mut pause) = match told.action {
+            _ if told.pause.is_some() && told.nest > 0 => while_held_up(dice, told, other, swarm),
+            ResolvedAction::Call(call) if swarm.pair.is_none() => {
+                let next = follows(dice, &call.operation, swarm.dma, (any, other));
+                ([next, None, None], held_next(dice, &call.operation, next))
+            }
+            _ => return,
+        };
         let about = subject(told);
-        let mut wishes: [Option<(Tag, u8)>; 3] = [None; 3];
-        let mut pause = None;
-        if told.pause.is_some() && told.nest > 0 {
-            let waiters = pauses::waiters(told.pause);
-            let mate = match told.action {
-                ResolvedAction::Call(call) => swarm.mate(Verb::of(&call.operation).tag()),
-                _ => None,
-            };
-            let first = match told.action {
-                _ if mate.is_some() => mate.unwrap_or(Tag::Continue),
-                _ if pauses::holds_interrupts(told.pause)
-                    && dice.percent(if waiters.is_empty() { 95 } else { 60 }) =>
-                {
-                    pause = pauses::in_handler(dice, told.pause).filter(|_| dice.percent(40));
-                    Tag::Deliver
-                }
-                // It comes to wait, and is left there.
-                _ if !waiters.is_empty() && dice.percent(60) => {
-                    pause = pauses::wait_there(told.pause).filter(|_| dice.percent(60));
-                    dice.pick(waiters)
-                }
-                // What is like it wants the same locks.
-                ResolvedAction::Call(call) if pauses::holds_lock(told.pause) && dice.percent(50) => {
-                    Verb::of(&call.operation).tag()
-                }
-                ResolvedAction::Call(call)
-                    if swarm.mms && !matches!(call.operation, Operation::Mm(_)) && dice.percent(25) =>
-                {
-                    dice.pick(&[Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm])
-                }
-                ResolvedAction::Call(call) => {
-                    let first = during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE));
-                    if matches!(first, Tag::HvExchange | Tag::DmaAlloc | Tag::DmaFree) && dice.percent(60) {
-                        pause = Some(pauses::half_exchanged(dice));
-                    }
-                    first
-                }
-                _ => dice.pick(&MEANWHILE),
-            };
-            wishes[0] = Some((first, other));
-            // What was unmapped is given away, by whoever unmapped it.
-            let unmaps = matches!(first, Tag::Vunmap | Tag::UnmapRam);
-            if unmaps && dice.percent(30) {
-                wishes[1] = Some((Tag::FreePage, other));
-            } else if matches!(told.action, ResolvedAction::Call(Call { operation: Operation::Mm(_), .. })) {
-                // A mapping shows what has become of address spaces.
-                wishes[1] = Some((dice.pick(&[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Fill]), other));
-            } else if dice.percent(40) {
-                wishes[1] = Some((dice.pick(&MEANWHILE), other));
-            }
-            if dice.percent(70) {
-                let last = goes_on(dice, told, first);
-                wishes[2] = Some((last, cpu));
-            }
-        } else if let ResolvedAction::Call(call) = told.action
-            && swarm.pair.is_none()
-        {
-            wishes[0] = follows(dice, &call.operation, swarm.dma, (any, other));
-            pause = held_next(dice, &call.operation, wishes[0]);
-        }
         for (tag, cpu) in wishes.into_iter().flatten() {
             if self.wishes.len() < MAX_WISHES {
                 self.wishes.push(Wish { tag, cpu, about, pause: pause.take() });
             }
         }
     }
+}
+
+/// What goes well with an event that is held up, on another CPU, and by what it is let go on. With it, where the first of
+/// that is held up itself.
+fn while_held_up(
+    dice: &mut Dice,
+    told: &Told,
+    other: u8,
+    swarm: &Swarm,
+) -> ([Option<(Tag, u8)>; 3], Option<Pause>) {
+    let (first, pause) = meets(dice, told, swarm);
+    let unmaps = matches!(first, Tag::Vunmap | Tag::UnmapRam);
+    let second = if unmaps && dice.percent(30) {
+        // What was unmapped is given away, by whoever unmapped it.
+        Some(Tag::FreePage)
+    } else if matches!(told.action, ResolvedAction::Call(Call { operation: Operation::Mm(_), .. })) {
+        // A mapping shows what has become of address spaces.
+        Some(dice.pick(&[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Fill]))
+    } else {
+        dice.percent(40).then(|| dice.pick(&MEANWHILE))
+    };
+    let last = dice.percent(70).then(|| goes_on(dice, told, first));
+    let wishes = [Some((first, other)), second.map(|tag| (tag, other)), last.map(|tag| (tag, told.cpu))];
+    (wishes, pause)
+}
+
+/// What an event meets that is held up, and where that is held up itself.
+fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm) -> (Tag, Option<Pause>) {
+    if let ResolvedAction::Call(call) = told.action
+        && let Some(mate) = swarm.mate(Verb::of(&call.operation).tag())
+    {
+        return (mate, None);
+    }
+    let waiters = pauses::waiters(told.pause);
+    if pauses::holds_interrupts(told.pause) && dice.percent(if waiters.is_empty() { 95 } else { 60 }) {
+        return (Tag::Deliver, pauses::in_handler(dice, told.pause).filter(|_| dice.percent(40)));
+    }
+    if !waiters.is_empty() && dice.percent(60) {
+        // It comes to wait, and is left there.
+        let pause = pauses::wait_there(told.pause).filter(|_| dice.percent(60));
+        return (dice.pick(waiters), pause);
+    }
+    let ResolvedAction::Call(call) = told.action else { return (dice.pick(&MEANWHILE), None) };
+    if pauses::holds_lock(told.pause) && dice.percent(50) {
+        // What is like it wants the same locks.
+        return (Verb::of(&call.operation).tag(), None);
+    }
+    if swarm.mms && !matches!(call.operation, Operation::Mm(_)) && dice.percent(25) {
+        return (dice.pick(&[Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm]), None);
+    }
+    let first = during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE));
+    let exchanges = matches!(first, Tag::HvExchange | Tag::DmaAlloc | Tag::DmaFree) && dice.percent(60);
+    (first, exchanges.then(|| pauses::half_exchanged(dice)))
 }
 
 /// The CPU for an event: `continue` goes where something is paused, and what would end a pause mostly elsewhere.
