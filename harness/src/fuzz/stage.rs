@@ -6,7 +6,7 @@ use crate::checks::Checks;
 use crate::headline;
 use crate::lanes;
 use crate::runner::Runner;
-use crate::story::generate::Generator;
+use crate::story::Generator;
 use crate::story::{Backends, Document, MAX_RECORDS, Story, Under};
 
 /// Played before the first story of an engine.

@@ -19,7 +19,7 @@ use super::swarm::Swarm;
 use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told, Verb};
 
 /// The most events of a story that is generated.
-pub const MAX_EVENTS: usize = 64;
+const MAX_EVENTS: usize = 64;
 
 /// Generates stories, the same for the same seed.
 #[derive(Clone, Debug)]

@@ -6,47 +6,47 @@ use oracle::vocabulary::SLOTS;
 
 /// A set of slots of one kind.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub struct SlotSet(u16);
+pub(super) struct SlotSet(u16);
 
 const _: () = assert!(SLOTS as u32 == u16::BITS, "a slot is a bit");
 
 impl SlotSet {
     /// Every slot.
-    pub const ALL: Self = Self(u16::MAX);
+    pub(super) const ALL: Self = Self(u16::MAX);
 
     /// The first so many slots.
-    pub const fn first(count: u8) -> Self {
+    pub(super) const fn first(count: u8) -> Self {
         if count >= SLOTS { Self::ALL } else { Self((1 << count) - 1) }
     }
 
     /// Whether this slot is in it.
     #[inline]
-    pub const fn contains(self, slot: u8) -> bool {
+    pub(super) const fn contains(self, slot: u8) -> bool {
         self.0 >> slot & 1 != 0
     }
 
     /// Whether it has no slot.
     #[inline]
-    pub const fn is_empty(self) -> bool {
+    pub(super) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// How many slots it has.
     #[inline]
-    pub const fn len(self) -> usize {
+    pub(super) const fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
     /// Puts a slot in or takes it out.
     #[inline]
-    pub const fn set(&mut self, slot: u8, present: bool) {
+    pub(super) const fn set(&mut self, slot: u8, present: bool) {
         let bit = 1 << slot;
         self.0 = if present { self.0 | bit } else { self.0 & !bit };
     }
 
     /// The first slot from this one on, wrapping.
     #[inline]
-    pub const fn from(self, slot: u8) -> Option<u8> {
+    pub(super) const fn from(self, slot: u8) -> Option<u8> {
         let turned = self.0.rotate_right(slot as u32);
         if turned == 0 { None } else { Some((slot + turned.trailing_zeros() as u8) % SLOTS) }
     }
@@ -59,7 +59,7 @@ impl SlotSet {
     }
 
     /// All slots from this one on, wrapping.
-    pub fn all_from(self, slot: u8) -> impl Iterator<Item = u8> {
+    pub(super) fn all_from(self, slot: u8) -> impl Iterator<Item = u8> {
         let mut turned = self.0.rotate_right(u32::from(slot));
         core::iter::from_fn(move || {
             let next = (turned != 0).then(|| (slot + turned.trailing_zeros() as u8) % SLOTS);
@@ -71,14 +71,14 @@ impl SlotSet {
     /// Those that are in either.
     #[inline]
     #[must_use]
-    pub const fn or(self, other: Self) -> Self {
+    pub(super) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// Those that are not in the other.
     #[inline]
     #[must_use]
-    pub const fn without(self, other: Self) -> Self {
+    pub(super) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 }
@@ -93,57 +93,57 @@ impl BitAnd for SlotSet {
 
 /// Which slots are in which state.
 #[derive(Clone, Copy, Debug)]
-pub struct Slots {
+pub(super) struct Slots {
     /// Pages that are held, not tables and not busy.
-    pub pages: SlotSet,
+    pub(super) pages: SlotSet,
     /// Slots without a page.
-    pub free_pages: SlotSet,
+    pub(super) free_pages: SlotSet,
     /// Pages that are tables, not busy.
-    pub tables: SlotSet,
+    pub(super) tables: SlotSet,
     /// Pages that a mapping holds, finished or not.
-    pub mapped_pages: SlotSet,
+    pub(super) mapped_pages: SlotSet,
     /// Pages whose flags their owner is changing.
-    pub flagged_pages: SlotSet,
+    pub(super) flagged_pages: SlotSet,
     /// Trees of tables, not busy.
-    pub trees: SlotSet,
+    pub(super) trees: SlotSet,
     /// Slots without a tree.
-    pub free_trees: SlotSet,
+    pub(super) free_trees: SlotSet,
     /// Pages that were given up to raw hypercalls.
-    pub raw: SlotSet,
+    pub(super) raw: SlotSet,
     /// Address spaces, not busy.
-    pub mms: SlotSet,
+    pub(super) mms: SlotSet,
     /// Slots without an address space.
-    pub free_mms: SlotSet,
+    pub(super) free_mms: SlotSet,
     /// Address spaces that a CPU is on the way into.
-    pub entered_mms: SlotSet,
+    pub(super) entered_mms: SlotSet,
     /// The areas.
-    pub areas: MapSlots,
+    pub(super) areas: MapSlots,
     /// The mappings of map-ram.
-    pub rams: MapSlots,
+    pub(super) rams: MapSlots,
     /// The buffers.
-    pub buffers: MapSlots,
+    pub(super) buffers: MapSlots,
 }
 
 impl Slots {
     /// Pages that their owner may give away.
-    pub fn idle_pages(&self) -> SlotSet {
+    pub(super) fn idle_pages(&self) -> SlotSet {
         self.pages.without(self.mapped_pages).without(self.flagged_pages)
     }
 }
 
 /// Which slots of one kind of mapping are in which state.
 #[derive(Clone, Copy, Debug)]
-pub struct MapSlots {
+pub(super) struct MapSlots {
     /// Mapped, not busy.
-    pub live: SlotSet,
+    pub(super) live: SlotSet,
     /// Slots without a mapping; what is neither live nor free is being made or unmade.
-    pub free: SlotSet,
+    pub(super) free: SlotSet,
     /// A read or write is in progress.
-    pub used: SlotSet,
+    pub(super) used: SlotSet,
     /// There is or was a mapping.
-    pub known: SlotSet,
+    pub(super) known: SlotSet,
     /// Areas that own their pages, live or being made or freed.
-    pub owned: SlotSet,
+    pub(super) owned: SlotSet,
     /// Areas whose permissions or memory types are being changed.
-    pub changing: SlotSet,
+    pub(super) changing: SlotSet,
 }

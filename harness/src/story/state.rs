@@ -11,11 +11,11 @@ use super::slots::Slots;
 use super::{Action, Event, Header, MAX_CPUS, ResolvedAction, Told};
 
 /// So many operations and handlers are paused on one CPU at most, one within the other.
-pub const MAX_NEST: usize = 6;
+pub(crate) const MAX_NEST: usize = 6;
 
 /// What callers hold at one moment of the telling.
 #[derive(Clone, Debug)]
-pub struct State {
+pub(super) struct State {
     cpus: u8,
     held: Held,
     paused: [Stack; MAX_CPUS as usize],
@@ -30,7 +30,7 @@ struct Stack {
 
 impl State {
     /// At the beginning of a story.
-    pub fn new(header: &Header) -> Self {
+    pub(super) fn new(header: &Header) -> Self {
         Self {
             cpus: header.cpus.clamp(1, MAX_CPUS),
             held: Held::new(),
@@ -40,7 +40,7 @@ impl State {
 
     /// Tells the next event: binds its operands and takes over what it changes. A void event changes nothing, and
     /// does not continue what is paused on its CPU either.
-    pub fn tell(&mut self, index: u16, event: &Event) -> Told {
+    pub(super) fn tell(&mut self, index: u16, event: &Event) -> Told {
         let cpu = event.cpu % self.cpus;
         let seat = usize::from(cpu);
         let pause = event.pause.filter(|_| event.action.takes_pause());
@@ -90,12 +90,12 @@ impl State {
     }
 
     /// How many operations and handlers are paused on this CPU.
-    pub fn nest(&self, cpu: u8) -> usize {
+    pub(super) fn nest(&self, cpu: u8) -> usize {
         self.paused[usize::from(cpu % self.cpus)].depth
     }
 
     /// What a caller may do something with now, and what it may not.
-    pub fn slots(&self) -> Slots {
+    pub(super) fn slots(&self) -> Slots {
         self.held.slots()
     }
 
