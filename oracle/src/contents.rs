@@ -15,12 +15,12 @@ pub(crate) const CPUS: usize = 8;
 pub(crate) struct Home(u8);
 
 impl Home {
-    const CALLERS: usize = SLOTS as usize;
-    const ALL: usize = Self::CALLERS + SLOTS as usize * MAX_PAGES;
+    /// One for each slot of a caller's, and so many as an area can have for each slot of an area's.
+    const ALL: usize = SLOTS as usize * (1 + MAX_PAGES);
 
-    /// The page of an area that owns it.
+    /// The page of an area that owns it, one of [`MAX_PAGES`].
     pub(crate) const fn owned(area: AreaSlot, page: u8) -> Self {
-        Self(SLOTS + area.number() * MAX_PAGES as u8 + page % MAX_PAGES as u8)
+        Self(SLOTS + area.number() * MAX_PAGES as u8 + page)
     }
 
     const fn index(self) -> usize {

@@ -96,3 +96,83 @@ pub fn each(bus: &Bus, frame: Frame, mut tell: impl FnMut(Way)) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::workbench::{
+        Hands, LARGE, VA, machine, map_large, map_with, page, switch_pcid, table, touch, unmap,
+    };
+    use machine::paging::index;
+    use machine::{Machine, Word};
+
+    const FLAGS: Flags = Flags::PRESENT.union(Flags::WRITABLE).union(Flags::NO_EXECUTE);
+
+    fn all(bus: &Bus, frame: Frame) -> Vec<String> {
+        let mut ways = Vec::new();
+        each(bus, frame, |way| ways.push(way.describe()));
+        ways
+    }
+
+    /// Whether any translation leads to a frame, by the look at all of them.
+    fn leads(bus: &Bus, frame: Frame) -> bool {
+        any(bus, |reach| reach.has(frame))
+    }
+
+    #[test]
+    fn the_ways_to_a_page_are_those_of_tlbs_and_then_those_of_tables() {
+        let mut machine = machine(2);
+        let (frame, other) = (page(&machine, 8), page(&machine, 9));
+        map_with(&machine, VA, frame, FLAGS);
+        touch(&mut machine, 1, VA);
+        unmap(&machine, VA);
+        map_with(&machine, VA + 4096, frame, FLAGS);
+        let cached = format!("the TLB of c1 leads there from {VA:#x}");
+        let made = format!("the tables lead there from {:#x}", VA + 4096);
+        assert_eq!(all(machine.bus(), frame), [cached, made.clone()]);
+        assert_eq!(all(machine.bus(), other), [""; 0]);
+        assert!(leads(machine.bus(), frame) && !leads(machine.bus(), other));
+        switch_pcid(&machine, 1, 1);
+        assert_eq!(all(machine.bus(), frame), [made]);
+        unmap(&machine, VA + 4096);
+        assert!(!leads(machine.bus(), frame), "what c1 has is of no use under another tag");
+    }
+
+    #[test]
+    fn a_large_leaf_leads_to_every_page_of_it_and_to_no_neighbour() {
+        let mut machine = machine(1);
+        map_large(&machine, VA, FLAGS);
+        let last = Frame(LARGE.0 + 511);
+        let beyond = [Frame(LARGE.0 - 1), Frame(LARGE.0 + 512)];
+        for cached in [false, true] {
+            if cached {
+                touch(&mut machine, 0, VA);
+                unmap_large(&machine);
+            }
+            for (frame, va) in [(LARGE, VA), (last, VA + 511 * 4096)] {
+                let mut ways = Vec::new();
+                each(machine.bus(), frame, |way| ways.push((way.va, way.cached)));
+                assert_eq!(ways, [(va, cached)]);
+                assert!(leads(machine.bus(), frame));
+            }
+            assert!(beyond.iter().all(|frame| !leads(machine.bus(), *frame)));
+        }
+    }
+
+    fn unmap_large(machine: &Machine<Hands>) {
+        machine.bus().boot_word(Word::new(table(2), index(VA, 2)), 0);
+    }
+
+    #[test]
+    fn only_leaves_lead_anywhere() {
+        let machine = machine(1);
+        assert!(!any(machine.bus(), |_| true), "there are tables alone");
+        map_with(&machine, VA, page(&machine, 8), FLAGS);
+        let mut shown = Vec::new();
+        assert!(!any(machine.bus(), |reach| {
+            shown.push((reach.first, reach.pages, reach.flags.contains(Flags::WRITABLE)));
+            false
+        }));
+        assert_eq!(shown, [(Frame(8), 1, true)]);
+    }
+}

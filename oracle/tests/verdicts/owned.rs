@@ -1,9 +1,9 @@
 //! Areas that own their pages: who may do what there.
 
-use oracle::vocabulary::{Access, Operation, Outcome, Owned, Token};
+use oracle::vocabulary::{Access, MAX_PAGES, Mapping, Operation, Outcome, Owned, Place, SLOTS, Token};
 use oracle::{Kind, Reference, Rule};
 
-use crate::told::{Told, area, at, mapped, read, value, with_aliases, write};
+use crate::told::{Told, area, at, mapped, page, read, value, with_aliases, write};
 
 fn vmalloc(count: u8, number: u8) -> Operation {
     Operation::Owned(Owned::Vmalloc { count, area: area(number), huge: false })
@@ -98,6 +98,46 @@ fn the_pages_of_an_area_begin_zeroed_and_writable_each_time() {
     reference.legal(vmalloc(1, 0), mapped(0, 1));
     reference.legal(read(0), value(0));
     reference.legal(write(0, 6), Outcome::Done);
+}
+
+#[test]
+fn nobody_writes_any_more_once_a_write_faulted() {
+    let mut reference = with_owned();
+    reference.legal(set_memory(0, Access::ReadOnly), Outcome::Done);
+    reference.legal(write(0, 5), Outcome::Fault);
+    reference.legal(set_memory(0, Access::ReadWrite), Outcome::Done);
+    reference.legal(write(0, 6), Outcome::Done);
+    assert!(reference.legal(read(0), value(6)).sole, "no other write is under way");
+}
+
+#[test]
+fn every_page_has_a_word_of_its_own_and_all_are_forgotten() {
+    let last = SLOTS - 1;
+    let fill = |reference: &mut Reference| {
+        for number in 0..SLOTS {
+            reference.legal(vmalloc(MAX_PAGES as u8, number), mapped(20 * u64::from(number), 8));
+        }
+    };
+    let words = |reference: &Reference| -> Vec<Vec<Token>> {
+        let callers = (0..SLOTS).map(|number| reference.possible(page(number)).to_vec());
+        let pages = (0..SLOTS).flat_map(|number| (0..MAX_PAGES as u8).map(move |page| (number, page)));
+        let owned = pages.map(|(number, page)| reference.possible_in(area(number), page).to_vec());
+        callers.chain(owned).collect()
+    };
+    let mut reference = Reference::new(SLOTS);
+    fill(&mut reference);
+    let fresh = words(&reference);
+    for (number, page) in [(0, 0), (0, 1), (7, 7), (last, 0), (last, 7)] {
+        reference.reset(SLOTS);
+        fill(&mut reference);
+        let place = Place { mapping: Mapping::Area(area(number)), page };
+        reference.legal(Operation::Write { place, token: Token(5) }, Outcome::Done);
+        assert_eq!(reference.possible_in(area(number), page), [Token(5)]);
+        let changed = words(&reference).iter().zip(&fresh).filter(|(now, then)| now != then).count();
+        assert_eq!(changed, 1, "a{number}+{page}");
+        reference.reset(0);
+        assert!(words(&reference).iter().all(Vec::is_empty), "a{number}+{page}");
+    }
 }
 
 #[test]
