@@ -1,9 +1,12 @@
 //! Buffers that devices reach, and devices.
 
-use oracle::Kind;
 use oracle::vocabulary::{BufferSlot, Call, Mapping, Operation, Outcome, Place, Token};
+use oracle::{Kind, Reference};
 
 use crate::told::{Told, at, coherent, dma_alloc, page, value, vunmap, with_aliases};
+
+/// CPUs that a story may have.
+const MAX_CPUS: u8 = 4;
 
 fn in_buffer(buffer: u8) -> Place {
     Place { mapping: Mapping::Buffer(BufferSlot::new(buffer)), page: 0 }
@@ -23,6 +26,22 @@ fn a_buffer_begins_with_zero_and_cpus_and_devices_see_each_other() {
     reference.legal(Operation::Read { place: in_buffer(0) }, value(6));
     assert_eq!(reference.forced(page(0)), Some(Token(6)));
     assert_eq!(reference.kind(Operation::DeviceRead { buffer, page: 0 }, value(5)), Kind::NeverPossible);
+}
+
+#[test]
+fn a_device_is_kept_apart_from_every_cpu() {
+    let mut reference = with_aliases();
+    reference.legal(vunmap(0), Outcome::Done);
+    reference.legal(vunmap(1), Outcome::Done);
+    reference.legal(dma_alloc(&[0], 0), coherent(40, 1));
+    let (buffer, place) = (BufferSlot::new(0), in_buffer(0));
+    let reading: Vec<_> = (0..MAX_CPUS).map(|cpu| reference.start(cpu, Operation::Read { place })).collect();
+    let writing = Operation::DeviceWrite { buffer, page: 0, token: Token(6) };
+    let ticket = reference.start(Reference::DEVICE, writing);
+    assert!(reference.end(ticket, &Outcome::Done).is_ok());
+    for (ticket, seen) in reading.into_iter().zip([0, 6, 0, 6]) {
+        assert!(!reference.end(ticket, &value(seen)).expect("either side of the write").sole);
+    }
 }
 
 #[test]
