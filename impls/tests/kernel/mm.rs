@@ -2,46 +2,15 @@
 //! goes, and nothing is left of one that was dropped.
 
 use impls::protocol::KernelSync;
-use impls::{Designs, Kernel, Native, Protocol, PvMmu, Sizes, Task, Xen};
-use machine::{Bus, Frame, Machine, Observer, Role, Temperament, Told};
+use impls::{Designs, Native, PvMmu, Sizes, Xen};
+use machine::{Frame, Role};
 use oracle::vocabulary::{
-    AreaSlot, Call, Mapping, MmCall, MmSlot, Operation, Outcome, PageList, PageSlot, Place, Range, Root,
+    AreaSlot, Mapping, MmCall, MmSlot, Operation, Outcome, PageList, PageSlot, Place, Range, Root,
 };
-use std::rc::Rc;
 
-struct Last(Option<Outcome>);
-
-impl Observer<Outcome> for Last {
-    fn ended(&mut self, _: &Bus, _: u8, outcome: Outcome) {
-        self.0 = Some(outcome);
-    }
-}
-
-struct Bench<P: PvMmu>(Machine<Kernel<P>>);
+use crate::bench::Bench;
 
 impl<P: PvMmu> Bench<P> {
-    fn new(sizes: Sizes, designs: Designs) -> Self {
-        let config = Kernel::<P>::config(sizes, 2, Temperament::empty());
-        let protocol = Rc::new(Protocol::new(designs, &[]));
-        Self(Machine::new(config, |bus| Kernel::boot(bus, sizes, protocol)))
-    }
-
-    fn bus(&self) -> &Bus {
-        self.0.bus()
-    }
-
-    fn task(&mut self, cpu: u8, task: Task) -> Outcome {
-        let mut last = Last(None);
-        let told = self.0.begin(cpu, task, None, &mut last);
-        assert_eq!(told, Told::Ended, "{task:?}: {:?}", self.bus().alarms());
-        assert!(!self.bus().alarmed(), "{task:?}: {:?}", self.bus().alarms());
-        last.0.expect("an outcome")
-    }
-
-    fn call(&mut self, cpu: u8, operation: Operation) -> Outcome {
-        self.task(cpu, Task::Call(Call { operation, irqs_off: false }))
-    }
-
     fn mm(&mut self, cpu: u8, call: MmCall) {
         assert_eq!(self.call(cpu, Operation::Mm(call)), Outcome::Done, "{call}");
     }
@@ -66,15 +35,6 @@ impl<P: PvMmu> Bench<P> {
         let frames = (0..self.bus().memory.frames()).map(Frame);
         frames.filter(|frame| self.bus().memory.role(*frame) != Role::Free).count()
     }
-
-    fn tear_down(&mut self) {
-        while self.0.software().work_pending(self.bus()) {
-            self.task(0, Task::RunWork);
-        }
-        assert_eq!(self.task(0, Task::Teardown), Outcome::Done);
-        self.0.software().grace_period(&self.0.standing());
-        assert_eq!(self.0.software().leftovers(self.bus()), Vec::<String>::new());
-    }
 }
 
 fn m(number: u8) -> MmSlot {
@@ -87,8 +47,8 @@ fn enter(number: u8) -> MmCall {
 
 /// Runs a test on every platform.
 fn everywhere(native: impl FnOnce(Bench<Native>), xen: impl FnOnce(Bench<Xen>), sizes: Sizes) {
-    native(Bench::new(sizes, Designs::default()));
-    xen(Bench::new(sizes, Designs::default()));
+    native(Bench::with(sizes, 2, Designs::default()));
+    xen(Bench::with(sizes, 2, Designs::default()));
 }
 
 #[test]
@@ -172,7 +132,7 @@ fn an_address_space_needs_memory_and_one_that_was_not_made_leaves_nothing_behind
 #[test]
 fn an_access_that_comes_before_its_entry_copies_it_where_the_design_has_it_so() {
     let designs = Designs { kernel_sync: KernelSync::OnFault, ..Designs::default() };
-    let mut bench = Bench::<Native>::new(Sizes::Tiny, designs);
+    let mut bench = Bench::<Native>::with(Sizes::Tiny, 2, designs);
     bench.mm(0, MmCall::New { mm: m(0) });
     bench.mm(1, enter(0));
     let range = bench.vmap(0, 0, 0);

@@ -2,64 +2,41 @@
 
 use impls::family;
 use impls::protocol::{PteClear, TableDrain};
-use impls::{Designs, Kernel, Native, Protocol, PvMmu, Sizes, Task, Xen};
-use machine::{Bus, Frame, Machine, Observer, Role, Target, Temperament, Told, TraceEvent};
+use impls::{Designs, Native, PvMmu, Sizes, Task, Xen};
+use machine::{Frame, Role, Target, TraceEvent};
 use oracle::vocabulary::{AreaSlot, Call, Operation, Outcome, PageList, PageSlot, TreeSlot};
-use std::rc::Rc;
+
+use crate::bench::Bench;
 
 const TREE: TreeSlot = TreeSlot::new(0);
 const AREA: AreaSlot = AreaSlot::new(0);
 
-struct Last(Option<Outcome>);
-
-impl Observer<Outcome> for Last {
-    fn ended(&mut self, _: &Bus, _: u8, outcome: Outcome) {
-        self.0 = Some(outcome);
-    }
-}
-
-struct Bench<P: PvMmu>(Machine<Kernel<P>>);
-
 impl<P: PvMmu> Bench<P> {
     /// Entries stay until a purge, so that an alias that nobody drained for is an alias that the hypervisor counts.
     fn new(table_drain: TableDrain) -> Self {
-        Self::with(Designs { table_drain, pte_clear: PteClear::AtPurge, ..Designs::default() })
-    }
-
-    fn with(designs: Designs) -> Self {
-        let config = Kernel::<P>::config(Sizes::Tiny, 2, Temperament::empty());
-        let protocol = Rc::new(Protocol::new(designs, &[]));
-        Self(Machine::new(config, |bus| Kernel::boot(bus, Sizes::Tiny, protocol)))
-    }
-
-    fn task(&mut self, task: Task) -> Outcome {
-        let mut last = Last(None);
-        let told = self.0.begin(0, task, None, &mut last);
-        assert_eq!(told, Told::Ended, "{task:?}: {:?}", self.0.bus().alarms());
-        assert!(!self.0.bus().alarmed(), "{task:?}: {:?}", self.0.bus().alarms());
-        last.0.expect("an outcome")
-    }
-
-    fn call(&mut self, operation: Operation) -> Outcome {
-        self.task(Task::Call(Call { operation, irqs_off: false }))
+        Self::with(
+            Sizes::Tiny,
+            2,
+            Designs { table_drain, pte_clear: PteClear::AtPurge, ..Designs::default() },
+        )
     }
 
     fn with_irqs_off(&mut self, operation: Operation) -> Outcome {
-        self.task(Task::Call(Call { operation, irqs_off: true }))
+        self.task(0, Task::Call(Call { operation, irqs_off: true }))
     }
 
     /// Maps pages and unmaps them: their aliases are left for a drain.
     fn alias(&mut self, slots: &[u8]) {
-        let mapped = self.call(Operation::Vmap { pages: pages(slots), area: AREA });
+        let mapped = self.call(0, Operation::Vmap { pages: pages(slots), area: AREA });
         assert!(matches!(mapped, Outcome::Mapped(_)), "{mapped:?}");
-        assert_eq!(self.call(Operation::Vunmap { area: AREA }), Outcome::Done);
+        assert_eq!(self.call(0, Operation::Vunmap { area: AREA }), Outcome::Done);
     }
 
     /// The operation is done. Returns how many drains it asked for, and how many interrupts it sent.
     fn cost(&mut self, operation: Operation) -> (usize, usize) {
         self.0.bus().start_tracing();
         let from = self.0.bus().trace().len();
-        assert_eq!(self.call(operation), Outcome::Done, "{operation}");
+        assert_eq!(self.call(0, operation), Outcome::Done, "{operation}");
         let trace = self.0.bus().trace();
         let count =
             |of: &dyn Fn(&TraceEvent) -> bool| trace[from..].iter().filter(|line| of(&line.event)).count();
@@ -75,15 +52,6 @@ impl<P: PvMmu> Bench<P> {
     fn tables(&self) -> usize {
         let memory = &self.0.bus().memory;
         (0..memory.frames()).filter(|frame| matches!(memory.role(Frame(*frame)), Role::Table(_))).count()
-    }
-
-    fn tear_down(&mut self) {
-        while self.0.software().work_pending(self.0.bus()) {
-            self.task(Task::RunWork);
-        }
-        assert_eq!(self.task(Task::Teardown), Outcome::Done);
-        self.0.software().grace_period(&self.0.standing());
-        assert_eq!(self.0.software().leftovers(self.0.bus()), Vec::<String>::new());
     }
 }
 
@@ -115,7 +83,7 @@ fn a_tree_under_construction_is_drained_for_once_or_for_each_page() {
         let mut bench = Bench::<Xen>::new(design);
         bench.alias(&[0, 1, 2, 3]);
         assert_eq!(bench.cost(pin_tree(&[0, 1, 2, 3])).0, drains, "{design:?}");
-        bench.call(Operation::UnpinTree { tree: TREE });
+        bench.call(0, Operation::UnpinTree { tree: TREE });
         assert_eq!(bench.cost(make_table(1)).0, 1, "{design:?}: on a live process at once");
         bench.tear_down();
     }
@@ -131,17 +99,17 @@ fn a_process_gets_its_tables_one_at_a_time_is_pinned_once_and_leaves_nothing() {
         let mut bench = Bench::<Xen>::new(design);
         for table in 0..6 {
             bench.alias(&[table % 4]);
-            assert_eq!(bench.task(Task::AddProcessTable), Outcome::Done, "{design:?}");
+            assert_eq!(bench.task(0, Task::AddProcessTable), Outcome::Done, "{design:?}");
         }
-        assert_eq!(bench.call(Operation::DrainAliases), Outcome::Done);
+        assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
         let before = bench.tables();
-        assert_eq!(bench.task(Task::PinProcess), Outcome::Done, "{design:?}");
+        assert_eq!(bench.task(0, Task::PinProcess), Outcome::Done, "{design:?}");
         assert_eq!(bench.tables(), before + 6, "{design:?}");
         bench.tear_down();
 
         let mut unfinished = Bench::<Xen>::new(design);
         for _ in 0..5 {
-            assert_eq!(unfinished.task(Task::AddProcessTable), Outcome::Done, "{design:?}");
+            assert_eq!(unfinished.task(0, Task::AddProcessTable), Outcome::Done, "{design:?}");
         }
         unfinished.tear_down();
     }
@@ -154,7 +122,7 @@ fn a_page_without_an_alias_costs_no_drain_while_others_have_some() {
         bench.alias(&[0, 1]);
         assert_eq!(bench.cost(make_table(3)), (0, 0), "{design:?}");
         assert_eq!(bench.cost(make_table(0)).0, 1, "{design:?}");
-        assert_eq!(bench.call(unmake_table(0)), Outcome::Done);
+        assert_eq!(bench.call(0, unmake_table(0)), Outcome::Done);
         assert_eq!(bench.cost(make_table(0)).0, 0, "{design:?}: a table has no alias");
         bench.tear_down();
     }
@@ -166,7 +134,7 @@ fn one_page_with_an_alias_is_enough_to_drain_for_a_tree_and_once_is_enough_for_a
         let mut bench = Bench::<Xen>::new(design);
         bench.alias(&[2, 3]);
         assert_eq!(bench.cost(pin_tree(&[0, 1, 2, 3])).0, 1, "{design:?}");
-        bench.call(Operation::UnpinTree { tree: TREE });
+        bench.call(0, Operation::UnpinTree { tree: TREE });
         assert_eq!(bench.cost(pin_tree(&[3, 2])).0, 0, "{design:?}");
         bench.tear_down();
     }
@@ -175,7 +143,7 @@ fn one_page_with_an_alias_is_enough_to_drain_for_a_tree_and_once_is_enough_for_a
 #[test]
 fn an_entry_that_is_cleared_at_once_leaves_no_alias_in_the_table() {
     let table_drain = TableDrain::SideTable;
-    let mut bench = Bench::<Xen>::with(Designs { table_drain, ..Designs::default() });
+    let mut bench = Bench::<Xen>::with(Sizes::Tiny, 2, Designs { table_drain, ..Designs::default() });
     bench.alias(&[0, 1]);
     assert_eq!(bench.cost(make_table(0)).0, 0);
     bench.tear_down();
@@ -186,13 +154,13 @@ fn the_table_is_trusted_for_a_page_once_it_was_drained_for_with_the_table_on() {
     let mut bench = Bench::<Xen>::new(TableDrain::SideTableOnRequest);
     let make_and_unmake = |bench: &mut Bench<Xen>| {
         let (drains, _) = bench.cost(make_table(0));
-        assert_eq!(bench.call(unmake_table(0)), Outcome::Done);
+        assert_eq!(bench.call(0, unmake_table(0)), Outcome::Done);
         drains
     };
     bench.alias(&[0]);
     assert_eq!([make_and_unmake(&mut bench), make_and_unmake(&mut bench)], [1, 1], "it is off");
     bench.alias(&[0]);
-    assert_eq!(bench.call(Operation::TrackAliases), Outcome::Done);
+    assert_eq!(bench.call(0, Operation::TrackAliases), Outcome::Done);
     assert_eq!([make_and_unmake(&mut bench), make_and_unmake(&mut bench)], [1, 0], "an alias from before");
     bench.alias(&[0]);
     assert_eq!([make_and_unmake(&mut bench), make_and_unmake(&mut bench)], [1, 0], "one that was counted");
@@ -203,10 +171,10 @@ fn the_table_is_trusted_for_a_page_once_it_was_drained_for_with_the_table_on() {
 fn an_alias_from_before_is_not_counted_off() {
     let mut bench = Bench::<Xen>::new(TableDrain::SideTableOnRequest);
     let other = AreaSlot::new(1);
-    bench.call(Operation::Vmap { pages: pages(&[0]), area: other });
-    bench.call(Operation::TrackAliases);
+    bench.call(0, Operation::Vmap { pages: pages(&[0]), area: other });
+    bench.call(0, Operation::TrackAliases);
     bench.alias(&[0]);
-    bench.call(Operation::Vunmap { area: other });
+    bench.call(0, Operation::Vunmap { area: other });
     assert_eq!(bench.cost(make_table(0)).0, 1);
     bench.tear_down();
 }
@@ -217,7 +185,7 @@ fn one_drain_fills_the_cache_for_several_tables_and_a_table_that_comes_back_need
     bench.alias(&[0, 1, 2]);
     let drains: Vec<_> = (0..4).map(|slot| bench.cost(make_table(slot)).0).collect();
     assert_eq!(drains.iter().sum::<usize>(), 4 / Sizes::Tiny.quicklist_batch(), "{drains:?}");
-    assert_eq!(bench.call(unmake_table(2)), Outcome::Done);
+    assert_eq!(bench.call(0, unmake_table(2)), Outcome::Done);
     assert_eq!(bench.cost(make_table(2)).0, 0);
     bench.tear_down();
 }
@@ -230,18 +198,18 @@ fn with_interrupts_off_only_what_has_to_drain_would_sleep() {
         bench.alias(&[0, 1]);
         let free = if would_sleep_for_any.contains(&design) { Outcome::WouldSleep } else { Outcome::Done };
         assert_eq!(bench.with_irqs_off(pin_tree(&[2, 3])), free, "{design:?}");
-        bench.call(Operation::UnpinTree { tree: TREE });
+        bench.call(0, Operation::UnpinTree { tree: TREE });
         for operation in [make_table(0), pin_tree(&[3, 1, 2])] {
             assert_eq!(bench.with_irqs_off(operation), Outcome::WouldSleep, "{design:?}: {operation}");
         }
-        let again = bench.call(Operation::Vmap { pages: pages(&[0, 1, 2, 3]), area: AREA });
+        let again = bench.call(0, Operation::Vmap { pages: pages(&[0, 1, 2, 3]), area: AREA });
         assert!(matches!(again, Outcome::Mapped(_)), "{design:?}: the pages are ordinary ones, {again:?}");
         bench.tear_down();
     }
     let mut bench = Bench::<Xen>::new(TableDrain::CleanCache);
     bench.alias(&[0]);
     assert_eq!(bench.with_irqs_off(make_table(0)), Outcome::WouldSleep, "the cache is empty");
-    assert_eq!(bench.call(make_table(1)), Outcome::Done);
+    assert_eq!(bench.call(0, make_table(1)), Outcome::Done);
     bench.alias(&[0]);
     assert_eq!(bench.with_irqs_off(make_table(0)), Outcome::Done, "it was filled for two");
     bench.tear_down();
@@ -251,10 +219,10 @@ fn with_interrupts_off_only_what_has_to_drain_would_sleep() {
 fn a_tree_that_is_refused_leaves_ordinary_pages_and_the_books_in_order() {
     let mut bench = Bench::<Xen>::new(TableDrain::Never);
     bench.alias(&[3]);
-    assert_eq!(bench.call(pin_tree(&[0, 1, 2, 3])), Outcome::Refused);
+    assert_eq!(bench.call(0, pin_tree(&[0, 1, 2, 3])), Outcome::Refused);
     let audit = bench.0.software().pv.hypervisor().audit(bench.0.bus());
     assert_eq!(audit, Vec::<String>::new());
-    assert_eq!(bench.call(Operation::DrainAliases), Outcome::Done);
+    assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
     bench.alias(&[0, 1, 2, 3]);
     bench.tear_down();
 }
@@ -264,17 +232,17 @@ fn trees_of_every_size_are_made_and_taken_apart() {
     for design in correct() {
         let mut bench = Bench::<Xen>::new(design);
         for slot in 4..8 {
-            assert_eq!(bench.call(Operation::AllocPage { page: PageSlot::new(slot) }), Outcome::Done);
+            assert_eq!(bench.call(0, Operation::AllocPage { page: PageSlot::new(slot) }), Outcome::Done);
         }
         for size in 1..=8 {
             let slots: Vec<_> = (0..size).collect();
             bench.alias(&slots);
-            assert_eq!(bench.call(pin_tree(&slots)), Outcome::Done, "{design:?}: {size}");
+            assert_eq!(bench.call(0, pin_tree(&slots)), Outcome::Done, "{design:?}: {size}");
             let audit = bench.0.software().pv.hypervisor().audit(bench.0.bus());
             assert_eq!(audit, Vec::<String>::new(), "{design:?}: {size}");
-            assert_eq!(bench.call(Operation::UnpinTree { tree: TREE }), Outcome::Done);
+            assert_eq!(bench.call(0, Operation::UnpinTree { tree: TREE }), Outcome::Done);
         }
-        assert_eq!(bench.call(pin_tree(&[5, 4, 3, 2, 1])), Outcome::Done);
+        assert_eq!(bench.call(0, pin_tree(&[5, 4, 3, 2, 1])), Outcome::Done);
         bench.tear_down();
     }
 }

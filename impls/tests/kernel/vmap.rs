@@ -1,55 +1,17 @@
 //! The vmap layer on native hardware, one CPU at a time: what callers may rely on.
 
 use impls::protocol::{HugeOverTable, KernelTables, UnmapFlush};
-use impls::{Designs, Kernel, Native, Protocol, Sizes, Task};
-use machine::{Bus, Counted, Machine, Observer, Prices, Temperament, Told};
+use impls::{Designs, Native, Sizes, Task};
+use machine::{Counted, Prices};
 use oracle::vocabulary::{
     Access, AreaSlot, Call, Mapping, MemoryType, Operation, Outcome, Owned, PageList, PageSlot, Place,
     RamSlot, Token,
 };
-use std::rc::Rc;
 
-struct Last(Option<Outcome>);
+use crate::bench::Bench;
 
-impl Observer<Outcome> for Last {
-    fn ended(&mut self, _: &Bus, _: u8, outcome: Outcome) {
-        self.0 = Some(outcome);
-    }
-}
-
-struct Bench(Machine<Kernel<Native>>);
-
-impl Bench {
-    fn new(sizes: Sizes, cpus: u8) -> Self {
-        Self::with(sizes, cpus, Designs::default())
-    }
-
-    fn with(sizes: Sizes, cpus: u8, designs: Designs) -> Self {
-        let config = Kernel::<Native>::config(sizes, cpus, Temperament::empty());
-        let protocol = Rc::new(Protocol::new(designs, &[]));
-        Self(Machine::new(config, |bus| Kernel::boot(bus, sizes, protocol)))
-    }
-
-    fn task(&mut self, cpu: u8, task: Task) -> Outcome {
-        let mut last = Last(None);
-        let told = self.0.begin(cpu, task, None, &mut last);
-        assert_eq!(told, Told::Ended, "{task:?}: {:?}", self.0.bus().alarms());
-        assert!(!self.0.bus().alarmed(), "{task:?}: {:?}", self.0.bus().alarms());
-        last.0.expect("an outcome")
-    }
-
-    fn call(&mut self, cpu: u8, operation: Operation) -> Outcome {
-        self.task(cpu, Task::Call(Call { operation, irqs_off: false }))
-    }
-
-    fn tear_down(&mut self) {
-        while self.0.software().work_pending(self.0.bus()) {
-            self.task(0, Task::RunWork);
-        }
-        assert_eq!(self.task(0, Task::Teardown), Outcome::Done);
-        self.0.software().grace_period(&self.0.standing());
-        assert_eq!(self.0.software().leftovers(self.0.bus()), Vec::<String>::new());
-    }
+fn on_native(sizes: Sizes, cpus: u8) -> Bench<Native> {
+    Bench::with(sizes, cpus, Designs::default())
 }
 
 fn pages(slots: impl IntoIterator<Item = u8>) -> PageList {
@@ -62,7 +24,7 @@ fn at(slot: u8, page: u8) -> Place {
 
 #[test]
 fn what_one_alias_writes_the_other_reads() {
-    let mut bench = Bench::new(Sizes::Tiny, 2);
+    let mut bench = on_native(Sizes::Tiny, 2);
     let (a, b) = (AreaSlot::new(0), AreaSlot::new(1));
     assert!(matches!(bench.call(0, Operation::Vmap { pages: pages([0, 1]), area: a }), Outcome::Mapped(_)));
     assert!(matches!(bench.call(1, Operation::Vmap { pages: pages([1, 2]), area: b }), Outcome::Mapped(_)));
@@ -74,7 +36,7 @@ fn what_one_alias_writes_the_other_reads() {
 
 #[test]
 fn space_that_is_unmapped_lazily_is_purged_when_none_is_left() {
-    let mut bench = Bench::new(Sizes::Tiny, 2);
+    let mut bench = on_native(Sizes::Tiny, 2);
     for _ in 0..40 {
         let area = AreaSlot::new(0);
         let mapped = bench.call(0, Operation::Vmap { pages: pages([0, 1, 2]), area });
@@ -86,7 +48,7 @@ fn space_that_is_unmapped_lazily_is_purged_when_none_is_left() {
 
 /// Maps two pages, looks at them on every CPU, and unmaps them. Returns where they lay, and on how many CPUs they are
 /// still cached.
-fn map_touch_unmap(bench: &mut Bench, ram: bool) -> (u64, usize) {
+fn map_touch_unmap(bench: &mut Bench<Native>, ram: bool) -> (u64, usize) {
     let (area, ram) = (AreaSlot::new(0), ram.then_some(RamSlot::new(0)));
     let mapping = ram.map_or(Mapping::Area(area), Mapping::Ram);
     let pages = pages([0, 1]);
@@ -114,7 +76,7 @@ fn eager_unmapping_leaves_nothing_cached_and_gives_the_range_back_on_up_to_eight
         assert_eq!(map_touch_unmap(&mut bench, ram), (first, 0), "the range is there again");
         bench.tear_down();
 
-        let mut lazy = Bench::new(Sizes::Real, cpus);
+        let mut lazy = on_native(Sizes::Real, cpus);
         let (first, cached) = map_touch_unmap(&mut lazy, ram);
         assert_eq!(cached, usize::from(cpus), "nothing is flushed");
         assert_ne!(map_touch_unmap(&mut lazy, ram).0, first, "and the range is not to be had");
@@ -125,7 +87,7 @@ fn eager_unmapping_leaves_nothing_cached_and_gives_the_range_back_on_up_to_eight
 #[test]
 fn tables_that_are_kept_are_there_before_the_first_area_and_after_the_last_purge_and_go_in_the_end() {
     for sizes in Sizes::ALL {
-        let mut bench = Bench::new(sizes, 2);
+        let mut bench = on_native(sizes, 2);
         assert_eq!(bench.task(0, Task::KeepTables { pages: sizes.vmalloc_pages().min(2048) }), Outcome::Done);
         bench.0.bus().start_metering(Prices::new(0, |_| 0));
         for _ in 0..3 {
@@ -140,7 +102,7 @@ fn tables_that_are_kept_are_there_before_the_first_area_and_after_the_last_purge
 
 #[test]
 fn space_that_is_in_use_is_not_to_be_had() {
-    let mut bench = Bench::new(Sizes::Tiny, 1);
+    let mut bench = on_native(Sizes::Tiny, 1);
     let outcomes: Vec<_> = (0..8)
         .map(|slot| bench.call(0, Operation::Vmap { pages: pages([0, 1, 2]), area: AreaSlot::new(slot) }))
         .collect();
@@ -151,7 +113,7 @@ fn space_that_is_in_use_is_not_to_be_had() {
 
 #[test]
 fn small_mappings_share_a_block_and_leave_nothing() {
-    let mut bench = Bench::new(Sizes::Tiny, 2);
+    let mut bench = on_native(Sizes::Tiny, 2);
     for round in 0..10 {
         for slot in 0..4 {
             let operation = Operation::MapRam { pages: pages([slot % 3]), ram: RamSlot::new(slot) };
@@ -167,14 +129,14 @@ fn small_mappings_share_a_block_and_leave_nothing() {
 
 #[test]
 fn a_drain_with_interrupts_off_answers_that_it_would_sleep() {
-    let mut bench = Bench::new(Sizes::Tiny, 2);
+    let mut bench = on_native(Sizes::Tiny, 2);
     let drain = Task::Call(Call { operation: Operation::DrainAliases, irqs_off: true });
     assert_eq!(bench.task(0, drain), Outcome::WouldSleep);
 }
 
 #[test]
 fn a_handle_that_was_never_obtained_is_void() {
-    let mut bench = Bench::new(Sizes::Tiny, 1);
+    let mut bench = on_native(Sizes::Tiny, 1);
     assert_eq!(bench.call(0, Operation::Vunmap { area: AreaSlot::new(3) }), Outcome::Void);
     assert_eq!(bench.call(0, Operation::Read { place: at(3, 0) }), Outcome::Void);
     assert_eq!(bench.call(0, Operation::FreePage { page: PageSlot::new(9) }), Outcome::Void);
@@ -182,7 +144,7 @@ fn a_handle_that_was_never_obtained_is_void() {
 
 #[test]
 fn a_table_is_made_and_unmade() {
-    let mut bench = Bench::new(Sizes::Small, 2);
+    let mut bench = on_native(Sizes::Small, 2);
     let page = PageSlot::new(1);
     assert_eq!(bench.call(0, Operation::MakeTable { page }), Outcome::Done);
     assert_eq!(bench.call(1, Operation::UnmakeTable { page }), Outcome::Done);
@@ -199,7 +161,7 @@ fn vfree(slot: u8) -> Operation {
 }
 
 /// Makes an area of a large page if it can be had, and returns by an entry of which level it is mapped.
-fn map_huge(bench: &mut Bench, slot: u8) -> u8 {
+fn map_huge(bench: &mut Bench<Native>, slot: u8) -> u8 {
     let Outcome::Mapped(range) = bench.call(0, huge(slot)) else { panic!("there is memory") };
     assert_eq!(range.pages, 3);
     let bus = bench.0.bus();
@@ -209,7 +171,7 @@ fn map_huge(bench: &mut Bench, slot: u8) -> u8 {
 #[test]
 fn a_large_page_is_mapped_by_one_entry_in_both_of_its_aliases_and_comes_back() {
     for sizes in Sizes::ALL {
-        let mut bench = Bench::new(sizes, 2);
+        let mut bench = on_native(sizes, 2);
         for round in 1..4 {
             assert_eq!(map_huge(&mut bench, 0), 2, "{sizes:?}, round {round}");
             let token = Token(round);
@@ -229,7 +191,7 @@ fn a_large_page_is_mapped_by_one_entry_in_both_of_its_aliases_and_comes_back() {
 
 #[test]
 fn permissions_of_a_large_page_change_as_a_whole() {
-    let mut bench = Bench::new(Sizes::Tiny, 2);
+    let mut bench = on_native(Sizes::Tiny, 2);
     assert_eq!(map_huge(&mut bench, 0), 2);
     let set = |access| Operation::Owned(Owned::SetMemory { area: AreaSlot::new(0), access });
     let write = Operation::Write { place: at(0, 2), token: Token(1) };
@@ -244,7 +206,7 @@ fn permissions_of_a_large_page_change_as_a_whole() {
 
 #[test]
 fn small_pages_do_where_the_addresses_of_a_large_one_are_in_use_and_a_purge_makes_room() {
-    let mut bench = Bench::new(Sizes::Tiny, 1);
+    let mut bench = on_native(Sizes::Tiny, 1);
     let area = AreaSlot::new(1);
     assert!(matches!(bench.call(0, Operation::Vmap { pages: pages([0]), area }), Outcome::Mapped(_)));
     assert_eq!(map_huge(&mut bench, 0), 1, "the area is in the way");
@@ -271,7 +233,7 @@ fn a_table_that_stayed_gives_way_to_a_large_page_unless_the_design_leaves_it() {
 }
 
 /// The memory types by which the tables lead to the third page of an area, and to that page in the direct map.
-fn memory_types(bench: &Bench, first: u64) -> [u8; 2] {
+fn memory_types(bench: &Bench<Native>, first: u64) -> [u8; 2] {
     let bus = bench.0.bus();
     let root = bus.core(0).cr3().root;
     let of = |va: u64| {
@@ -287,7 +249,7 @@ fn memory_types(bench: &Bench, first: u64) -> [u8; 2] {
 #[test]
 fn a_memory_type_is_that_of_both_aliases_and_stays_while_permissions_change() {
     for huge in [false, true] {
-        let mut bench = Bench::new(Sizes::Tiny, 2);
+        let mut bench = on_native(Sizes::Tiny, 2);
         let area = AreaSlot::new(0);
         let made = bench.call(0, Operation::Owned(Owned::Vmalloc { count: 3, area, huge }));
         let Outcome::Mapped(range) = made else { panic!("there is memory") };

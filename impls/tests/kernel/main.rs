@@ -1,0 +1,6 @@
+//! The kernel as its callers use it, one operation at a time, on every platform.
+
+mod bench;
+mod mm;
+mod vmap;
+mod xen_table_pages;
