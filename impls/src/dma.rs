@@ -28,7 +28,7 @@ impl<P: PvMmu> Kernel<P> {
         if P::EXCHANGES_FRAMES {
             self.drain_before_exchange(cpu)?;
         }
-        let area = self.alloc_dma_area(cpu, pages.len() as u64)?;
+        let area = self.get_vm_area(cpu, pages.len() as u64)?;
         let made = self.get_coherent_pages(cpu, pages).and_then(|reached| {
             self.map_pages(cpu, area, pages)?;
             if reached { Ok(()) } else { self.create_contiguous_region(cpu, area, pages) }

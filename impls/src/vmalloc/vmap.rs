@@ -11,14 +11,7 @@ use machine::Cpu;
 impl<P: PvMmu> Kernel<P> {
     /// Maps pages side by side into kernel addresses. Returns the number of the first page.
     pub fn vmap(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Result<u64, MapError> {
-        let len = pages.len() as u64 + GUARD;
-        let first = self.alloc_vmap_area(cpu, len, 1, WHOLE).ok_or(MapError::NoMemory)?;
-        let area = PageRange { first, pages: len };
-        if let Err(error) = self.populate(cpu, area) {
-            self.free_unmapped_area(cpu, first, len);
-            return Err(error);
-        }
-        self.flush_on_map(cpu, area);
+        let first = self.get_vm_area(cpu, pages.len() as u64)?;
         if let Err(error) = self.map_pages(cpu, first, pages) {
             self.vunmap(cpu, first);
             return Err(error);
@@ -48,8 +41,8 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// Finds address space for a buffer of so many pages, and tables for it. Never waits with interrupts off.
-    pub(crate) fn alloc_dma_area(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {
+    /// Finds address space for so many pages and a guard, and tables for it. Never waits with interrupts off.
+    pub(crate) fn get_vm_area(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {
         let len = pages + GUARD;
         let first = self.alloc_vmap_area(cpu, len, 1, WHOLE).ok_or(MapError::NoMemory)?;
         let area = PageRange { first, pages: len };
