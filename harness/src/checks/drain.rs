@@ -167,8 +167,13 @@ mod tests {
 
     /// An area that was unmapped, and when a drain began afterwards.
     fn unmapped() -> (Aliases, u32) {
+        unmapped_from([])
+    }
+
+    /// The same, with this behind its page.
+    fn unmapped_from(behind: impl IntoIterator<Item = Option<Behind>>) -> (Aliases, u32) {
         let mut aliases = Aliases::default();
-        aliases.made(area(0), RANGE, []);
+        aliases.made(area(0), RANGE, behind);
         aliases.going(area(0));
         aliases.gone(area(0));
         let began = aliases.tick();
@@ -288,11 +293,7 @@ mod tests {
         let mut machine = machine(2);
         let frame = page(&machine, 8);
         let before = Behind::now(machine.bus(), frame);
-        let mut aliases = Aliases::default();
-        aliases.made(area(0), RANGE, [before]);
-        aliases.going(area(0));
-        aliases.gone(area(0));
-        let began = aliases.tick();
+        let (aliases, began) = unmapped_from([before]);
         let found = |machine: &machine::Machine<_>| {
             check(machine.bus(), &aliases, began, false, |_, newer| newer)
                 .map(|breach| breach.what.into_owned())
@@ -315,11 +316,7 @@ mod tests {
         let frame = page(&machine, 8);
         map(&machine, VA, frame);
         touch(&mut machine, 1, VA);
-        let mut aliases = Aliases::default();
-        aliases.made(area(0), RANGE, [Behind::now(machine.bus(), frame)]);
-        aliases.going(area(0));
-        aliases.gone(area(0));
-        let began = aliases.tick();
+        let (aliases, began) = unmapped_from([Behind::now(machine.bus(), frame)]);
         let found = |machine: &machine::Machine<_>| {
             check(machine.bus(), &aliases, began, false, |_, newer| newer)
                 .map(|breach| breach.what.into_owned())
@@ -338,10 +335,7 @@ mod tests {
         let (old, new) = (page(&machine, 8), page(&machine, 9));
         map(&machine, VA, new);
         touch(&mut machine, 0, VA);
-        let (mut aliases, began) = (Aliases::default(), 5);
-        aliases.made(area(0), RANGE, [Behind::now(machine.bus(), old)]);
-        aliases.going(area(0));
-        aliases.gone(area(0));
+        let (aliases, began) = unmapped_from([Behind::now(machine.bus(), old)]);
         assert_eq!(check(machine.bus(), &aliases, began, false, |_, _| false), None);
         assert!(is_gone(machine.bus(), VA, Behind::now(machine.bus(), old)));
         assert!(!is_gone(machine.bus(), VA, Behind::now(machine.bus(), new)));
