@@ -31,7 +31,6 @@ pub struct Runner {
     stages: Vec<(Backends, Box<dyn Subject>)>,
     scene: Scene,
     resolved: Resolved,
-    tracing: bool,
 }
 
 /// What happened on one backend, line by line, when somebody wants to know.
@@ -78,7 +77,7 @@ impl Runner {
     pub fn with_subjects(setup: Setup, checks: Checks, stages: Vec<(Backends, Box<dyn Subject>)>) -> Self {
         panics::hush_while_playing();
         let scene = Scene::new(checks);
-        Self { setup, checks, stages, scene, resolved: Resolved::default(), tracing: false }
+        Self { setup, checks, stages, scene, resolved: Resolved::default() }
     }
 
     /// What is done how.
@@ -154,7 +153,7 @@ impl Runner {
     /// Plays a story again and records everything that happens: on each of its backends, up to the finding.
     pub fn record(&mut self, resolved: &Resolved, backends: Backends) -> (Vec<Recording>, Option<Finding>) {
         let wanted = backends & resolved.header.backends;
-        (self.tracing, self.scene.recording) = (true, true);
+        self.scene.recording = true;
         self.begin(resolved);
         let mut recordings = Vec::new();
         let mut found = None;
@@ -179,7 +178,7 @@ impl Runner {
             // The others are recorded too, to stand beside it, and judged no more.
             found = found.or(finding);
         }
-        (self.tracing, self.scene.recording) = (false, false);
+        self.scene.recording = false;
         (recordings, found)
     }
 
@@ -189,10 +188,9 @@ impl Runner {
         let designs = resolved.header.designs;
         let own = (designs != Designs::default()).then(|| self.setup.with_designs(designs));
         let setup = own.as_ref().unwrap_or(&self.setup);
-        let tracing = self.tracing;
         panics::begin_playing();
         let played = catch_unwind(AssertUnwindSafe(|| {
-            play::play(subject, scene, backend, setup, resolved, tracing);
+            play::play(subject, scene, backend, setup, resolved);
         }));
         let panic = panics::end_playing();
         if let Err(payload) = played {

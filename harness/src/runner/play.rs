@@ -21,17 +21,16 @@ pub(super) fn play(
     backend: Backends,
     setup: &Setup,
     resolved: &Resolved,
-    tracing: bool,
 ) {
     subject.reset(&resolved.header, setup);
     scene.enter(backend, subject, &setup.protocol);
-    if tracing {
+    if scene.recording {
         subject.bus().start_tracing();
     }
     let booted = subject.bus().memory.frames_used();
     let mut stage = Stage { subject, scene, cast: Cast::default() };
     for told in &resolved.events {
-        if tracing {
+        if stage.scene.recording {
             stage.scene.begins.push(stage.subject.bus().trace().len());
         }
         stage.scene.tell(Some(told.index), name(&told.action));
@@ -41,7 +40,7 @@ pub(super) fn play(
         }
     }
     stage.scene.tell(None, "the end");
-    if tracing {
+    if stage.scene.recording {
         stage.scene.begins.push(stage.subject.bus().trace().len());
     }
     stage.end(booted);
