@@ -35,7 +35,7 @@ pub(super) struct Swarm {
 }
 
 /// Whether an event is about areas that own their pages.
-pub(super) fn is_special(tag: Tag) -> bool {
+fn is_special(tag: Tag) -> bool {
     matches!(
         tag,
         Tag::Vmalloc | Tag::VmallocHuge | Tag::Vfree | Tag::Exec | Tag::ReadDirect | Tag::WriteDirect
@@ -44,7 +44,7 @@ pub(super) fn is_special(tag: Tag) -> bool {
 }
 
 /// Whom an event needs before it, if it is to find anything.
-pub(super) const fn needs(tag: Tag) -> Option<Tag> {
+const fn needs(tag: Tag) -> Option<Tag> {
     Some(match tag {
         Tag::Vunmap | Tag::Read | Tag::Write => Tag::Vmap,
         Tag::UnmapRam => Tag::MapRam,
@@ -62,6 +62,18 @@ pub(super) const fn needs(tag: Tag) -> Option<Tag> {
         Tag::SwitchMm | Tag::DropMm => Tag::NewMm,
         _ => return None,
     })
+}
+
+const VMAP: usize = place_of(Tag::Vmap);
+const MAP_RAM: usize = place_of(Tag::MapRam);
+
+/// Where an event stands among those that are drawn.
+const fn place_of(tag: Tag) -> usize {
+    let mut at = 0;
+    while USUAL[at].0.number() != tag.number() {
+        at += 1;
+    }
+    at
 }
 
 impl Swarm {
@@ -107,38 +119,28 @@ impl Swarm {
         let mut weights = draw::USUAL_WEIGHTS;
         // Permissions are a subject of their own: most stories leave them alone.
         let special = dice.percent(23);
-        for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
+        for weight in &mut weights {
             *weight *= [0, 1, 2, 6][dice.weighted(&[25, 35, 25, 15])];
-            if !special && is_special(tag) {
-                *weight = 0;
-            }
-            if tag == Tag::DrainStores && !header.temperament.contains(Temperament::LAZY_STORES) {
-                *weight = 0;
-            }
         }
-        let mms = dice.percent(30);
-        for (weight, _) in
-            weights.iter_mut().zip(USUAL).filter(|(_, (tag, _))| !mms && ABOUT_MMS.contains(tag))
-        {
-            *weight = 0;
-        }
-        let dma = dice.percent(35);
-        for (weight, _) in
-            weights.iter_mut().zip(USUAL).filter(|(_, (tag, _))| !dma && ABOUT_DMA.contains(tag))
-        {
-            *weight = 0;
-        }
+        let (mms, dma) = (dice.percent(30), dice.percent(35));
         // Guests seldom go astray; to flush is no harm.
-        if !dice.percent(18) {
-            for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
-                if tag.is_raw() && tag != Tag::HvFlush {
-                    *weight = 0;
-                }
+        let astray = dice.percent(18);
+        let lazy = header.temperament.contains(Temperament::LAZY_STORES);
+        let is_unknown = |tag: Tag| {
+            (!special && is_special(tag))
+                || (!lazy && tag == Tag::DrainStores)
+                || (!mms && ABOUT_MMS.contains(&tag))
+                || (!dma && ABOUT_DMA.contains(&tag))
+                || (!astray && tag.is_raw() && tag != Tag::HvFlush)
+        };
+        for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
+            if is_unknown(tag) {
+                *weight = 0;
             }
         }
         // Without a mapping there is little to tell.
-        if weights[2] + weights[4] == 0 {
-            weights[2 + 2 * dice.below(2)] = 8;
+        if weights[VMAP] + weights[MAP_RAM] == 0 {
+            weights[dice.pick(&[VMAP, MAP_RAM])] = 8;
         }
         let roomy = header.sizes != Sizes::Tiny;
         Self {
