@@ -117,6 +117,20 @@ fn void_is_illegal_where_everything_was_obtained_and_the_only_answer_where_not()
 }
 
 #[test]
+fn a_raw_hypercall_for_a_page_that_was_never_obtained_is_void() {
+    let pin = Operation::Raw(RawCall::Pin { page: page(5), level: 1 });
+    for outcome in [Outcome::Done, Outcome::Refused] {
+        let mut reference = Reference::new(1);
+        reference.legal(Operation::AllocPage { page: page(5) }, Outcome::NoMemory);
+        let kind = if outcome == Outcome::Done { Kind::Phantom } else { Kind::Refused };
+        assert_eq!(reference.kind(pin, outcome), kind);
+    }
+    let mut reference = Reference::new(1);
+    reference.legal(Operation::AllocPage { page: page(5) }, Outcome::NoMemory);
+    reference.legal(pin, Outcome::Void);
+}
+
+#[test]
 fn the_answer_to_another_operation_is_illegal() {
     assert_eq!(with_aliases().kind(read(0), Outcome::Done), Kind::WrongForm);
     assert_eq!(with_aliases().kind(write(0, 1), value(1)), Kind::WrongForm);

@@ -57,6 +57,23 @@ fn a_buffer_that_could_not_be_made_may_have_been_zeroed_and_its_pages_are_there(
     reference.legal(Operation::FreePage { page: page(0) }, Outcome::Done);
 }
 
+/// A slot that another backend may have got its page for.
+#[test]
+fn a_buffer_that_is_void_here_leaves_its_pages_out_of_the_comparison() {
+    let mut reference = Reference::new(1);
+    reference.legal(Operation::AllocPage { page: page(5) }, Outcome::NoMemory);
+    assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
+    reference.legal(dma_alloc(&[0, 5], 0), Outcome::Void);
+    assert_eq!((reference.possible(page(0)), reference.forced(page(0))), (&[Token::ZERO][..], None));
+    // And so when it is given back: elsewhere that zeroed them.
+    reference.legal(dma_alloc(&[0], 1), coherent(40, 1));
+    assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
+    reference.legal(Operation::DmaFree { buffer: BufferSlot::new(1) }, Outcome::Done);
+    assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
+    reference.legal(Operation::DmaFree { buffer: BufferSlot::new(0) }, Outcome::Void);
+    assert_eq!((reference.possible(page(0)), reference.forced(page(0))), (&[Token::ZERO][..], None));
+}
+
 #[test]
 fn only_with_interrupts_off_a_buffer_may_not_be_made_because_somebody_would_have_to_sleep() {
     for irqs_off in [false, true] {
