@@ -67,8 +67,8 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn fence(&self) {
         self.point(PointKind::Fence, Family::NONE);
-        self.bus.drain(self.id, usize::MAX);
-        self.trace(TraceEvent::Fence, Location::caller());
+        self.drain();
+        self.trace(|| TraceEvent::Fence, Location::caller());
     }
 
     // --- physical memory ---
@@ -139,13 +139,13 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn fill_table(&self, frame: Frame, level: u8, entries: impl Iterator<Item = Entry>) {
         self.point(PointKind::Store, Family::DATA);
-        self.bus.drain(self.id, usize::MAX);
+        self.drain();
         for (index, entry) in entries.enumerate() {
             self.bus.memory.poke(Word::new(frame, index), entry.0);
         }
         let old = self.bus.memory.role(frame);
         self.bus.memory.set_role(frame, Role::Table(level));
-        self.trace(TraceEvent::Role { frame, old, new: Role::Table(level) }, Location::caller());
+        self.trace(|| TraceEvent::Role { frame, old, new: Role::Table(level) }, Location::caller());
     }
 
     /// A frame goes back to whom it came from. That it was there already is caught at once.
@@ -163,9 +163,9 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn clear_frame(&self, frame: Frame) {
         self.point(PointKind::Store, Family::DATA);
-        self.bus.drain(self.id, usize::MAX);
+        self.drain();
         self.bus.clear(frame);
-        self.trace(TraceEvent::Cleared { frame }, Location::caller());
+        self.trace(|| TraceEvent::Cleared { frame }, Location::caller());
     }
 
     /// A frame changes its role.
@@ -175,15 +175,15 @@ impl Cpu<'_> {
         self.point(PointKind::Role, Family::NONE);
         let old = self.bus.memory.role(frame);
         self.bus.memory.set_role(frame, role);
-        self.trace(TraceEvent::Role { frame, old, new: role }, Location::caller());
+        self.trace(|| TraceEvent::Role { frame, old, new: role }, Location::caller());
     }
 
     #[inline(always)]
     #[track_caller]
     fn load_from(&self, target: Target, family: Family) -> u64 {
         self.point(PointKind::Load, family);
-        let value = self.bus.seen_by(self.id, target);
-        self.trace(TraceEvent::Load { target, value }, Location::caller());
+        let value = self.seen(target);
+        self.trace(|| TraceEvent::Load { target, value }, Location::caller());
         value
     }
 
@@ -194,7 +194,7 @@ impl Cpu<'_> {
         let buffered = self.bus.temperament().contains(Temperament::LAZY_STORES);
         if self.bus.tracing() {
             let old = self.bus.in_memory(target);
-            self.trace(TraceEvent::Store { target, old, value, buffered }, Location::caller());
+            self.trace(|| TraceEvent::Store { target, old, value, buffered }, Location::caller());
         }
         if buffered {
             self.bus.buffer(self.id, target, value);
@@ -213,13 +213,11 @@ impl Cpu<'_> {
     #[inline(always)]
     #[track_caller]
     pub(crate) fn perform_locked(&self, target: Target, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
-        if self.core.buffered.get() != 0 {
-            self.bus.drain(self.id, usize::MAX);
-        }
+        self.drain();
         self.bus.before_locked(target);
         let old = self.bus.in_memory(target);
         let new = change(old);
-        self.trace(TraceEvent::Locked { target, old, new: new.unwrap_or(old) }, Location::caller());
+        self.trace(|| TraceEvent::Locked { target, old, new: new.unwrap_or(old) }, Location::caller());
         if let Some(new) = new {
             self.bus.commit_locked(target, new);
         }

@@ -266,7 +266,7 @@ impl Bus {
     // --- memory as one CPU sees it ---
 
     /// What a CPU would load from here: its own newest buffered store, else memory.
-    #[inline(always)]
+    #[inline]
     pub fn seen_by(&self, cpu: u8, target: Target) -> u64 {
         if self.core(cpu).buffered.get() != 0
             && let Some(value) = self.forwarded(cpu, target)
@@ -303,16 +303,18 @@ impl Bus {
     pub(crate) fn commit(&self, target: Target, value: u64) {
         match target {
             Target::Var(var) => self.memory.set_value(var, value),
-            Target::Word(word) => {
-                if let Role::Table(level) = self.memory.role(word.frame) {
-                    if self.temperament().contains(Temperament::EAGER_WALKERS) {
-                        self.walk_eagerly(word, level);
-                    }
-                    self.put(word, value);
-                } else {
-                    self.memory.poke(word, value);
-                }
+            Target::Word(word) => self.commit_word(word, value),
+        }
+    }
+
+    fn commit_word(&self, word: Word, value: u64) {
+        if let Role::Table(level) = self.memory.role(word.frame) {
+            if self.temperament().contains(Temperament::EAGER_WALKERS) {
+                self.walk_eagerly(word, level);
             }
+            self.put(word, value);
+        } else {
+            self.memory.poke(word, value);
         }
     }
 
@@ -328,6 +330,7 @@ impl Bus {
     }
 
     /// The second half of a locked operation.
+    #[inline]
     pub(crate) fn commit_locked(&self, target: Target, value: u64) {
         match target {
             Target::Var(var) => self.memory.set_value(var, value),

@@ -6,6 +6,7 @@
 use crate::alarm::AlarmKind;
 use crate::bus::Bus;
 use crate::core::{Core, Interrupt, Level, Mode};
+use crate::memory::Target;
 use crate::point::{Family, Pause, Point, PointKind};
 use crate::trace::TraceEvent;
 use crate::wait::{Holder, Wait, WaitKind};
@@ -140,7 +141,7 @@ impl<'c> Cpu<'c> {
             self.core.pause.set(None);
         }
         if helping.unwrap_or(stop) {
-            self.trace(TraceEvent::Paused { point }, at);
+            self.trace(|| TraceEvent::Paused { point }, at);
             self.suspend(Stop::Paused(point));
         }
         self.rearm();
@@ -209,7 +210,7 @@ impl<'c> Cpu<'c> {
             }
         }
         if drain {
-            self.bus.drain(self.id, usize::MAX);
+            self.drain();
         }
         self.pay();
         self.core.pause.set(None);
@@ -245,7 +246,7 @@ impl<'c> Cpu<'c> {
             interrupts_on: flag.get(),
             last_wait: core.last_wait.get(),
         };
-        self.bus.drain(self.id, usize::MAX);
+        self.drain();
         core.level.set(interrupt.level);
         core.mode.set(Mode::Kernel);
         flag.set(false);
@@ -257,7 +258,7 @@ impl<'c> Cpu<'c> {
         }
         self.begin_context();
         (self.isr)(self, interrupt);
-        self.bus.drain(self.id, usize::MAX);
+        self.drain();
         if self.bus.tracing() {
             self.bus.record(self.id, TraceEvent::InterruptDone, None);
         }
@@ -274,10 +275,29 @@ impl<'c> Cpu<'c> {
         core.stop_at.set(saved.stop_at);
     }
 
-    #[inline]
-    pub(crate) fn trace(&self, event: TraceEvent, at: &'static Location<'static>) {
+    /// The event is made only if somebody wants to know.
+    #[inline(always)]
+    pub(crate) fn trace(&self, event: impl FnOnce() -> TraceEvent, at: &'static Location<'static>) {
         if self.bus.tracing() {
-            self.bus.record(self.id, event, Some(at));
+            self.bus.record(self.id, event(), Some(at));
+        }
+    }
+
+    /// What it would load from here: its own newest buffered store, else memory.
+    #[inline(always)]
+    pub(crate) fn seen(&self, target: Target) -> u64 {
+        if self.core.buffered.get() == 0 {
+            self.bus.in_memory(target)
+        } else {
+            self.bus.seen_by(self.id, target)
+        }
+    }
+
+    /// All its stores reach memory.
+    #[inline(always)]
+    pub(crate) fn drain(&self) {
+        if self.core.buffered.get() != 0 {
+            self.bus.drain(self.id, usize::MAX);
         }
     }
 
@@ -285,7 +305,7 @@ impl<'c> Cpu<'c> {
     #[inline]
     #[track_caller]
     pub fn note(&self, text: &'static str, value: u64) {
-        self.trace(TraceEvent::Note { text, value }, Location::caller());
+        self.trace(|| TraceEvent::Note { text, value }, Location::caller());
     }
 
     /// The software found its own state broken (`BUG()`): the story ends here.

@@ -48,10 +48,10 @@ impl Cpu<'_> {
         self.point(PointKind::Read, Family::DATA);
         let at = Location::caller();
         let found = self.translate(va, Intent::Read, at);
-        let value = found.map(|word| self.bus.seen_by(self.id, Target::Word(word)));
+        let value = found.map(|word| self.seen(Target::Word(word)));
         if self.bus.tracing() {
             let frame = found.ok().map(|word| word.frame);
-            self.trace(TraceEvent::Read { va, frame, value: value.unwrap_or(0) }, at);
+            self.trace(|| TraceEvent::Read { va, frame, value: value.unwrap_or(0) }, at);
         }
         value
     }
@@ -63,7 +63,7 @@ impl Cpu<'_> {
         let at = Location::caller();
         let found = self.translate(va, Intent::Write, at);
         if self.bus.tracing() {
-            self.trace(TraceEvent::Write { va, frame: found.ok().map(|word| word.frame), value }, at);
+            self.trace(|| TraceEvent::Write { va, frame: found.ok().map(|word| word.frame), value }, at);
         }
         let target = Target::Word(found?);
         if self.bus.temperament().contains(Temperament::LAZY_STORES) {
@@ -82,8 +82,8 @@ impl Cpu<'_> {
         self.point(PointKind::Load, Family::PTE);
         let at = Location::caller();
         let target = Target::Word(self.entry_at(pcid, va, Intent::Read, at)?);
-        let value = self.bus.seen_by(self.id, target);
-        self.trace(TraceEvent::Load { target, value }, at);
+        let value = self.seen(target);
+        self.trace(|| TraceEvent::Load { target, value }, at);
         Ok(Entry(value))
     }
 
@@ -190,7 +190,7 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn invlpg(&self, va: u64) {
         self.point(PointKind::Invlpg, Family::NONE);
-        self.bus.drain(self.id, usize::MAX);
+        self.drain();
         let pcid = self.core.cr3.get().pcid;
         let spare = self.bus.config().invlpg_spares_globals;
         // For an address that is not canonical it does nothing (SDM volume 2A, INVLPG).
@@ -203,7 +203,7 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn invpcid(&self, what: Invpcid) {
         self.point(PointKind::Invpcid, Family::NONE);
-        self.bus.drain(self.id, usize::MAX);
+        self.drain();
         let mut tlb = self.core.tlb.borrow_mut();
         let (flushed, va, lost) = match what {
             Invpcid::Page { pcid, va } => (Flushed::Page, Some(va), tlb.invalidate_page_of(va, pcid)),
@@ -220,10 +220,10 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn load_cr3(&self, cr3: Cr3, keep: bool) {
         self.point(PointKind::Cr3, Family::NONE);
-        self.bus.drain(self.id, usize::MAX);
+        self.drain();
         self.bus.set_cr3(self.id, cr3);
         let lost = (!keep).then(|| self.core.tlb.borrow_mut().invalidate_pcid(cr3.pcid));
-        self.trace(TraceEvent::Cr3 { root: cr3.root, pcid: cr3.pcid, lost }, Location::caller());
+        self.trace(|| TraceEvent::Cr3 { root: cr3.root, pcid: cr3.pcid, lost }, Location::caller());
     }
 
     /// What CR3 holds.
@@ -235,7 +235,7 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn flush_all(&self) {
         self.point(PointKind::FlushAll, Family::NONE);
-        self.bus.drain(self.id, usize::MAX);
+        self.drain();
         let lost = self.core.tlb.borrow_mut().invalidate_all();
         self.invalidated("cr4.pge", Flushed::FullWithGlobals, None, lost, Location::caller());
     }
@@ -249,7 +249,7 @@ impl Cpu<'_> {
         lost: Lost,
         at: &'static Location<'static>,
     ) {
-        self.trace(TraceEvent::Invalidated { scope, flushed, va, lost }, at);
+        self.trace(|| TraceEvent::Invalidated { scope, flushed, va, lost }, at);
     }
 
     // --- interrupts and privilege ---
@@ -264,7 +264,7 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn irq_save(&self) -> bool {
         self.point(PointKind::IrqOff, Family::NONE);
-        self.trace(TraceEvent::IrqOff, Location::caller());
+        self.trace(|| TraceEvent::IrqOff, Location::caller());
         self.core.interrupts_on[self.core.level.get() as usize].replace(false)
     }
 
@@ -273,7 +273,7 @@ impl Cpu<'_> {
     pub fn irq_restore(&self, on: bool) {
         self.point(PointKind::IrqOn, Family::NONE);
         if on {
-            self.trace(TraceEvent::IrqOn, Location::caller());
+            self.trace(|| TraceEvent::IrqOn, Location::caller());
         }
         self.core.interrupts_on[self.core.level.get() as usize].set(on);
     }
@@ -289,7 +289,7 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn send_ipi_at(&self, level: Level, to: u8, vector: u8) {
         self.point(PointKind::Ipi, Family::NONE);
-        self.trace(TraceEvent::IpiSent { to, level }, Location::caller());
+        self.trace(|| TraceEvent::IpiSent { to, level }, Location::caller());
         self.bus.post(to, Interrupt { from: self.id, vector, level });
     }
 
@@ -302,9 +302,9 @@ impl Cpu<'_> {
         }
         self.core.last_wait.set(Some(wait));
         while !self.abandoned() && !self.bus.holds(self.id, &wait) {
-            self.trace(TraceEvent::Waits { wait }, Location::caller());
+            self.trace(|| TraceEvent::Waits { wait }, Location::caller());
             self.suspend(Stop::Waiting(wait));
-            self.trace(TraceEvent::Waited { wait }, Location::caller());
+            self.trace(|| TraceEvent::Waited { wait }, Location::caller());
         }
     }
 
@@ -312,7 +312,7 @@ impl Cpu<'_> {
     #[inline]
     #[track_caller]
     pub fn took_lock(&self, name: &'static str) {
-        self.trace(TraceEvent::Locks { name }, Location::caller());
+        self.trace(|| TraceEvent::Locks { name }, Location::caller());
     }
 
     /// The level of privilege at which this runs.
@@ -324,11 +324,11 @@ impl Cpu<'_> {
     #[track_caller]
     pub fn hypercall<R>(&self, name: &'static str, body: impl FnOnce(&Self) -> R) -> R {
         self.point(PointKind::Hypercall, Family::NONE);
-        self.trace(TraceEvent::Hypercall { name }, Location::caller());
+        self.trace(|| TraceEvent::Hypercall { name }, Location::caller());
         let before = self.core.level.replace(Level::Hypervisor);
         let result = body(self);
         self.point(PointKind::Return, Family::NONE);
-        self.trace(TraceEvent::Returned, Location::caller());
+        self.trace(|| TraceEvent::Returned, Location::caller());
         self.core.level.set(before);
         result
     }
