@@ -44,6 +44,8 @@ const DEPTH: usize = 32;
 #[derive(Debug)]
 struct Stack {
     depth: Cell<usize>,
+    /// The classes that are held, a bit each: those taken outside handlers, and those taken in them.
+    classes: [Cell<u32>; 2],
     locks: [Cell<Held>; DEPTH],
 }
 
@@ -51,7 +53,15 @@ impl Stack {
     const NOTHING: Held = Held { class: 0, sleeping: false, in_handler: false };
 
     const fn new() -> Self {
-        Self { depth: Cell::new(0), locks: [const { Cell::new(Self::NOTHING) }; DEPTH] }
+        Self {
+            depth: Cell::new(0),
+            classes: [const { Cell::new(0) }; 2],
+            locks: [const { Cell::new(Self::NOTHING) }; DEPTH],
+        }
+    }
+
+    fn classes(&self, in_handler: bool) -> &Cell<u32> {
+        &self.classes[usize::from(in_handler)]
     }
 
     fn iter(&self) -> impl DoubleEndedIterator<Item = Held> + ExactSizeIterator {
@@ -63,14 +73,21 @@ impl Stack {
         assert!(depth < DEPTH, "room for {DEPTH} locks that one CPU holds");
         self.locks[depth].set(held);
         self.depth.set(depth + 1);
+        add(self.classes(held.in_handler), 1 << held.class);
     }
 
     /// What was taken last of a class is held no more.
+    #[inline]
     fn remove(&self, class: u8) {
         let Some(last) = self.iter().rposition(|held| held.class == class) else { return };
+        let in_handler = self.locks[last].get().in_handler;
         let depth = self.depth.get() - 1;
         (last..depth).for_each(|at| self.locks[at].set(self.locks[at + 1].get()));
         self.depth.set(depth);
+        if !self.iter().any(|held| held.class == class && held.in_handler == in_handler) {
+            let classes = self.classes(in_handler);
+            classes.set(classes.get() & !(1 << class));
+        }
     }
 }
 
@@ -192,6 +209,7 @@ impl Lockdep {
     }
 
     /// Before a lock is taken.
+    #[inline]
     #[track_caller]
     pub(super) fn before(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
         let held = &self.held[usize::from(cpu.id())];
@@ -204,12 +222,19 @@ impl Lockdep {
         if matches!(how, Acquire::Try { .. }) {
             return;
         }
+        // The usual case: it was taken under all of these before, and none of them under it.
         let (after, under) = (self.after[usize::from(class)].get(), self.under[usize::from(class)].get());
+        if held.classes(in_handler).get() & !(under & !after & !(1 << class)) == 0 {
+            return;
+        }
+        self.new_order(cpu, class, held, in_handler);
+    }
+
+    /// Looks at the order to each lock that is held, some of which are news.
+    #[cold]
+    #[track_caller]
+    fn new_order(&self, cpu: &Cpu<'_>, class: u8, held: &Stack, in_handler: bool) {
         for held in held.iter().filter(|held| held.in_handler == in_handler) {
-            // The usual case: this order is known, and no other.
-            if held.class != class && under & !after & 1 << held.class != 0 {
-                continue;
-            }
             if held.class == class {
                 Self::complain(cpu, "a lock is taken while one of its class is held", self.names(&[class]));
                 continue;
@@ -225,6 +250,7 @@ impl Lockdep {
         }
     }
 
+    #[inline]
     #[track_caller]
     pub(super) fn taken(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
         if cpu.bus().tracing() {
@@ -236,6 +262,7 @@ impl Lockdep {
     }
 
     /// Before a lock is given back. Where interrupts are on by now, they were switched on while it was held.
+    #[inline]
     #[track_caller]
     pub(super) fn released(&self, cpu: &Cpu<'_>, class: u8) {
         self.usage(cpu, class);

@@ -107,6 +107,26 @@ fn a_lock_that_was_given_back_is_in_no_order_to_the_next() {
 }
 
 #[test]
+fn of_two_locks_of_one_class_the_one_that_is_left_still_stands_in_an_order() {
+    let one_of_two: Program = |kit, cpu| {
+        let _a = kit.spin_a.lock(cpu);
+        drop(kit.twin_of_a.try_lock(cpu));
+        drop(kit.spin_b.lock(cpu));
+        0
+    };
+    assert_eq!(complaints(&[one_of_two]), []);
+    assert_eq!(complaints(&[one_of_two, B_THEN_A]), [(ORDERS, vec!["spin b", "spin a"])]);
+    let neither: Program = |kit, cpu| {
+        let a = kit.spin_a.lock(cpu);
+        drop(kit.twin_of_a.try_lock(cpu));
+        drop(a);
+        drop(kit.spin_b.lock(cpu));
+        0
+    };
+    assert_eq!(complaints(&[neither, B_THEN_A]), []);
+}
+
+#[test]
 fn a_lock_that_is_only_tried_for_closes_no_cycle() {
     let tries: Program = |kit, cpu| {
         let _b = kit.spin_b.lock(cpu);
