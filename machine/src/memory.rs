@@ -3,7 +3,8 @@
 
 use crate::paging::{Entry, Flags, Frame, LARGE_MEMORY, WORDS};
 use crate::point::Family;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
+use std::ops::Range;
 
 /// A kernel variable: 64 bits that all CPUs see, and the family it is named by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -89,10 +90,22 @@ struct FrameState {
     incarnation: Cell<u32>,
     /// Which words were written since the last reset or clearing.
     written: [Cell<u64>; WORDS / 64],
+    /// Which of these groups of words hold any such.
+    groups: Cell<u8>,
     touched: Cell<bool>,
     /// The entry that was last made to lead here, packed as (frame, index): where a walk to it may come from.
     linked_from: Cell<Option<(Frame, u16)>>,
     contents: OnceCell<Contents>,
+}
+
+/// The numbers of the bits that are set, the lowest first.
+#[inline]
+fn bits(mut set: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let lowest = (set != 0).then(|| set.trailing_zeros() as usize);
+        set &= set.wrapping_sub(1);
+        lowest
+    })
 }
 
 /// All variables and frames.
@@ -122,6 +135,7 @@ impl Memory {
             references: Cell::new(0),
             incarnation: Cell::new(0),
             written: Default::default(),
+            groups: Cell::new(0),
             touched: Cell::new(false),
             linked_from: Cell::new(None),
             contents: OnceCell::new(),
@@ -257,6 +271,21 @@ impl Memory {
         self.vars[var.index as usize].set(value);
     }
 
+    /// The values in memory of the variables of a run that have these indices.
+    #[inline]
+    pub fn values(&self, vars: VarArray, indices: Range<usize>) -> impl Iterator<Item = u64> {
+        self.part(vars, indices).iter().map(Cell::get)
+    }
+
+    /// Sets the variables of a run that have these indices to one value at once, as while booting.
+    pub fn set_values(&self, vars: VarArray, indices: Range<usize>, value: u64) {
+        self.part(vars, indices).iter().for_each(|var| var.set(value));
+    }
+
+    fn part(&self, vars: VarArray, indices: Range<usize>) -> &[Cell<u64>] {
+        &self.vars[vars.first as usize..][..vars.len as usize][indices]
+    }
+
     /// The value of a word in memory; stores still buffered do not count.
     #[inline]
     pub fn peek(&self, word: Word) -> u64 {
@@ -273,8 +302,9 @@ impl Memory {
         let (state, index) = self.cell(word);
         let contents = state.contents.get_or_init(|| Box::new([const { Cell::new(0) }; WORDS]));
         contents[index].set(value);
-        let written = &state.written[index / 64];
-        written.set(written.get() | 1 << (index % 64));
+        let (group, bit) = (index / 64, index % 64);
+        state.groups.set(state.groups.get() | 1 << group);
+        state.written[group].set(state.written[group].get() | 1 << bit);
         self.touch(word.frame, state);
     }
 
@@ -285,15 +315,19 @@ impl Memory {
         }
     }
 
+    /// The frames that anything was done with since the last reset, in no meaningful order: all others are free, nobody's
+    /// but owner 0's, and hold nothing but 0.
+    pub fn touched(&self) -> Ref<'_, [Frame]> {
+        Ref::map(self.touched.borrow(), Vec::as_slice)
+    }
+
     /// All words of a frame become 0.
     pub fn clear(&self, frame: Frame) {
         let state = self.state(frame);
         let Some(contents) = state.contents.get() else { return };
-        for (group, written) in state.written.iter().enumerate() {
-            let mut bits = written.replace(0);
-            while bits != 0 {
-                contents[group * 64 + bits.trailing_zeros() as usize].set(0);
-                bits &= bits - 1;
+        for group in bits(state.groups.replace(0).into()) {
+            for bit in bits(state.written[group].replace(0)) {
+                contents[group * 64 + bit].set(0);
             }
         }
     }
@@ -322,17 +356,17 @@ impl Memory {
     pub fn non_zero(&self, frame: Frame) -> impl Iterator<Item = (usize, u64)> {
         let state = self.state(frame);
         let contents = state.contents.get();
-        let mut group = 0;
-        let mut bits = contents.map_or(0, |_| state.written[0].get());
+        let mut groups = bits(contents.map_or(0, |_| state.groups.get().into()));
+        let (mut group, mut left) = (0, 0_u64);
         core::iter::from_fn(move || {
             let contents = contents?;
             loop {
-                while bits == 0 {
-                    group += 1;
-                    bits = state.written.get(group)?.get();
+                while left == 0 {
+                    group = groups.next()?;
+                    left = state.written[group].get();
                 }
-                let index = group * 64 + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
+                let index = group * 64 + left.trailing_zeros() as usize;
+                left &= left - 1;
                 let value = contents[index].get();
                 if value != 0 {
                     return Some((index, value));

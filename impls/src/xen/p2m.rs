@@ -16,13 +16,12 @@ pub(super) struct P2m {
 impl P2m {
     /// The frames that the hypervisor gave, in the order of the kernel's numbers, on a machine of so many.
     pub(super) fn new(list: impl Iterator<Item = Frame>, machine_frames: u32) -> Self {
-        let frames: Vec<_> = list.map(|frame| Cell::new(Some(frame))).collect();
         let mut pfns = vec![None; machine_frames as usize];
-        for (pfn, frame) in (0..).map(Pfn).zip(&frames) {
-            if let Some(frame) = frame.get() {
-                pfns[frame.index()] = Some(pfn);
-            }
-        }
+        let number = |(pfn, frame): (u32, Frame)| {
+            pfns[frame.index()] = Some(Pfn(pfn));
+            Cell::new(Some(frame))
+        };
+        let frames = (0..).zip(list).map(number).collect();
         Self { frames, pfns: RefCell::new(pfns) }
     }
 

@@ -7,13 +7,35 @@ use super::type_info::{CountInfo, PageType, TypeInfo};
 use super::validation::held_type;
 use machine::{Bus, Frame};
 
-/// References to one frame.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+/// What holds one frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Held {
+    frame: Frame,
     total: u32,
     typed: u32,
     /// By the tables that the guest started on, which stay.
     at_boot: u32,
+    /// It is in the heap, allocated to nobody.
+    in_heap: bool,
+}
+
+impl Held {
+    /// Allocated, and held by nothing.
+    const fn by_nothing(frame: Frame) -> Self {
+        Self { frame, total: 0, typed: 0, at_boot: 0, in_heap: false }
+    }
+
+    /// References that allocation stands for: one, but for a frame of the heap.
+    const fn allocations(&self) -> u32 {
+        if self.in_heap { 0 } else { CountInfo::ALLOCATED.count() }
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.total += more.total;
+        self.typed += more.typed;
+        self.at_boot += more.at_boot;
+        self.in_heap |= more.in_heap;
+    }
 }
 
 impl Hypervisor {
@@ -33,69 +55,81 @@ impl Hypervisor {
     }
 
     fn closed_books(&self, bus: &Bus, torn_down: bool) -> Vec<String> {
-        let held = self.held(bus);
+        let books = self.held(bus);
+        let mut books = books.iter();
+        let mut next = books.next();
         let mut wrong = Vec::new();
-        for frame in frames(bus) {
-            let held = held[frame.index()];
-            let (info, count) = (self.frames.type_now(bus, frame), self.frames.count_now(bus, frame).count());
-            let allocations = allocations(bus, frame);
-            if held == Held::default() && info == TypeInfo::NONE && count == allocations {
+        for (frame, info, count) in self.frames.all_now(bus, HYPERVISOR_FRAMES) {
+            let held = next.filter(|held| held.frame == frame);
+            // The usual case: the guest has it, and uses it for nothing.
+            if held.is_none() && info == TypeInfo::NONE && count == CountInfo::ALLOCATED {
                 continue;
             }
-            miscounted(&mut wrong, frame, info, (count, allocations), held);
+            if held.is_some() {
+                next = books.next();
+            }
+            let held = held.copied().unwrap_or(Held::by_nothing(frame));
+            miscounted(&mut wrong, info, count.count(), &held);
             if torn_down && self.boot_root.get() != Some(frame) {
-                left(&mut wrong, frame, info, (count, allocations), held);
+                left(&mut wrong, info, count.count(), &held);
             }
         }
         wrong
     }
 
-    /// What the tables, pins and base pointers hold.
+    /// What the tables, pins and base pointers hold, and what is in the heap, in the order of the frames. The hypervisor's
+    /// own frames are not in the books.
     fn held(&self, bus: &Bus) -> Vec<Held> {
-        let mut books = vec![Held::default(); bus.memory.frames() as usize];
-        let mut hold = |frame: Frame, page_type: PageType| {
-            books[frame.index()].total += 1;
-            books[frame.index()].typed += u32::from(page_type != PageType::None);
+        let mut books = Vec::new();
+        let mut enter = |held: Held| {
+            if held.frame.0 >= HYPERVISOR_FRAMES {
+                books.push(held);
+            }
         };
-        for frame in frames(bus) {
-            let info = self.frames.type_now(bus, frame);
+        let by = |frame, page_type| {
+            let typed = u32::from(page_type != PageType::None);
+            Held { total: 1, typed, ..Held::by_nothing(frame) }
+        };
+        for (frame, info, _) in self.frames.all_now(bus, HYPERVISOR_FRAMES) {
             if info == TypeInfo::NONE {
                 continue;
             }
             let PageType::Table(level) = info.page_type() else { continue };
             if info.pinned() {
-                hold(frame, info.page_type());
+                enter(by(frame, info.page_type()));
             }
             if info.count() > 0 && info.validated() {
                 for entry in present_entries(bus, frame) {
                     if let Some(page_type) = held_type(entry, level) {
-                        hold(entry.frame(), page_type);
+                        enter(by(entry.frame(), page_type));
                     }
                 }
             }
         }
         if self.boot_root.get().is_some() {
-            (0..bus.cpus()).for_each(|cpu| hold(bus.core(cpu).cr3().root, PageType::Table(4)));
+            (0..bus.cpus()).for_each(|cpu| enter(by(bus.core(cpu).cr3().root, PageType::Table(4))));
         }
-        self.held_at_boot.borrow().iter().for_each(|frame| books[frame.index()].at_boot += 1);
+        let at_boot = |frame: &Frame| Held { at_boot: 1, ..Held::by_nothing(*frame) };
+        self.held_at_boot.borrow().iter().map(at_boot).for_each(&mut enter);
+        let in_heap = |frame: &Frame| Held { in_heap: true, ..Held::by_nothing(*frame) };
+        let touched = bus.memory.touched();
+        touched.iter().filter(|frame| bus.memory.owner(**frame) == HEAP).map(in_heap).for_each(&mut enter);
+        books.sort_unstable_by_key(|held| held.frame);
+        books.dedup_by(|more, held| {
+            let same = more.frame == held.frame;
+            if same {
+                held.add(more);
+            }
+            same
+        });
         books
     }
 }
 
-fn frames(bus: &Bus) -> impl Iterator<Item = Frame> + use<> {
-    (HYPERVISOR_FRAMES..bus.memory.frames()).map(Frame)
-}
-
 /// Where the words of a frame say something else than what holds it.
-fn miscounted(
-    wrong: &mut Vec<String>,
-    frame: Frame,
-    info: TypeInfo,
-    (count, allocations): (u32, u32),
-    held: Held,
-) {
-    let Held { total, typed, .. } = held;
-    if count != total + allocations {
+fn miscounted(wrong: &mut Vec<String>, info: TypeInfo, count: u32, held: &Held) {
+    let Held { frame, total, typed, .. } = *held;
+    if count != total + held.allocations() {
         wrong.push(format!(
             "the references to a frame are miscounted: {frame} has {count}, with its allocation, and is held {total} times"
         ));
@@ -112,7 +146,8 @@ fn miscounted(
 }
 
 /// What holds a frame although nothing should.
-fn left(wrong: &mut Vec<String>, frame: Frame, info: TypeInfo, (count, allocations): (u32, u32), held: Held) {
+fn left(wrong: &mut Vec<String>, info: TypeInfo, count: u32, held: &Held) {
+    let frame = held.frame;
     if info.count() > held.at_boot {
         wrong.push(format!(
             "the type of a frame is still held: {frame} {} times as {}",
@@ -123,12 +158,7 @@ fn left(wrong: &mut Vec<String>, frame: Frame, info: TypeInfo, (count, allocatio
     if info.pinned() {
         wrong.push(format!("a table is still pinned: {frame}"));
     }
-    if count > allocations + held.at_boot {
+    if count > held.allocations() + held.at_boot {
         wrong.push(format!("a frame is still referred to: {frame} {count} times, with its allocation"));
     }
-}
-
-/// References that allocation stands for: one, but for a frame of the heap.
-fn allocations(bus: &Bus, frame: Frame) -> u32 {
-    if bus.memory.owner(frame) == HEAP { 0 } else { CountInfo::ALLOCATED.count() }
 }

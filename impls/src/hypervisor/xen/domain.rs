@@ -1,7 +1,7 @@
 //! Whose memory is where, and how the guest finds the world when it starts (the domain builder).
 
 use super::Hypervisor;
-use super::type_info::{CountInfo, PageType, TypeInfo};
+use super::type_info::{PageType, TypeInfo};
 use super::validation::held_type;
 use crate::sizes::Sizes;
 use machine::paging::LEVELS;
@@ -42,7 +42,15 @@ pub const fn machine_frames(sizes: Sizes) -> u32 {
 /// other is to get somebody else's memory.
 pub fn frame_list(sizes: Sizes) -> impl Iterator<Item = Frame> {
     let frames = sizes.frames();
-    (0..frames).map(move |pfn| Frame(FIRST + (pfn * STRIDE + 1) % frames))
+    let mut place = 1;
+    (0..frames).map(move |_| {
+        let frame = Frame(FIRST + place);
+        place += STRIDE;
+        if place >= frames {
+            place -= frames;
+        }
+        frame
+    })
 }
 
 impl Hypervisor {
@@ -57,9 +65,8 @@ impl Hypervisor {
             bus.memory.set_owner(Frame(number), owner);
             bus.memory.set_role(Frame(number), Role::Foreign);
         }
-        for number in (HYPERVISOR_FRAMES..FIRST_LOW).chain(FIRST..bus.memory.frames()) {
-            bus.memory.set_value(self.frames.count_info(Frame(number)), CountInfo::ALLOCATED.0);
-        }
+        self.frames.allocate_at_boot(bus, HYPERVISOR_FRAMES..FIRST_LOW);
+        self.frames.allocate_at_boot(bus, FIRST..bus.memory.frames());
     }
 
     /// Takes the tables that the guest starts on as they are: the root is pinned and every CPU's base pointer.

@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::type_info::{CountInfo, TypeInfo};
 use crate::family;
 use machine::{Bus, Cpu, Frame, Var, VarArray};
+use std::ops::Range;
 
 /// Both words of every frame of the machine (`frame_table`).
 #[derive(Debug)]
@@ -38,6 +39,23 @@ impl FrameTable {
 
     pub(super) fn type_info(&self, frame: Frame) -> Var {
         self.types.at(frame.index())
+    }
+
+    /// These frames are somebody's from the beginning.
+    pub(super) fn allocate_at_boot(&self, bus: &Bus, frames: Range<u32>) {
+        let frames = frames.start as usize..frames.end as usize;
+        bus.memory.set_values(self.counts, frames, CountInfo::ALLOCATED.0);
+    }
+
+    /// All frames from one on with their words, as those stand in memory while no CPU changes them.
+    pub(super) fn all_now(
+        &self,
+        bus: &Bus,
+        first: u32,
+    ) -> impl Iterator<Item = (Frame, TypeInfo, CountInfo)> {
+        let words = |of| bus.memory.values(of, first as usize..self.counts.len());
+        let both = words(self.types).zip(words(self.counts)).zip(first..);
+        both.map(|((info, count), number)| (Frame(number), TypeInfo(info), CountInfo(count)))
     }
 
     /// How the references to a frame stand in memory, while no CPU changes them.
