@@ -14,6 +14,7 @@ pub mod buffers;
 pub mod drain;
 pub mod frames;
 pub mod hypervisor;
+pub mod loaded;
 pub mod memory_types;
 pub mod other_domain;
 pub mod outcome;

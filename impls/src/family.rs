@@ -61,6 +61,8 @@ families! {
     LOADED_MM = 55, "loaded_mm";
     /// The lock of the list of address spaces (`pgd_lock`).
     PGD_LOCK = 56, "pgd_lock";
+    /// Which address space a CPU wants others to leave (the `info` of `on_each_cpu_mask`), by its root.
+    LEAVE_MM = 57, "leave_mm";
     /// The lock of the hypervisor's domain (`page_alloc_lock` and `p2m` lock in one).
     DOMAIN_LOCK = 128, "domain_lock";
     /// References to a frame, as the hypervisor counts them (`count_info`).

@@ -218,7 +218,7 @@ impl<P: PvMmu> Software for Kernel<P> {
         match (interrupt.level, interrupt.vector) {
             (Level::Hypervisor, _) => self.pv.interrupt(cpu, interrupt),
             (Level::Guest, FLUSH_VECTOR) => self.flush_tlb_handler(cpu, interrupt),
-            (Level::Guest, LEAVE_MM_VECTOR) => self.leave_mm_handler(cpu),
+            (Level::Guest, LEAVE_MM_VECTOR) => self.leave_mm_handler(cpu, interrupt),
             (Level::Guest, _) => cpu.bug("an interrupt that nobody sends"),
         }
     }

@@ -29,7 +29,7 @@ use crate::protocol::{KernelSync, Step, TableDrain};
 use crate::sizes::Sizes;
 use crate::sync::{LockClass, Lockdep, SpinLock};
 use machine::paging::{LEVELS, index};
-use machine::{Bus, Cpu, Entry, Holder, Until, Var, VarArray, Wait, WaitKind, Word};
+use machine::{Bus, Cpu, Entry, Holder, Interrupt, Until, Var, VarArray, Wait, WaitKind, Word};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -53,6 +53,9 @@ impl Mm {
     }
 }
 
+/// Instead of a root: a CPU wants nobody to leave anything.
+const NONE: u64 = u64::MAX;
+
 const PGD_LOCK: LockClass = LockClass { family: family::PGD_LOCK, name: "pgd_lock" };
 
 /// The address spaces beside the kernel's own.
@@ -60,6 +63,8 @@ const PGD_LOCK: LockClass = LockClass { family: family::PGD_LOCK, name: "pgd_loc
 pub struct Mms {
     /// Which each CPU has loaded (`cpu_tlbstate.loaded_mm`), by its root.
     loaded: VarArray,
+    /// Which each CPU wants others to leave, by its root.
+    leave: VarArray,
     init: Pfn,
     /// Those whose copies are kept in step (`pgd_list`). Read under the mutex over the tables or under the lock, and changed
     /// under both.
@@ -74,13 +79,17 @@ impl Mms {
         for cpu in 0..bus.cpus() {
             bus.memory.set_value(loaded.at(cpu.into()), init.0.into());
         }
+        let leave = bus.memory.vars(family::LEAVE_MM, bus.cpus().into());
+        for cpu in 0..bus.cpus() {
+            bus.memory.set_value(leave.at(cpu.into()), NONE);
+        }
         let lock = SpinLock::new(bus, lockdep, PGD_LOCK, ());
-        Self { loaded, init, list: RefCell::default(), lock }
+        Self { loaded, leave, init, list: RefCell::default(), lock }
     }
 
     /// Variables needed for this many CPUs.
     pub fn vars(cpus: u8) -> u32 {
-        u32::from(cpus) + 1
+        2 * u32::from(cpus) + 1
     }
 
     /// Whether there is none. For holders of the mutex or the lock, and while no CPU runs.
@@ -392,19 +401,37 @@ impl<P: PvMmu> Kernel<P> {
         if cpu.load(self.mms.of(cpu.id())) == root {
             self.switch_mm(cpu, None);
         }
+        let leave = self.mms.leave.at(cpu.id().into());
         for other in (0..cpu.bus().cpus()).filter(|other| *other != cpu.id()) {
             let var = self.mms.of(other);
             if cpu.load(var) == root {
+                // Locked, since an interrupt overtakes what waits in the store buffer.
+                cpu.swap(leave, root);
                 self.pv.send_ipi(cpu, other, LEAVE_MM_VECTOR);
                 let (until, holder) = (Until::IsNot(root), Holder::Cpu(other));
                 cpu.wait(Wait { var, until, holder, kind: WaitKind::Acknowledge });
+                // The root may be that of another address space soon, and the interrupt still to come.
+                cpu.swap(leave, NONE);
             }
         }
     }
 
-    /// The target's side. An interrupt that comes late finds another address space loaded, and takes the CPU off that one:
-    /// no harm, since the kernel half is the same.
-    pub(crate) fn leave_mm_handler(&self, cpu: &Cpu<'_>) {
+    /// The target's side. It may have left by itself meanwhile, and must stay where it is then:
+    ///
+    /// ```text
+    ///   c0 drop-mm m0                         c1 switch-mm m1
+    ///                                         interrupts off
+    ///   c1 is in m0: interrupts it
+    ///                                         loads m1
+    ///   c1 is not in m0: goes on
+    ///                                         interrupts on: leaves m1, which nobody drops
+    /// ```
+    pub(crate) fn leave_mm_handler(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
+        let asked = cpu.load(self.mms.leave.at(interrupt.from.into()));
+        let is_in = cpu.load(self.mms.of(cpu.id()));
+        if self.protocol.does(Step::CheckBeforeLeaving) && is_in != asked {
+            return;
+        }
         self.switch_mm(cpu, None);
     }
 

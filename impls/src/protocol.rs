@@ -344,6 +344,8 @@ steps! {
     UnlistBeforeFree = "unlist-before-free",
     /// A CPU counts as being in an address space until it has loaded another root.
     LoadBeforeLeaving = "load-before-leaving",
+    /// A CPU that is asked to leave an address space looks whether it is in that still.
+    CheckBeforeLeaving = "check-before-leaving",
     /// Lazy aliases are drained before a page is to have another memory type than usual.
     DrainBeforeRetype = "drain-before-retype",
     /// The direct map of a page takes the memory type that its area is to have.

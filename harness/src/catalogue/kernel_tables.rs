@@ -91,4 +91,14 @@ pub(super) const ROWS: &[Bug] = &[
         finds: "rule 4 (kernel range reuse): vmap: the tables lead elsewhere",
         ..NONE
     },
+    Bug {
+        name: "leave-mm-late",
+        about: "A CPU is asked to leave an address space, has gone over to another before the interrupt comes, and leaves that, \
+                which nobody drops.",
+        source: "Linux commit 7899891c7d16: whoever is asked to leave may have left by itself",
+        omitted: &[Step::CheckBeforeLeaving],
+        length: 5,
+        finds: "rule 1 (outcome): the end: a CPU is not in the address space that it loaded",
+        ..NONE
+    },
 ];

@@ -13,6 +13,7 @@ use impls::{Protocol, Sizes, Step};
 
 use crate::checks::agreement::Ledger;
 use crate::checks::aliases::{Aliases, Behind};
+use crate::checks::loaded::LoadedMms;
 use crate::checks::memory_types::MemoryTypes;
 use crate::checks::other_domain::{self, OtherDomain};
 use crate::checks::permissions::Promises;
@@ -112,6 +113,7 @@ pub(super) struct Scene {
     trees: [PageList; SLOTS as usize],
     promises: Promises,
     memory_types: MemoryTypes,
+    loaded: LoadedMms,
     seats: [Seat; MAX_CPUS as usize],
     under_way: u8,
     /// Something else ran beside the call that began last.
@@ -149,6 +151,7 @@ impl Scene {
             trees: [PageList::EMPTY; SLOTS as usize],
             promises: Promises::default(),
             memory_types: MemoryTypes::default(),
+            loaded: LoadedMms::default(),
             seats: [Seat::Idle; MAX_CPUS as usize],
             under_way: 0,
             overlapped: false,
@@ -182,6 +185,7 @@ impl Scene {
         self.astray = 0;
         self.promises.clear();
         self.memory_types.clear();
+        self.loaded.clear();
         self.seats = [Seat::Idle; MAX_CPUS as usize];
         self.under_way = 0;
         self.finding = None;
@@ -255,6 +259,7 @@ impl Scene {
                 self.aliases.going(Mapping::Area(area));
                 self.promises.going(area);
             }
+            Operation::Mm(call) => self.loaded.begins(cpu, call),
             _ => {}
         }
         if let Operation::PinTree { pages, tree } = call.operation {
@@ -407,6 +412,7 @@ impl Scene {
             }
             _ => None,
         };
+        let of_this = of_this.or_else(|| self.look_at_roots(bus, flight, outcome));
         let of_this = of_this.or_else(|| self.promises.check(bus));
         let of_area = match flight.call.operation {
             Operation::Owned(owned) => owned.area(),
@@ -417,6 +423,22 @@ impl Scene {
             let judges = self.no_alias && self.under_way == 0;
             judges.then(|| hypervisor::translations(bus)).flatten()
         })
+    }
+
+    /// Every CPU is in the address space that it loaded.
+    fn look_at_roots(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        if let Operation::Mm(call) = flight.call.operation {
+            let breach = self.loaded.ends(bus, self.boot_root, flight.cpu, call, outcome);
+            if breach.is_some() {
+                return breach;
+            }
+        }
+        self.loaded_at_rest(bus)
+    }
+
+    /// The same when nothing is under way.
+    pub(super) fn loaded_at_rest(&self, bus: &Bus) -> Option<Breach> {
+        self.loaded.check(bus, self.boot_root)
     }
 
     /// A range was returned for these frames.

@@ -1,0 +1,216 @@
+//! Rule 1, outcome, where answers alone do not tell: a CPU is in the address space that it loaded, until it loads another or
+//! that one is dropped; and when it was dropped, no CPU is in it.
+//!
+//! Judged whenever a call returned, and at the end, by what CR3 holds. Which root an address space has is the kernel's choice:
+//! the first CPU that loaded it tells, and it is that of no other, least of all the one that all CPUs begin on.
+//!
+//! Legal, and not seen here: any root while a CPU is on its way from one to another, and the old one or the kernel's own while
+//! the address space that it is in is being dropped.
+
+use machine::{Bus, Cr3, Frame, MAX_CPUS};
+use oracle::Rule;
+use oracle::vocabulary::{MmCall, MmSlot, Outcome, Root, SLOTS};
+
+use super::Breach;
+
+/// What a CPU has loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Loaded {
+    /// This address space.
+    Is(Root),
+    /// It is on its way to another.
+    Changes,
+    /// What it is in is being dropped.
+    Leaves(MmSlot),
+}
+
+/// What all CPUs have loaded, and the roots of the address spaces that any of them loaded.
+#[derive(Debug)]
+pub struct LoadedMms {
+    loaded: [Loaded; MAX_CPUS as usize],
+    roots: [Option<Frame>; SLOTS as usize],
+    /// No CPU has loaded anything yet.
+    untouched: bool,
+}
+
+impl Default for LoadedMms {
+    fn default() -> Self {
+        let loaded = [Loaded::Is(Root::Init); MAX_CPUS as usize];
+        Self { loaded, roots: [None; SLOTS as usize], untouched: true }
+    }
+}
+
+impl LoadedMms {
+    /// Every CPU is in the kernel's own.
+    pub fn clear(&mut self) {
+        if !self.untouched {
+            *self = Self::default();
+        }
+    }
+
+    /// A call on a CPU begins.
+    pub fn begins(&mut self, cpu: u8, call: MmCall) {
+        match call {
+            MmCall::New { .. } => {}
+            MmCall::Switch { .. } => {
+                self.untouched = false;
+                self.loaded[usize::from(cpu)] = Loaded::Changes;
+            }
+            MmCall::Drop { mm } => {
+                let inside = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Is(Root::Mm(mm)));
+                inside.for_each(|loaded| *loaded = Loaded::Leaves(mm));
+            }
+        }
+    }
+
+    /// It returned.
+    pub fn ends(
+        &mut self,
+        bus: &Bus,
+        boot: Frame,
+        cpu: u8,
+        call: MmCall,
+        outcome: Outcome,
+    ) -> Option<Breach> {
+        match call {
+            MmCall::New { .. } => {}
+            // What it was in, it is in still: but which that was is not kept.
+            MmCall::Switch { .. } if outcome != Outcome::Done => {}
+            MmCall::Switch { to } => {
+                if let Root::Mm(mm) = to {
+                    let root = root_of(bus, cpu);
+                    let others = self.roots.iter().flatten().any(|other| *other == root);
+                    if self.roots[mm.index()].is_none() {
+                        if root == boot || others {
+                            return Some(elsewhere(cpu, to, root));
+                        }
+                        self.roots[mm.index()] = Some(root);
+                    }
+                }
+                self.loaded[usize::from(cpu)] = Loaded::Is(to);
+            }
+            MmCall::Drop { mm } => {
+                self.roots[mm.index()] = None;
+                let left = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Leaves(mm));
+                left.for_each(|loaded| *loaded = Loaded::Is(Root::Init));
+            }
+        }
+        None
+    }
+
+    /// Whether every CPU is where it is to be at this moment.
+    pub fn check(&self, bus: &Bus, boot: Frame) -> Option<Breach> {
+        if self.untouched {
+            return None;
+        }
+        (0..bus.cpus()).find_map(|cpu| {
+            let Loaded::Is(wanted) = self.loaded[usize::from(cpu)] else { return None };
+            let root = wanted.mm().map_or(Some(boot), |mm| self.roots[mm.index()])?;
+            let found = root_of(bus, cpu);
+            (found != root).then(|| elsewhere(cpu, wanted, found))
+        })
+    }
+}
+
+fn root_of(bus: &Bus, cpu: u8) -> Frame {
+    let Cr3 { root, .. } = bus.core(cpu).cr3();
+    root
+}
+
+fn elsewhere(cpu: u8, wanted: Root, found: Frame) -> Breach {
+    let detail = format!("c{cpu} is to be in {wanted}, and its root is {found}");
+    let what = "a CPU is not in the address space that it loaded";
+    Breach::new(Rule::Outcome, what, detail).on(cpu).about([], [found])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::workbench::{Hands, frame, machine, table};
+    use machine::paging::LEVELS;
+    use machine::{Machine, Role};
+
+    const M0: MmSlot = MmSlot::new(0);
+    const M1: MmSlot = MmSlot::new(1);
+
+    fn load(machine: &Machine<Hands>, cpu: u8, root: Frame) {
+        machine.bus().memory.set_role(root, Role::Table(LEVELS));
+        machine.bus().boot_cr3(cpu, Cr3 { root, pcid: 0 });
+    }
+
+    /// A CPU was told to load this, and has that.
+    fn switched(
+        mms: &mut LoadedMms,
+        machine: &Machine<Hands>,
+        cpu: u8,
+        to: Root,
+        root: Frame,
+    ) -> Option<Breach> {
+        mms.begins(cpu, MmCall::Switch { to });
+        load(machine, cpu, root);
+        let bus = machine.bus();
+        let told = mms.ends(bus, table(LEVELS), cpu, MmCall::Switch { to }, Outcome::Done);
+        told.or_else(|| mms.check(bus, table(LEVELS)))
+    }
+
+    #[test]
+    fn a_cpu_that_is_taken_off_what_it_loaded_is_a_breach_and_one_on_its_way_is_not() {
+        let machine = machine(2);
+        let (bus, boot) = (machine.bus(), table(LEVELS));
+        let mut mms = LoadedMms::default();
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
+        load(&machine, 1, boot);
+        let breach = mms.check(bus, boot).expect("nobody told it to leave");
+        assert_eq!((breach.rule, breach.cpu), (Rule::Outcome, Some(1)));
+        mms.begins(1, MmCall::Switch { to: Root::Init });
+        assert_eq!(mms.check(bus, boot), None);
+        load(&machine, 1, frame(20));
+        assert_eq!(mms.ends(bus, boot, 1, MmCall::Switch { to: Root::Init }, Outcome::Done), None);
+        assert!(mms.check(bus, boot).is_some(), "it is where it was");
+        mms.clear();
+        assert_eq!(mms.check(bus, boot), None, "another story");
+    }
+
+    #[test]
+    fn a_switch_that_loads_nothing_or_what_is_another_is_a_breach() {
+        let machine = machine(2);
+        let mut mms = LoadedMms::default();
+        assert!(switched(&mut mms, &machine, 0, Root::Mm(M0), table(LEVELS)).is_some());
+        mms.clear();
+        assert_eq!(switched(&mut mms, &machine, 0, Root::Mm(M0), frame(20)), None);
+        assert!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(20)).is_some());
+        assert!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(21)).is_some(), "it has another root");
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Init, table(LEVELS)), None);
+    }
+
+    #[test]
+    fn who_is_in_a_dropped_one_when_that_returns_is_a_breach_and_its_root_may_be_anothers_then() {
+        let machine = machine(2);
+        let (bus, boot) = (machine.bus(), table(LEVELS));
+        let mut mms = LoadedMms::default();
+        let drop = MmCall::Drop { mm: M0 };
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
+        mms.begins(0, drop);
+        load(&machine, 1, boot);
+        assert_eq!(mms.check(bus, boot), None, "it was taken off it already");
+        load(&machine, 1, frame(20));
+        assert_eq!(mms.ends(bus, boot, 0, drop, Outcome::Done), None);
+        assert!(mms.check(bus, boot).is_some(), "it is in it still");
+        load(&machine, 1, boot);
+        assert_eq!(mms.check(bus, boot), None);
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(20)), None);
+    }
+
+    #[test]
+    fn who_loads_another_while_what_it_is_in_is_dropped_is_in_that() {
+        let machine = machine(2);
+        let mut mms = LoadedMms::default();
+        let drop = MmCall::Drop { mm: M0 };
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
+        mms.begins(0, drop);
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(21)), None);
+        assert_eq!(mms.ends(machine.bus(), table(LEVELS), 0, drop, Outcome::Done), None);
+        assert_eq!(mms.check(machine.bus(), table(LEVELS)), None);
+    }
+}
