@@ -162,9 +162,8 @@ impl fmt::Display for Owned {
             Self::SetMemory { area, .. } | Self::SetMemoryType { area, .. } | Self::Vfree { area } => {
                 write!(f, " {area}")
             }
-            Self::Exec { place } | Self::ReadDirect { place } | Self::WriteDirect { place, .. } => {
-                write!(f, " {place}")
-            }
+            Self::Exec { place } | Self::ReadDirect { place } => write!(f, " {place}"),
+            Self::WriteDirect { place, token } => write!(f, " {place} = {token}"),
         }
     }
 }

@@ -1,9 +1,13 @@
 //! What verdicts and rules say to people.
 
-use oracle::vocabulary::Outcome;
+use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
+use oracle::vocabulary::{
+    Access, AreaSlot, BufferSlot, MemoryType, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot, Root,
+    Token, TreeSlot,
+};
 use oracle::{Kind, Rule};
 
-use crate::told::{Told, mapped, pages, read, value, vmap, with_aliases};
+use crate::told::{Told, area, at, coherent, mapped, page, pages, read, value, vmap, with_aliases};
 
 #[test]
 fn a_message_says_who_asked_what_and_what_was_expected() {
@@ -19,6 +23,108 @@ fn a_message_says_who_asked_what_and_what_was_expected() {
         "rule 1 (outcome): `vmap p2,p3 -> a5` on c0 answered mapped at 0xffffc90000004000+2, expected a range \
          apart from a2, which lies at 0xffffc90000004000+1 (two live mappings overlap)"
     );
+}
+
+fn every_operation() -> Vec<(Operation, &'static str)> {
+    let (ram, buffer, tree, mm) = (RamSlot::new(1), BufferSlot::new(2), TreeSlot::new(3), MmSlot::new(4));
+    let (page, pages, area, place, token) = (page(5), pages(&[0, 1]), area(6), at(7, 1), Token(8));
+    let leads = |to, access| RawEntry::Leads { to, access };
+    let raw = |call| Operation::Raw(call);
+    let (own, space) = (Operation::Owned, Operation::Mm);
+    let foreign = leads(RawFrame::Foreign, RawAccess::Large);
+    let other = leads(RawFrame::Page(page), RawAccess::Readable);
+    vec![
+        (Operation::AllocPage { page }, "alloc-page p5"),
+        (Operation::FreePage { page }, "free-page p5"),
+        (Operation::Vmap { pages, area }, "vmap p0,p1 -> a6"),
+        (Operation::Vunmap { area }, "vunmap a6"),
+        (Operation::MapRam { pages, ram }, "map-ram p0,p1 -> r1"),
+        (Operation::UnmapRam { ram }, "unmap-ram r1"),
+        (Operation::DrainAliases, "drain-aliases"),
+        (Operation::Read { place }, "read a7+1"),
+        (Operation::Write { place, token }, "write a7+1 = 8"),
+        (Operation::MakeTable { page }, "make-table p5"),
+        (Operation::UnmakeTable { page }, "unmake-table p5"),
+        (Operation::DmaAlloc { pages, buffer }, "dma-alloc p0,p1 -> b2"),
+        (Operation::DmaFree { buffer }, "dma-free b2"),
+        (Operation::DeviceRead { buffer, page: 1 }, "device-read b2+1"),
+        (Operation::DeviceWrite { buffer, page: 1, token }, "device-write b2+1 = 8"),
+        (Operation::SetPageFlag { page }, "set-page-flag p5"),
+        (Operation::PinTree { pages, tree }, "pin-tree p0,p1 -> t3"),
+        (Operation::UnpinTree { tree }, "unpin-tree t3"),
+        (Operation::TrackAliases, "track-aliases"),
+        (raw(RawCall::Update { table: page, index: 3, entry: RawEntry::Empty }), "hv-update p5+3 empty"),
+        (raw(RawCall::Pin { page, level: 2 }), "hv-pin p5 2"),
+        (raw(RawCall::Unpin { page }), "hv-unpin p5"),
+        (raw(RawCall::Write { table: page, index: 1 }), "hv-write p5+1"),
+        (raw(RawCall::Flush), "hv-flush"),
+        (raw(RawCall::Exchange { page }), "hv-exchange p5"),
+        (
+            raw(RawCall::UpdateVa { table: page, index: 0, entry: foreign }),
+            "hv-update-va p5+0 -> foreign large",
+        ),
+        (own(Owned::Vmalloc { count: 2, area, huge: false }), "vmalloc +2 -> a6"),
+        (own(Owned::Vmalloc { count: 2, area, huge: true }), "vmalloc-huge +2 -> a6"),
+        (own(Owned::SetMemory { area, access: Access::ReadOnly }), "set-memory-ro a6"),
+        (own(Owned::SetMemory { area, access: Access::ReadExecute }), "set-memory-rox a6"),
+        (own(Owned::SetMemory { area, access: Access::ReadWrite }), "set-memory-rw a6"),
+        (own(Owned::SetMemoryType { area, memory_type: MemoryType::WriteCombining }), "set-memory-wc a6"),
+        (own(Owned::SetMemoryType { area, memory_type: MemoryType::WriteBack }), "set-memory-wb a6"),
+        (own(Owned::Vfree { area }), "vfree a6"),
+        (own(Owned::Exec { place }), "exec a7+1"),
+        (own(Owned::ReadDirect { place }), "read-direct a7+1"),
+        (own(Owned::WriteDirect { place, token }), "write-direct a7+1 = 8"),
+        (space(MmCall::New { mm }), "new-mm -> m4"),
+        (space(MmCall::Switch { to: Root::Mm(mm) }), "switch-mm m4"),
+        (space(MmCall::Drop { mm }), "drop-mm m4"),
+        // Other operands.
+        (raw(RawCall::Update { table: page, index: 2, entry: other }), "hv-update p5+2 -> p5 readable"),
+        (
+            raw(RawCall::Update {
+                table: page,
+                index: 2,
+                entry: leads(RawFrame::Foreign, RawAccess::Writable),
+            }),
+            "hv-update p5+2 -> foreign writable",
+        ),
+        (space(MmCall::Switch { to: Root::Init }), "switch-mm init"),
+    ]
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_and_shows_its_operands() {
+    let mut named = [false; Operation::NAMES.len()];
+    for (operation, shown) in every_operation() {
+        assert_eq!(operation.to_string(), shown);
+        assert_eq!(operation.name(), shown.split(' ').next().unwrap());
+        assert_eq!(operation.is_of_a_device(), shown.starts_with("device-"), "{shown}");
+        if let Operation::Owned(owned) = operation {
+            let of_area = (!shown.contains("a7")).then_some(AreaSlot::new(6));
+            assert_eq!(owned.area(), of_area, "{shown}");
+            assert_eq!(owned.place(), shown.contains("a7").then_some(at(7, 1)), "{shown}");
+        }
+        named[operation.index()] = true;
+    }
+    assert!(named.iter().all(|named| *named), "{named:?}");
+    let mut names = Operation::NAMES.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Operation::NAMES.len());
+}
+
+#[test]
+fn an_access_lets_callers_write_or_execute_or_neither() {
+    let of = |access: Access| (access.writes(), access.executes());
+    assert_eq!(Access::ALL.map(of), [(false, false), (false, true), (true, false)]);
+}
+
+#[test]
+fn what_was_made_lies_where_its_outcome_says_and_nothing_else_lies_anywhere() {
+    assert_eq!(coherent(4, 3).to_string(), "mapped at 0xffffc90000004000+3");
+    assert_eq!(coherent(4, 3).range(), mapped(4, 3).range());
+    assert_eq!(Outcome::Done.range(), None);
+    let Outcome::Buffer(told) = coherent(4, 3) else { unreachable!() };
+    assert_eq!(told.bus().collect::<Vec<_>>(), [7, 8, 0], "the first segment is at 7, the other at 0");
 }
 
 #[test]
