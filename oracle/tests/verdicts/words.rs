@@ -106,10 +106,10 @@ fn every_operation_has_a_name_of_its_own_and_shows_its_operands() {
         named[operation.index()] = true;
     }
     assert!(named.iter().all(|named| *named), "{named:?}");
-    let mut names = Operation::NAMES.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), Operation::NAMES.len());
+    let mut different = Operation::NAMES.to_vec();
+    different.sort_unstable();
+    different.dedup();
+    assert_eq!(different.len(), Operation::NAMES.len());
 }
 
 #[test]
