@@ -125,7 +125,7 @@ pub(super) struct Scene {
     pub(super) coverage: Coverage,
     pub(super) pauses: Vec<(u16, Point)>,
     pub(super) begins: Vec<usize>,
-    /// Whether mappings are to be remembered for a report.
+    /// Whether what happens is to be remembered for a report, by the machine too.
     pub(super) recording: bool,
     pub(super) made: Vec<Made>,
     pub(super) outcomes: Vec<(u16, Outcome)>,
