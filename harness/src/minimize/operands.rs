@@ -268,7 +268,10 @@ fn rename_buffers(events: &mut [Event]) {
                     | Verb::DeviceWrite { buffer, .. },
                 ..
             } => rename(buffer),
-            Action::Call { verb: Verb::Read { place } | Verb::Write { place }, .. }
+            Action::Call {
+                verb: Verb::Read { place } | Verb::Write { place } | Verb::Owned(Owned::Exec { place }),
+                ..
+            }
             | Action::Fill { place } => {
                 if let Mapping::Buffer(buffer) = &mut place.mapping {
                     rename(buffer);
