@@ -288,16 +288,18 @@ impl<P: PvMmu> Kernel<P> {
     /// whether the access is to be tried again.
     ///
     /// Who accesses a mapping keeps it, and with it the table that the entry leads to; so nobody removes the entry
-    /// meanwhile. But a large leaf may be changed, hence the lock. And interrupts are off, as the hardware enters the
-    /// handler: what CR3 holds must stay loaded.
+    /// meanwhile. But a large leaf may be changed, hence the lock:
     ///
     /// ```text
-    ///   c1 faults, and lets interrupts in     c0 drop-mm
-    ///   read CR3
-    ///   taken off it by an interrupt          <- waits for that
-    ///                                         free the tables
-    ///   walks tables that were freed
+    ///   c1 faults, without it                 c0 set-memory-ro
+    ///   loads the entry: writable
+    ///                                         the entry: read-only, and in all copies that there are
+    ///                                         flushes everywhere, returns
+    ///   its copy: writable
     /// ```
+    ///
+    /// Interrupts are off, as the hardware enters the handler. One that takes the CPU off this address space would do no harm
+    /// all the same: who drops that needs the lock too before its tables go.
     pub(crate) fn vmalloc_fault(&self, cpu: &Cpu<'_>, va: u64) -> bool {
         if self.protocol.designs.kernel_sync != KernelSync::OnFault {
             return false;
