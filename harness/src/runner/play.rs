@@ -237,7 +237,7 @@ impl Stage<'_> {
                 .or_else(|| other_domain::translations(bus));
         }
         if checks.eager && breach.is_none() {
-            breach = self.scene.loaded_at_rest(bus);
+            breach = self.scene.look_at_rest(bus);
         }
         if checks.observational && breach.is_none() {
             breach = self.scene.other_domain_looks(bus);

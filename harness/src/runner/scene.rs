@@ -414,11 +414,12 @@ impl Scene {
         };
         let of_this = of_this.or_else(|| self.look_at_roots(bus, flight, outcome));
         let of_this = of_this.or_else(|| self.promises.check(bus));
-        let of_area = match flight.call.operation {
-            Operation::Owned(owned) => owned.area(),
-            _ => None,
+        let brings_types = match flight.call.operation {
+            Operation::Owned(owned) => owned.area().is_some(),
+            Operation::Mm(_) => true,
+            _ => false,
         };
-        let of_this = of_this.or_else(|| of_area.and_then(|_| self.memory_types.check(bus)));
+        let of_this = of_this.or_else(|| brings_types.then(|| self.memory_types.check(bus)).flatten());
         of_this.or_else(|| {
             let judges = self.no_alias && self.under_way == 0;
             judges.then(|| hypervisor::translations(bus)).flatten()
@@ -436,9 +437,13 @@ impl Scene {
         self.loaded_at_rest(bus)
     }
 
-    /// The same when nothing is under way.
-    pub(super) fn loaded_at_rest(&self, bus: &Bus) -> Option<Breach> {
+    fn loaded_at_rest(&self, bus: &Bus) -> Option<Breach> {
         self.loaded.check(bus, self.boot_root)
+    }
+
+    /// What is judged at the ends of some calls, when nothing is under way any more.
+    pub(super) fn look_at_rest(&self, bus: &Bus) -> Option<Breach> {
+        self.loaded_at_rest(bus).or_else(|| self.memory_types.check(bus))
     }
 
     /// A range was returned for these frames.
