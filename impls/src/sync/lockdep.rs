@@ -122,7 +122,7 @@ impl Lockdep {
     /// Knows no rule yet.
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
-            classes: RefCell::default(),
+            classes: RefCell::new(Vec::with_capacity(CLASSES)),
             after: [const { Cell::new(0) }; CLASSES],
             under: [const { Cell::new(0) }; CLASSES],
             taken_in_handlers: Cell::new(0),
@@ -163,20 +163,18 @@ impl Lockdep {
         cpu.alarm(AlarmKind::Locking { text, locks });
     }
 
-    /// A lock is taken or held here and now: by a handler, or where a handler could come in.
+    /// Whether a lock was never yet taken or held as it is here and now: by a handler, or where a handler could come in.
     #[inline]
-    #[track_caller]
-    fn usage(&self, cpu: &Cpu<'_>, class: u8) {
+    fn is_first_usage(&self, cpu: &Cpu<'_>, class: u8) -> bool {
         let in_handler = cpu.in_interrupt();
         let seen = if in_handler { &self.taken_in_handlers } else { &self.held_interruptibly };
-        if seen.get() & 1 << class == 0 && (in_handler || cpu.interrupts_on()) {
-            self.first_usage(cpu, class, in_handler);
-        }
+        seen.get() & 1 << class == 0 && (in_handler || cpu.interrupts_on())
     }
 
     #[cold]
     #[track_caller]
-    fn first_usage(&self, cpu: &Cpu<'_>, class: u8, in_handler: bool) {
+    fn first_usage(&self, cpu: &Cpu<'_>, class: u8) {
+        let in_handler = cpu.in_interrupt();
         let (mut seen, mut other) = (&self.held_interruptibly, &self.taken_in_handlers);
         if in_handler {
             core::mem::swap(&mut seen, &mut other);
@@ -208,26 +206,39 @@ impl Lockdep {
         }
     }
 
+    /// Whether a lock was never yet taken under all that is held, or some of that was taken under it.
+    #[inline]
+    fn is_new_order(&self, cpu: &Cpu<'_>, class: u8) -> bool {
+        let (after, under) = (self.after[usize::from(class)].get(), self.under[usize::from(class)].get());
+        let held = self.held[usize::from(cpu.id())].classes(cpu.in_interrupt()).get();
+        held & !(under & !after & !(1 << class)) != 0
+    }
+
     /// Before a lock is taken.
     #[inline]
     #[track_caller]
     pub(super) fn before(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
+        // The usual case: it spins, and all of this was seen before.
+        if how != Acquire::Spin || self.is_first_usage(cpu, class) || self.is_new_order(cpu, class) {
+            self.look_closely(cpu, class, how);
+        }
+    }
+
+    #[inline(never)]
+    #[track_caller]
+    fn look_closely(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
         let held = &self.held[usize::from(cpu.id())];
         let in_handler = cpu.in_interrupt();
         let sleeps = matches!(how, Acquire::Sleep);
         if sleeps && (in_handler || !cpu.interrupts_on() || held.iter().any(|held| !held.sleeping)) {
             Self::complain(cpu, "a lock that sleeps is taken in atomic context", self.names(&[class]));
         }
-        self.usage(cpu, class);
-        if matches!(how, Acquire::Try { .. }) {
-            return;
+        if self.is_first_usage(cpu, class) {
+            self.first_usage(cpu, class);
         }
-        // The usual case: it was taken under all of these before, and none of them under it.
-        let (after, under) = (self.after[usize::from(class)].get(), self.under[usize::from(class)].get());
-        if held.classes(in_handler).get() & !(under & !after & !(1 << class)) == 0 {
-            return;
+        if !matches!(how, Acquire::Try { .. }) && self.is_new_order(cpu, class) {
+            self.new_order(cpu, class, held, in_handler);
         }
-        self.new_order(cpu, class, held, in_handler);
     }
 
     /// Looks at the order to each lock that is held, some of which are news.
@@ -253,20 +264,28 @@ impl Lockdep {
     #[inline]
     #[track_caller]
     pub(super) fn taken(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
-        if cpu.bus().tracing() {
-            cpu.took_lock(self.classes.borrow()[usize::from(class)].name);
-        }
         let sleeping = matches!(how, Acquire::Sleep | Acquire::Try { sleeping: true });
         let in_handler = cpu.in_interrupt();
         self.held[usize::from(cpu.id())].push(Held { class, sleeping, in_handler });
+        if cpu.bus().tracing() {
+            self.tell_taken(cpu, class);
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn tell_taken(&self, cpu: &Cpu<'_>, class: u8) {
+        cpu.took_lock(self.classes.borrow()[usize::from(class)].name);
     }
 
     /// Before a lock is given back. Where interrupts are on by now, they were switched on while it was held.
     #[inline]
     #[track_caller]
     pub(super) fn released(&self, cpu: &Cpu<'_>, class: u8) {
-        self.usage(cpu, class);
         self.held[usize::from(cpu.id())].remove(class);
+        if self.is_first_usage(cpu, class) {
+            self.first_usage(cpu, class);
+        }
     }
 
     /// Whether anything at all is held on a CPU.
