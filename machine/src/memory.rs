@@ -436,6 +436,7 @@ impl Memory {
     }
 
     /// A frame that was filled before it became a table leads to tables from now on.
+    #[inline(never)]
     fn link_all(&self, frame: Frame) {
         let mut from = 0;
         while let Some(index) = self.next_non_zero(frame, from) {

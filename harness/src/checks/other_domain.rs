@@ -59,8 +59,13 @@ impl OtherDomain {
     /// It leaves a new word in every frame that it has.
     pub fn write(&mut self, bus: &Bus) {
         self.left.clear();
-        let frames = (0..bus.memory.frames()).map(Frame);
-        for frame in frames.filter(|frame| bus.memory.owner(*frame) == OTHER_GUEST) {
+        // Who has another owner than at first was touched.
+        let touched = bus.memory.touched();
+        let its_own = touched.iter().copied().filter(|frame| bus.memory.owner(*frame) == OTHER_GUEST);
+        let mut frames: Vec<_> = its_own.collect();
+        drop(touched);
+        frames.sort_unstable();
+        for frame in frames {
             let (incarnation, word) = (bus.memory.incarnation(frame), self.next);
             self.next += 1;
             bus.device_write(Word::new(frame, 0), word);

@@ -7,8 +7,11 @@ use super::type_info::{CountInfo, PageType, TypeInfo};
 use super::validation::held_type;
 use machine::{Bus, Frame};
 
+/// Room for the frames that are in use at the end of most stories.
+const MOST_IN_USE: usize = 64;
+
 /// What holds one frame.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Held {
     frame: Frame,
     total: u32,
@@ -29,12 +32,28 @@ impl Held {
     const fn allocations(&self) -> u32 {
         if self.in_heap { 0 } else { CountInfo::ALLOCATED.count() }
     }
+}
 
-    fn add(&mut self, more: &Self) {
-        self.total += more.total;
-        self.typed += more.typed;
-        self.at_boot += more.at_boot;
-        self.in_heap |= more.in_heap;
+/// What holds each frame that is in use, in the order of the frames. The hypervisor's own are not in the books.
+struct Books(Vec<Held>);
+
+impl Books {
+    fn of(&mut self, frame: Frame) -> &mut Held {
+        let place = self.0.binary_search_by_key(&frame, |held| held.frame);
+        let place = place.unwrap_or_else(|place| {
+            self.0.insert(place, Held::by_nothing(frame));
+            place
+        });
+        &mut self.0[place]
+    }
+
+    /// A reference is found.
+    fn hold(&mut self, frame: Frame, page_type: PageType) {
+        if frame.0 >= HYPERVISOR_FRAMES {
+            let held = self.of(frame);
+            held.total += 1;
+            held.typed += u32::from(page_type != PageType::None);
+        }
     }
 }
 
@@ -55,73 +74,44 @@ impl Hypervisor {
     }
 
     fn closed_books(&self, bus: &Bus, torn_down: bool) -> Vec<String> {
-        let books = self.held(bus);
-        let mut books = books.iter();
-        let mut next = books.next();
         let mut wrong = Vec::new();
-        for (frame, info, count) in self.frames.all_now(bus, HYPERVISOR_FRAMES) {
-            let held = next.filter(|held| held.frame == frame);
-            // The usual case: the guest has it, and uses it for nothing.
-            if held.is_none() && info == TypeInfo::NONE && count == CountInfo::ALLOCATED {
-                continue;
-            }
-            if held.is_some() {
-                next = books.next();
-            }
-            let held = held.copied().unwrap_or(Held::by_nothing(frame));
-            miscounted(&mut wrong, info, count.count(), &held);
+        for held in self.held(bus).0 {
+            let frame = held.frame;
+            let (info, count) = (self.frames.type_now(bus, frame), self.frames.count_now(bus, frame).count());
+            miscounted(&mut wrong, info, count, &held);
             if torn_down && self.boot_root.get() != Some(frame) {
-                left(&mut wrong, info, count.count(), &held);
+                left(&mut wrong, info, count, &held);
             }
         }
         wrong
     }
 
-    /// What the tables, pins and base pointers hold, and what is in the heap, in the order of the frames. The hypervisor's
-    /// own frames are not in the books.
-    fn held(&self, bus: &Bus) -> Vec<Held> {
-        let mut books = Vec::new();
-        let mut enter = |held: Held| {
-            if held.frame.0 >= HYPERVISOR_FRAMES {
-                books.push(held);
-            }
-        };
-        let by = |frame, page_type| {
-            let typed = u32::from(page_type != PageType::None);
-            Held { total: 1, typed, ..Held::by_nothing(frame) }
-        };
-        for (frame, info, _) in self.frames.all_now(bus, HYPERVISOR_FRAMES) {
-            if info == TypeInfo::NONE {
-                continue;
-            }
+    /// What the tables, pins and base pointers hold, what is in the heap, and whatever else is in use.
+    fn held(&self, bus: &Bus) -> Books {
+        let mut in_use = Vec::with_capacity(MOST_IN_USE);
+        in_use.extend(self.frames.in_use_now(bus, HYPERVISOR_FRAMES));
+        let mut books = Books(in_use.iter().map(|(frame, _)| Held::by_nothing(*frame)).collect());
+        for (frame, info) in in_use {
             let PageType::Table(level) = info.page_type() else { continue };
             if info.pinned() {
-                enter(by(frame, info.page_type()));
+                books.hold(frame, info.page_type());
             }
             if info.count() > 0 && info.validated() {
                 for entry in present_entries(bus, frame) {
                     if let Some(page_type) = held_type(entry, level) {
-                        enter(by(entry.frame(), page_type));
+                        books.hold(entry.frame(), page_type);
                     }
                 }
             }
         }
         if self.boot_root.get().is_some() {
-            (0..bus.cpus()).for_each(|cpu| enter(by(bus.core(cpu).cr3().root, PageType::Table(4))));
+            (0..bus.cpus()).for_each(|cpu| books.hold(bus.core(cpu).cr3().root, PageType::Table(4)));
         }
-        let at_boot = |frame: &Frame| Held { at_boot: 1, ..Held::by_nothing(*frame) };
-        self.held_at_boot.borrow().iter().map(at_boot).for_each(&mut enter);
-        let in_heap = |frame: &Frame| Held { in_heap: true, ..Held::by_nothing(*frame) };
-        let touched = bus.memory.touched();
-        touched.iter().filter(|frame| bus.memory.owner(**frame) == HEAP).map(in_heap).for_each(&mut enter);
-        books.sort_unstable_by_key(|held| held.frame);
-        books.dedup_by(|more, held| {
-            let same = more.frame == held.frame;
-            if same {
-                held.add(more);
-            }
-            same
-        });
+        self.held_at_boot.borrow().iter().for_each(|frame| books.of(*frame).at_boot += 1);
+        // Who has an owner was touched.
+        for frame in bus.memory.touched().iter().filter(|frame| bus.memory.owner(**frame) == HEAP) {
+            books.of(*frame).in_heap = true;
+        }
         books
     }
 }

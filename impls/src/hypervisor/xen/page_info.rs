@@ -47,15 +47,13 @@ impl FrameTable {
         bus.memory.set_values(self.counts, frames, CountInfo::ALLOCATED.0);
     }
 
-    /// All frames from one on with their words, as those stand in memory while no CPU changes them.
-    pub(super) fn all_now(
-        &self,
-        bus: &Bus,
-        first: u32,
-    ) -> impl Iterator<Item = (Frame, TypeInfo, CountInfo)> {
+    /// The frames from one on whose words say that they are in use as something or held by somebody, beyond their
+    /// allocation, or not allocated: as they stand in memory while no CPU changes them.
+    pub(super) fn in_use_now(&self, bus: &Bus, first: u32) -> impl Iterator<Item = (Frame, TypeInfo)> {
         let words = |of| bus.memory.values(of, first as usize..self.counts.len());
         let both = words(self.types).zip(words(self.counts)).zip(first..);
-        both.map(|((info, count), number)| (Frame(number), TypeInfo(info), CountInfo(count)))
+        both.filter(|((info, count), _)| (*info, *count) != (TypeInfo::NONE.0, CountInfo::ALLOCATED.0))
+            .map(|((info, _), number)| (Frame(number), TypeInfo(info)))
     }
 
     /// How the references to a frame stand in memory, while no CPU changes them.
