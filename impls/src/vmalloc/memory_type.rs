@@ -23,6 +23,8 @@
 //!   area and direct map: write-back       write-combining, from before
 //!   returns
 //! ```
+//!
+//! A kernel then writes back what its caches hold of the page (`cpa_flush`). The machine has no caches, and this file no such step.
 
 use super::vmalloc_area::VmStruct;
 use crate::kernel::Kernel;

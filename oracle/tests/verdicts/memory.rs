@@ -3,7 +3,7 @@
 use oracle::vocabulary::{BufferSlot, Call, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot, Root, Token};
 use oracle::{Kind, Reference, Rule};
 
-use crate::told::{Told, area, mapped, page, pages, read, vmap, vunmap, with_aliases, write};
+use crate::told::{Told, area, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write};
 
 #[test]
 fn an_area_finds_room_where_nothing_else_is_mapped_and_nothing_overlaps() {
@@ -34,6 +34,11 @@ fn what_is_mapped_first_finds_room_and_a_buffer_of_a_page_where_memory_is_untouc
         reference.end(draining, &Outcome::Done).unwrap();
     }
     Reference::new(2).legal(buffer(&[0, 1]), Outcome::NoMemory);
+    let mut reference = Reference::new(2);
+    reference.legal(vmap(&[1], 7), mapped(8, 1));
+    reference.legal(read(7), value(0));
+    reference.legal(vunmap(7), Outcome::Done);
+    assert_eq!(reference.kind(buffer(&[0]), Outcome::NoMemory), Kind::NoRoom, "no page came or went");
     let mut reference = Reference::new(2);
     reference.legal(Operation::AllocPage { page: page(5) }, Outcome::Done);
     reference.legal(buffer(&[0]), Outcome::NoMemory);
