@@ -176,7 +176,7 @@ fn the_same_question_has_the_same_answer_and_prices_change_no_count_of_a_single_
 #[test]
 fn a_verdict_that_rests_on_one_price_changes_with_it() {
     // With so cheap a flush of a page, what a drain does besides costs half as much again as the flushes.
-    let text = harness::cost::model::DEFAULT.replace("flush_page = 100", "flush_page = 20");
+    let text = harness::cost::model::DEFAULT.replace("flush_page = 100", "flush_page = 12");
     let model = Model::parse(&text).expect("a model");
     let asked =
         Asked { questions: vec![Question::Sensitivity], cpus: vec![1], backends: Backends::NATIVE, model };
