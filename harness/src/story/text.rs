@@ -3,6 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use machine::{Family, Pause, Temperament};
+use oracle::vocabulary::Owned;
 
 use super::{Action, Backends, Document, Event, Header, Story, VERSION, Verb};
 
@@ -137,7 +138,10 @@ fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Verb::UnmapRam { ram } => write!(f, " {ram}"),
         Verb::DrainAliases | Verb::TrackAliases => Ok(()),
         Verb::Raw(call) => write!(f, "{call}"),
-        Verb::Read { place } | Verb::Write { place } => write!(f, " {place}"),
+        // What is written is told by where the event stands, and has no word here.
+        Verb::Read { place } | Verb::Write { place } | Verb::Owned(Owned::WriteDirect { place, .. }) => {
+            write!(f, " {place}")
+        }
         Verb::DmaAlloc { first, count, buffer } => write!(f, " {first}+{count} -> {buffer}"),
         Verb::DmaFree { buffer } => write!(f, " {buffer}"),
         Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
