@@ -57,6 +57,8 @@ impl LoadedMms {
                 self.loaded[usize::from(cpu)] = Loaded::Changes;
             }
             MmCall::Drop { mm } => {
+                // Before this returns, its root may be that of an address space which somebody makes meanwhile.
+                self.roots[mm.index()] = None;
                 let inside = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Is(Root::Mm(mm)));
                 inside.for_each(|loaded| *loaded = Loaded::Leaves(mm));
             }
@@ -90,7 +92,6 @@ impl LoadedMms {
                 self.loaded[usize::from(cpu)] = Loaded::Is(to);
             }
             MmCall::Drop { mm } => {
-                self.roots[mm.index()] = None;
                 let left = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Leaves(mm));
                 left.for_each(|loaded| *loaded = Loaded::Is(Root::Init));
             }
@@ -200,6 +201,21 @@ mod tests {
         load(&machine, 1, boot);
         assert_eq!(mms.check(bus, boot), None);
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(20)), None);
+    }
+
+    #[test]
+    fn the_root_of_one_that_is_being_dropped_may_be_anothers_already() {
+        let machine = machine(2);
+        let (bus, boot) = (machine.bus(), table(LEVELS));
+        let mut mms = LoadedMms::default();
+        let drop = MmCall::Drop { mm: M0 };
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
+        mms.begins(0, drop);
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(20)), None);
+        assert_eq!(mms.ends(bus, boot, 0, drop, Outcome::Done), None);
+        assert_eq!(mms.check(bus, boot), None);
+        load(&machine, 1, boot);
+        assert!(mms.check(bus, boot).is_some(), "it is that of the other from then on");
     }
 
     #[test]
