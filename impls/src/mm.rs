@@ -254,12 +254,24 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Changes a large leaf, in the kernel's own tables and wherever it was copied to: that is not left to those who fault,
-    /// since what they have is too much, and not too little. Works with interrupts off.
+    /// since what they have is too much, and not too little:
+    ///
+    /// ```text
+    ///   c0 set-memory-ro                      c1, in another address space
+    ///   the leaf in init_mm: read-only
+    ///   flush everywhere                      forgets it
+    ///                                         walks its own copy of it: writable
+    ///   returns: the page can be written
+    /// ```
+    ///
+    /// Works with interrupts off.
     #[track_caller]
     pub(crate) fn change_large_leaf(&self, cpu: &Cpu<'_>, word: Word, va: u64, entry: Entry) {
         let _copies = self.mms.lock.lock(cpu);
         self.set_copy(cpu, word, entry);
-        self.change_in_mms(cpu, va, entry);
+        if !self.mms.are_none() && self.protocol.does(Step::ChangeLeafInEveryMm) {
+            self.change_in_mms(cpu, va, entry);
+        }
     }
 
     /// Changes an entry in those copies that have it.
@@ -397,7 +409,17 @@ impl<P: PvMmu> Kernel<P> {
         self.mms.list.borrow_mut().retain(|listed| listed.root() != mm.root());
     }
 
-    /// Has every CPU that is in an address space load the kernel's own, and waits until it has (`xen_drop_mm_ref`).
+    /// Has every CPU that is in an address space load the kernel's own, and waits until it has (`xen_drop_mm_ref`): who is
+    /// asked need not listen at once.
+    ///
+    /// ```text
+    ///   c0 drop-mm m0, without waiting        c1, in m0
+    ///   c1 is in m0: interrupts it
+    ///                                         interrupts off, or just not there yet
+    ///   frees the tables of m0
+    ///                                         walks tables that were freed
+    ///                                         takes the interrupt: leaves m0
+    /// ```
     fn evict(&self, cpu: &Cpu<'_>, mm: &Mm) {
         let root = u64::from(mm.root().0);
         if cpu.load(self.mms.of(cpu.id())) == root {
@@ -410,10 +432,12 @@ impl<P: PvMmu> Kernel<P> {
                 // Locked, since an interrupt overtakes what waits in the store buffer.
                 cpu.swap(leave, root);
                 self.pv.send_ipi(cpu, other, LEAVE_MM_VECTOR);
-                let (until, holder) = (Until::IsNot(root), Holder::Cpu(other));
-                cpu.wait(Wait { var, until, holder, kind: WaitKind::Acknowledge });
-                // The root may be that of another address space soon, and the interrupt still to come.
-                cpu.swap(leave, NONE);
+                if self.protocol.does(Step::AwaitLeaving) {
+                    let (until, holder) = (Until::IsNot(root), Holder::Cpu(other));
+                    cpu.wait(Wait { var, until, holder, kind: WaitKind::Acknowledge });
+                    // The root may be that of another address space soon, and the interrupt still to come.
+                    cpu.swap(leave, NONE);
+                }
             }
         }
     }

@@ -318,6 +318,8 @@ steps! {
     FlushLinearMap = "flush-linear-map",
     /// It does so on every CPU, and not only on that which changed the entry.
     FlushLinearMapEverywhere = "flush-linear-map-everywhere",
+    /// A CPU that loads another root forgets where the hypervisor's linear mapping led.
+    FlushLinearMapAtLoad = "flush-linear-map-at-load",
     /// The hypervisor walks to an entry of its own mapping of memory under the lock that it writes it under.
     WalkUnderMapLock = "walk-under-map-lock",
     /// Whether a table of that mapping is to be merged is decided under the lock that its entry was written under.
@@ -328,6 +330,12 @@ steps! {
     FlushEveryDirectAlias = "flush-every-direct-alias",
     /// The direct map of pages whose permissions are reset becomes writable only after the flush.
     DefaultAfterFlush = "default-after-flush",
+    /// The direct map of pages takes the permissions that their area is to have.
+    ProtectDirectMap = "protect-direct-map",
+    /// A change of permissions is flushed.
+    FlushAfterProtect = "flush-after-protect",
+    /// Memory whose permissions or memory type were changed is flushed when it is given back.
+    FlushAtReset = "flush-at-reset",
     /// A table that a large entry takes the place of is freed after every CPU has forgotten the way to it.
     FlushBeforeTableGoes = "flush-before-table-goes",
     /// A new upper entry of the kernel's goes into the copies of every address space before an address behind it is handed
@@ -346,6 +354,10 @@ steps! {
     LoadBeforeLeaving = "load-before-leaving",
     /// A CPU that is asked to leave an address space looks whether it is in that still.
     CheckBeforeLeaving = "check-before-leaving",
+    /// Whoever drops an address space waits until each CPU that was asked to leave it has done so.
+    AwaitLeaving = "await-leaving",
+    /// A large leaf that changes is changed in the copies of every address space too.
+    ChangeLeafInEveryMm = "change-leaf-in-every-mm",
     /// Lazy aliases are drained before a page is to have another memory type than usual.
     DrainBeforeRetype = "drain-before-retype",
     /// The direct map of a page takes the memory type that its area is to have.

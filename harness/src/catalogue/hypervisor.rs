@@ -139,6 +139,17 @@ pub(super) const ENTRIES: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "linear-table-kept",
+        about: "A CPU loads another root, and the hypervisor keeps there what it has cached of its linear mapping of the tables \
+                beneath the old one: the next update by address walks through what may be freed by then.",
+        source: "derived from Xen commit 16a20963b3: why the linear mapping is flushed with the tables that it leads through",
+        omitted: &[Step::FlushLinearMapAtLoad],
+        shows_on: Backends::XEN,
+        length: 4,
+        finds: "rule 6 (frames): teardown: a walk went through a freed table",
+        ..NONE
+    },
+    Bug {
         name: "superpage-race.a",
         about: "The hypervisor walks to an entry of its own mapping of memory before it takes the lock: somebody merges the \
                 table into a large leaf meanwhile and frees it, and the entry is written all the same.",

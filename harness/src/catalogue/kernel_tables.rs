@@ -101,4 +101,25 @@ pub(super) const ROWS: &[Bug] = &[
         finds: "rule 1 (outcome): the end: a CPU is not in the address space that it loaded",
         ..NONE
     },
+    Bug {
+        name: "drop-mm-not-awaited",
+        about: "CPUs are asked to leave an address space, and its tables are freed before they have: one that takes the \
+                interrupt later walks what is no table any more.",
+        source: "why a kernel waits for the CPUs that it interrupts before it frees what they use",
+        omitted: &[Step::AwaitLeaving],
+        length: 3,
+        finds: "rule 1 (outcome): drop-mm: a CPU is not in the address space that it loaded",
+        ..NONE
+    },
+    Bug {
+        name: "large-leaf-in-one-mm",
+        about: "A large leaf is changed in the kernel's own tables only: a CPU in another address space goes by its copy of it, \
+                which allows what was forbidden.",
+        source: "why a kernel changes upper entries in every copy of them",
+        omitted: &[Step::ChangeLeafInEveryMm],
+        shows_on: Backends::NATIVE,
+        length: 4,
+        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        ..NONE
+    },
 ];

@@ -27,6 +27,36 @@ pub(super) const ROWS: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "set-memory-direct-map",
+        about: "The permissions of an area are restricted, and the direct map of its pages keeps what it had: everybody can \
+                write them that way.",
+        source: "why a kernel changes the direct map of pages together with their area",
+        omitted: &[Step::ProtectDirectMap],
+        length: 2,
+        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        ..NONE
+    },
+    Bug {
+        name: "set-memory-unflushed",
+        about: "The permissions of an area and of the direct map of its pages are restricted in the tables, and nobody \
+                flushes: another CPU goes on by those that it has cached.",
+        source: "why a kernel flushes what it has changed before it relies on the change",
+        omitted: &[Step::FlushAfterProtect],
+        length: 2,
+        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        ..NONE
+    },
+    Bug {
+        name: "vfree-unflushed",
+        about: "Memory that was executable is unmapped, and its direct map made writable again, without any flush: \
+                another CPU can still execute what somebody else writes.",
+        source: "derived from the order of Linux commit 868b104d7379: invalid, one flush, then the default",
+        omitted: &[Step::FlushAtReset],
+        length: 3,
+        finds: "rule 12 (permissions and memory types): vfree: a page can be written and executed",
+        ..NONE
+    },
+    Bug {
         name: "protect-lazy-alias",
         about: "Permissions are restricted without draining aliases first: the area that had the page before was freed \
                 lazily, and another CPU can still write through it.",

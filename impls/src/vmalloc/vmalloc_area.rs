@@ -121,6 +121,17 @@ impl<P: PvMmu> Kernel<P> {
     ///   set_memory_rox, flush the new area
     ///   and the direct map                    the old area, W: the page is writable, and executed by c0
     /// ```
+    ///
+    /// The direct map changes with the area, for it leads to the same pages; and both are flushed, for the tables do not say
+    /// what a CPU remembers:
+    ///
+    /// ```text
+    ///   c0 set_memory_ro, tables only         c1
+    ///                                         its TLB: the direct map, W
+    ///   area, direct map: read-only
+    ///   returns: nobody can write the page
+    ///                                         writes through the direct map
+    /// ```
     pub fn set_memory(&self, cpu: &Cpu<'_>, first: u64, access: Access) {
         let vm = self.change_vm_struct(cpu, first, |vm| {
             vm.access = access;
@@ -129,8 +140,10 @@ impl<P: PvMmu> Kernel<P> {
         if self.protocol.does(Step::DrainBeforeProtect) && self.vm_unmap_aliases(cpu).is_err() {
             cpu.bug("permissions are changed where nobody may sleep");
         }
-        self.change_attributes(cpu, first, &vm, true);
-        self.flush_aliases(cpu, first, &vm);
+        self.change_attributes(cpu, first, &vm, self.protocol.does(Step::ProtectDirectMap));
+        if self.protocol.does(Step::FlushAfterProtect) {
+            self.flush_aliases(cpu, first, &vm);
+        }
     }
 
     /// Gives the entries of an area, and those of the direct map if wanted, the attributes that they are to have. Flushes
@@ -212,6 +225,16 @@ impl<P: PvMmu> Kernel<P> {
     ///   flush everywhere
     /// ```
     ///
+    /// Without the flush, what it executes can be written for as long as it happens to remember the area:
+    ///
+    /// ```text
+    ///   c0, with no flush at all              c1
+    ///   area: unmapped                        its TLB: the area, X
+    ///   direct map: W
+    ///   returns; somebody gets the page
+    ///   and writes to it                      executes that
+    /// ```
+    ///
     /// Nor may a walker bring back, after the flush, an entry with the other memory type:
     ///
     /// ```text
@@ -235,8 +258,10 @@ impl<P: PvMmu> Kernel<P> {
         if early {
             self.set_direct_map(cpu, vm, direct_map::DEFAULT);
         }
-        // From the lower of the ranges to the end of the higher there are more pages than any ceiling.
-        self.flush_tlb_kernel_range(cpu, PageRange { first: 0, pages: u64::MAX });
+        if self.protocol.does(Step::FlushAtReset) {
+            // From the lower of the ranges to the end of the higher there are more pages than any ceiling.
+            self.flush_tlb_kernel_range(cpu, PageRange { first: 0, pages: u64::MAX });
+        }
         if !early {
             self.set_direct_map(cpu, vm, direct_map::DEFAULT);
         }

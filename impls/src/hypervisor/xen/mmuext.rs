@@ -6,6 +6,7 @@ use super::linear::LINEAR_PCID;
 use super::mmu::Reach;
 use super::refusal::Refusal;
 use super::type_info::{PageType, TypeInfo};
+use crate::protocol::Step;
 use machine::paging::LEVELS;
 use machine::{Cpu, Cr3, Frame, Invpcid};
 
@@ -119,8 +120,16 @@ impl Hypervisor {
             self.get_page_and_type(cpu, frame, PageType::Table(LEVELS))?;
         }
         cpu.load_cr3(Cr3 { root: frame, pcid }, false);
-        // The linear mapping is that of the new root's tables from here on.
-        cpu.invpcid(Invpcid::Single { pcid: LINEAR_PCID });
+        // The linear mapping is that of the new root's tables from here on. Its tag is the same for all roots:
+        //
+        //   c0, in m0                             c1
+        //   update_va_mapping(V): caches the way through the tables of m0
+        //   loads init
+        //                                         frees the tables of m0; somebody gets them
+        //   update_va_mapping(V): walks through what was a table
+        if self.protocol.does(Step::FlushLinearMapAtLoad) {
+            cpu.invpcid(Invpcid::Single { pcid: LINEAR_PCID });
+        }
         if frame != old {
             self.put_page_and_type(cpu, old);
         }
