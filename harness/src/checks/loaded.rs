@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_that_came_to_nothing_tells_nothing() {
+        let machine = machine(1);
+        let (bus, boot) = (machine.bus(), table(LEVELS));
+        let mut mms = LoadedMms::default();
+        let switch = MmCall::Switch { to: Root::Mm(M0) };
+        mms.begins(0, switch);
+        assert_eq!(mms.ends(bus, boot, 0, switch, Outcome::Void), None);
+        assert_eq!(mms.check(bus, boot), None);
+        assert_eq!(switched(&mut mms, &machine, 0, Root::Mm(M0), frame(20)), None);
+    }
+
+    #[test]
     fn a_switch_that_loads_nothing_or_what_is_another_is_a_breach() {
         let machine = machine(2);
         let mut mms = LoadedMms::default();
