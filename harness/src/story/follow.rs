@@ -193,6 +193,7 @@ pub(super) fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
 pub(super) fn held_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) -> Option<Pause> {
     let (often, pause) = match (operation, next?.0) {
         (_, Tag::HvExchange) => (40, pauses::BEFORE_REFERENCE),
+        (Operation::Mm(MmCall::Switch { .. }), Tag::DropMm) => (40, pauses::WHILE_ONE_LEAVES),
         (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::MakeTable) => (60, pauses::BEFORE_MEMORY),
         (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::HvFlush) => (70, pauses::BEFORE_TICK),
         (Operation::Raw(RawCall::Update { .. }), Tag::HvUpdate) => (35, pauses::BEFORE_ENTRY),

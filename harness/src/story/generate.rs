@@ -280,11 +280,11 @@ fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm) -> (Tag, Option<Pause>) {
     }
     let waiters = pauses::waiters(told.pause);
     if pauses::holds_interrupts(told.pause) && dice.percent(if waiters.is_empty() { 95 } else { 60 }) {
-        return (Tag::Deliver, pauses::in_handler(dice, told.pause).filter(|_| dice.percent(40)));
+        return (Tag::Deliver, pauses::in_handler(dice, told.pause).filter(|_| dice.percent(60)));
     }
     if !waiters.is_empty() && dice.percent(60) {
         // It comes to wait, and is left there.
-        let pause = pauses::wait_there(told.pause).filter(|_| dice.percent(60));
+        let pause = pauses::wait_there(told.pause).filter(|_| dice.percent(75));
         return (dice.pick(waiters), pause);
     }
     let ResolvedAction::Call(call) = told.action else { return (dice.pick(&MEANWHILE), None) };

@@ -152,12 +152,13 @@ const fn held_by(answers: Family) -> Family {
 /// A pause within the handler whose answer somebody waits for who is paused here.
 pub(super) fn in_handler(dice: &mut Dice, pause: Option<Pause>) -> Option<Pause> {
     use PointKind::{Load, Store};
-    use impls::family::{CALL_ACK, FLUSH_INFO, HYPERVISOR_ACK, HYPERVISOR_FLUSH};
+    use impls::family::{CALL_ACK, FLUSH_INFO, HYPERVISOR_ACK, HYPERVISOR_FLUSH, LEAVE_MM, LOADED_MM};
     let Some(Pause::Before { point: Point { family, .. }, .. }) = pause else { return None };
     let (kind, family) = match family {
         HYPERVISOR_ACK => {
             dice.pick(&[(Load, HYPERVISOR_FLUSH), (Load, HYPERVISOR_ACK), (Store, HYPERVISOR_ACK)])
         }
+        LOADED_MM => dice.pick(&[(Load, LEAVE_MM), (Load, LEAVE_MM), (Load, LOADED_MM), (Store, LOADED_MM)]),
         _ => dice.pick(&[(Load, FLUSH_INFO), (Load, CALL_ACK), (Store, CALL_ACK)]),
     };
     Some(Pause::Before { point: Point { kind, family }, occurrence: 1 })
@@ -177,6 +178,9 @@ pub(super) fn half_exchanged(dice: &mut Dice) -> Pause {
     Pause::Before { point, occurrence: dice.geometric(2, 4) as u8 }
 }
 
+/// A pause while another CPU is asked to leave an address space.
+pub(super) const WHILE_ONE_LEAVES: Pause = wait_for(impls::family::LOADED_MM);
+
 /// A pause before the hypervisor's TLB clock ticks, on the CPU that flushes.
 pub(super) const BEFORE_TICK: Pause = Pause::Before {
     point: Point { kind: PointKind::Locked, family: impls::family::TLB_CLOCK },
@@ -194,6 +198,6 @@ pub(super) const BEFORE_ENTRY: Pause =
     Pause::Before { point: Point { kind: PointKind::Locked, family: Family::PTE }, occurrence: 1 };
 
 /// A pause at finding this lock taken.
-pub(super) fn wait_for(family: Family) -> Pause {
+pub(super) const fn wait_for(family: Family) -> Pause {
     Pause::Before { point: Point { kind: PointKind::Wait, family }, occurrence: 1 }
 }
