@@ -8,6 +8,7 @@ use machine::{Pause, Temperament};
 
 use super::dice::Dice;
 use super::draw::{self, Draw, USUAL, USUAL_WEIGHTS};
+use super::generate::Generator;
 use super::pauses;
 use super::{Action, Backends, Event, HEADER, MAX_BYTES, MAX_CPUS, MAX_RECORDS, STRIDE, State, Story};
 use crate::combinations;
@@ -30,12 +31,25 @@ pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32, kernels:
     if max_size >= size {
         if kernels == Kernels::Any && dice.percent(12) {
             change_designs(&mut story, &mut dice);
+        } else if dice.percent(ANEW) {
+            tell_anew(&mut story, seed);
         } else {
             mutate_story(&mut story, &mut dice);
         }
     }
     let room = max_size.min(data.len());
     put(&mut story, &mut data[..room], &mut dice)
+}
+
+/// How often, in percent, a story is told anew instead of changed: what takes several events in a certain order at once is found by
+/// telling many stories sooner than by changing few.
+const ANEW: usize = 25;
+
+/// Another story of the same kernels, as the random search would tell it.
+fn tell_anew(story: &mut Story, seed: u32) {
+    let designs = story.header.designs;
+    Generator::new(u64::from(seed)).with_backends(story.header.backends).next(story);
+    story.header.designs = designs;
 }
 
 /// Makes one story of two, in `out`, and gives its length.
