@@ -330,6 +330,15 @@ mod tests {
             map_with(&machine, VA, frame, flags);
             assert!(!promised(frame, access).is_doubtful(bus), "{flags:?} {access:?}");
         }
+        // What one area must not allow, another may.
+        let mut two = promised(frame, Access::ReadExecute);
+        two.made(AreaSlot::new(1), &[page(&machine, 10)]);
+        map_with(&machine, VA, frame, X);
+        assert!(!two.is_doubtful(bus), "the first may be executed");
+        two.changed(area(), Access::ReadWrite);
+        two.changed(AreaSlot::new(1), Access::ReadExecute);
+        map_with(&machine, VA, frame, W);
+        assert!(!two.is_doubtful(bus), "now it may be written");
         map_with(&machine, VA, frame, X.union(Flags::WRITABLE));
         assert!(!Promises::default().is_doubtful(bus), "nothing is promised");
         let mut changing = promised(frame, Access::ReadOnly);

@@ -54,6 +54,11 @@ pub fn below<T>(bus: &Bus, root: Frame, mut show: impl FnMut(&Seen) -> Option<T>
     beneath(bus, (root, LEVELS), 0, Flags::WRITABLE, &mut show)
 }
 
+/// The address whose low 48 bits these are.
+const fn sign_extended(va: u64) -> u64 {
+    ((va << 16).cast_signed() >> 16).cast_unsigned()
+}
+
 fn beneath<T>(
     bus: &Bus,
     (table, level): (Frame, u8),
@@ -66,10 +71,11 @@ fn beneath<T>(
         if !entry.present() || level > 2 && entry.has(Flags::HUGE_PAGE) {
             continue;
         }
-        let flags = (flags & entry.flags() & Flags::WRITABLE) | ((flags | entry.flags()) & Flags::NO_EXECUTE);
+        let (write, execute) =
+            (flags & entry.flags() & Flags::WRITABLE, flags.union(entry.flags()) & Flags::NO_EXECUTE);
+        let flags = write.union(execute);
         let va = base + index as u64 * span(level);
-        let canonical = if va & 1 << 47 != 0 { va | 0xffff << 48 } else { va };
-        let seen = Seen { table, index, level, entry, flags, va: canonical };
+        let seen = Seen { table, index, level, entry, flags, va: sign_extended(va) };
         let found = show(&seen);
         if found.is_some() {
             return found;
@@ -115,6 +121,27 @@ mod tests {
         let third = Word::new(table(3), machine::paging::index(VA, 3));
         bus.boot_word(third, bus.memory.peek(third) | Flags::HUGE_PAGE.bits());
         assert_eq!(leaves(bus, table(LEVELS)), [], "a walk faults there");
+    }
+
+    #[test]
+    fn a_leaf_ends_a_walk_whatever_it_leads_to() {
+        let machine = machine(1);
+        map_with(&machine, VA, table(3), Flags::PRESENT);
+        assert_eq!(leaves(machine.bus(), table(LEVELS)), [(VA, table(3), 1, false)]);
+        map_with(&machine, VA, frame(1 << 20), Flags::PRESENT);
+        assert_eq!(leaves(machine.bus(), table(LEVELS)), [(VA, frame(1 << 20), 1, false)]);
+    }
+
+    #[test]
+    fn addresses_of_either_half_are_shown_as_they_are() {
+        let machine = machine(1);
+        let bus = machine.bus();
+        map_with(&machine, VA, page(&machine, 8), Flags::PRESENT);
+        let entry = bus.memory.peek(Word::new(table(LEVELS), machine::paging::index(VA, LEVELS)));
+        bus.boot_word(Word::new(table(LEVELS), 1), entry);
+        let low = (VA & ((1 << 39) - 1)) | 1 << 39;
+        let found: Vec<_> = leaves(bus, table(LEVELS)).into_iter().map(|leaf| leaf.0).collect();
+        assert_eq!(found, [low, VA]);
     }
 
     #[test]
