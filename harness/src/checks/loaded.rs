@@ -139,6 +139,16 @@ mod tests {
         machine.bus().boot_cr3(cpu, Cr3 { root, pcid: 0 });
     }
 
+    const DROP: MmCall = MmCall::Drop { mm: M0 };
+
+    /// c1 is in m0, whose root is frame 20, and c0 has begun to drop it.
+    fn dropping() -> (Machine<Hands>, LoadedMms) {
+        let (machine, mut mms) = (machine(2), LoadedMms::default());
+        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
+        mms.begins(0, DROP);
+        (machine, mms)
+    }
+
     /// A CPU was told to load this, and has that.
     fn switched(
         mms: &mut LoadedMms,
@@ -199,16 +209,12 @@ mod tests {
 
     #[test]
     fn who_is_in_a_dropped_one_when_that_returns_is_a_breach_and_its_root_may_be_anothers_then() {
-        let machine = machine(2);
+        let (machine, mut mms) = dropping();
         let (bus, boot) = (machine.bus(), table(LEVELS));
-        let mut mms = LoadedMms::default();
-        let drop = MmCall::Drop { mm: M0 };
-        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
-        mms.begins(0, drop);
         load(&machine, 1, boot);
         assert_eq!(mms.check(bus, boot), None, "it was taken off it already");
         load(&machine, 1, frame(20));
-        assert_eq!(mms.ends(bus, boot, 0, drop, Outcome::Done), None);
+        assert_eq!(mms.ends(bus, boot, 0, DROP, Outcome::Done), None);
         assert!(mms.check(bus, boot).is_some(), "it is in it still");
         load(&machine, 1, boot);
         assert_eq!(mms.check(bus, boot), None);
@@ -217,14 +223,10 @@ mod tests {
 
     #[test]
     fn the_root_of_one_that_is_being_dropped_may_be_anothers_already() {
-        let machine = machine(2);
+        let (machine, mut mms) = dropping();
         let (bus, boot) = (machine.bus(), table(LEVELS));
-        let mut mms = LoadedMms::default();
-        let drop = MmCall::Drop { mm: M0 };
-        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
-        mms.begins(0, drop);
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(20)), None);
-        assert_eq!(mms.ends(bus, boot, 0, drop, Outcome::Done), None);
+        assert_eq!(mms.ends(bus, boot, 0, DROP, Outcome::Done), None);
         assert_eq!(mms.check(bus, boot), None);
         load(&machine, 1, boot);
         assert!(mms.check(bus, boot).is_some(), "it is that of the other from then on");
@@ -232,13 +234,9 @@ mod tests {
 
     #[test]
     fn who_loads_another_while_what_it_is_in_is_dropped_is_in_that() {
-        let machine = machine(2);
-        let mut mms = LoadedMms::default();
-        let drop = MmCall::Drop { mm: M0 };
-        assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
-        mms.begins(0, drop);
+        let (machine, mut mms) = dropping();
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(21)), None);
-        assert_eq!(mms.ends(machine.bus(), table(LEVELS), 0, drop, Outcome::Done), None);
+        assert_eq!(mms.ends(machine.bus(), table(LEVELS), 0, DROP, Outcome::Done), None);
         assert_eq!(mms.check(machine.bus(), table(LEVELS)), None);
     }
 }
