@@ -1,11 +1,12 @@
 //! Rule 12, memory types: no page has two memory types at once, through any two usable translations, once a change of its type
 //! returned.
 //!
-//! Judged from the first change of a page's type on, whenever an area that owns its pages was made, changed or freed, or a CPU
-//! loaded an address space, whose tables come into use by that; and when the story is over: also when the page was freed
-//! meanwhile, and when it is somebody else's. A translation is one in a TLB that its CPU may use, or one that the tables would
-//! make; lazy aliases count, of tables and of TLBs: deferred flushing is what memory types do not bear (seed 004). Intel SDM volume 3A, section
-//! 11.12.4, leaves undefined what becomes of a page that is mapped with several types.
+//! Judged from the first change of a page's type on, whenever an area that owns its pages was made, changed or
+//! freed, or a CPU loaded an address space, whose tables come into use by that; and when the story is over: also
+//! when the page was freed meanwhile, and when it is somebody else's. A translation is one in a TLB that its CPU
+//! may use, or one that the tables would make; lazy aliases count, of tables and of TLBs: deferred flushing is what
+//! memory types do not bear (seed 004). Intel SDM volume 3A, section 11.12.4, leaves undefined what becomes of a
+//! page that is mapped with several types.
 //!
 //! Legal, and not seen here:
 //! - Two types while a change is under way: its return promises one.
