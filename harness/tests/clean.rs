@@ -24,6 +24,8 @@ fn generated_stories_find_nothing_by_default() {
     assert!(on(Backends::NATIVE).iter().all(|count| *count > 1000), "{}", coverage.line());
     // Much of what a guest gone astray asks for is refused.
     assert!(on(Backends::XEN).iter().all(|count| *count > 300), "{}", coverage.line());
+    // Every pair, every step, every point: at each lock somebody was seen to wait.
+    assert_eq!(coverage.thin(1), Vec::<String>::new());
 }
 
 #[test]

@@ -135,8 +135,12 @@ impl Generator {
             into.header.designs = draw::designs(dice, self.backends);
         }
         let mut swarm = Swarm::draw(dice, into.header);
-        if into.header.cpus > 1 && dice.percent(17) {
-            swarm = swarm.about_two(dice);
+        if into.header.cpus > 1 {
+            swarm = match dice.below(100) {
+                0..19 => swarm.about_two(dice),
+                19..23 => swarm.about_contention(dice, self.backends),
+                _ => swarm,
+            };
         }
         let length = length(dice);
         self.wishes.clear();
@@ -207,6 +211,7 @@ impl Generator {
         if wish.is_none() {
             event.cpu = seat(&mut draw, state, &event);
         }
+        let holds = swarm.contention.filter(|contention| contention.holders.contains(&tag) && !paused);
         let often = match tag {
             Tag::Deliver => 4,
             _ if is_short(tag) => 2,
@@ -214,6 +219,8 @@ impl Generator {
         };
         if let Some(pause) = wish.and_then(|wish| wish.pause).filter(|_| event.action.takes_pause()) {
             event.pause = Some(pause);
+        } else if let Some(contention) = holds.filter(|_| draw.dice.percent(60)) {
+            event.pause = Some(contention.hold(draw.dice, header.cpus));
         } else if event.action.takes_pause() && draw.dice.percent(swarm.pauses(tag) * often) {
             event.pause = Some(match so_far.held {
                 // Handlers are short.
@@ -232,7 +239,7 @@ impl Generator {
         let any = if dice.percent(50) { told.cpu } else { other };
         let (wishes, mut pause) = match told.action {
             _ if told.pause.is_some() && told.nest > 0 => while_held_up(dice, told, other, swarm),
-            ResolvedAction::Call(call) if swarm.pair.is_none() => {
+            ResolvedAction::Call(call) if swarm.is_about_all() => {
                 let next = follows(dice, &call.operation, swarm.dma, (any, other));
                 ([next, None, None], held_next(dice, &call.operation, next))
             }
@@ -277,6 +284,9 @@ fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm) -> (Tag, Option<Pause>) {
         && let Some(mate) = swarm.mate(Verb::of(&call.operation).tag())
     {
         return (mate, None);
+    }
+    if let Some(contention) = swarm.contention.filter(|contention| contention.is_held(told.pause)) {
+        return contention.taker(dice);
     }
     let waiters = pauses::waiters(told.pause);
     if pauses::holds_interrupts(told.pause) && dice.percent(if waiters.is_empty() { 95 } else { 60 }) {

@@ -7,6 +7,7 @@
 
 mod arbitrary;
 mod bytes;
+mod contention;
 mod design_tag;
 mod dice;
 mod document;

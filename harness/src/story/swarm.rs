@@ -1,12 +1,13 @@
 //! How wild a story is, and which events it knows: drawn once for each (Groce et al., "Swarm Testing", ISSTA 2012). Some
-//! stories are about two operations that are under way at once.
+//! stories are about two operations that are under way at once, some about a lock that two CPUs want.
 
 use impls::Sizes;
 use machine::Temperament;
 
+use super::contention::Contention;
 use super::dice::Dice;
 use super::draw::{self, ABOUT_DMA, ABOUT_MMS, USUAL};
-use super::{Header, Tag};
+use super::{Backends, Header, Tag};
 
 /// What is drawn once for a whole story.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Swarm {
     pub(super) depth: usize,
     /// Two operations that are to be under way at once, if the story is about that.
     pub(super) pair: Option<(Tag, Tag)>,
+    /// What is fought for, if the story is about that.
+    pub(super) contention: Option<&'static Contention>,
     /// In percent: how often a wish is granted before another event is drawn.
     pub(super) follow: usize,
     /// In percent: how often an event stays on the CPU of the one before.
@@ -77,6 +80,11 @@ const fn place_of(tag: Tag) -> usize {
 }
 
 impl Swarm {
+    /// Whether it is about nothing in particular.
+    pub(super) fn is_about_all(&self) -> bool {
+        self.pair.is_none() && self.contention.is_none()
+    }
+
     /// Whom an event of this kind should meet, if the story is about that.
     pub(super) fn mate(&self, tag: Tag) -> Option<Tag> {
         let (one, other) = self.pair?;
@@ -108,6 +116,30 @@ impl Swarm {
             mms: [one, other].iter().any(|tag| ABOUT_MMS.contains(tag)),
             pauses: 5,
             depth: dice.pick(&[1, 2, 4, 12]),
+            follow: 90,
+            repeat: 0,
+            mappings: self.mappings.max(4),
+            ..self
+        }
+    }
+
+    /// The same for a story about somebody who holds a lock, and somebody else who wants it.
+    pub(super) fn about_contention(mut self, dice: &mut Dice, on: Backends) -> Self {
+        let contention = Contention::draw(dice, on);
+        let told = [contention.holders, contention.takers, contention.before].concat();
+        for (weight, (tag, usual)) in self.weights.iter_mut().zip(USUAL) {
+            let sought = told.contains(&tag) || told.iter().any(|told| needs(*told) == Some(tag));
+            *weight = match usual {
+                _ if contention.holders.contains(&tag) => 120,
+                _ if sought => 60,
+                _ => usual.min(2),
+            };
+        }
+        Self {
+            contention: Some(contention),
+            dma: true,
+            mms: true,
+            pauses: 2,
             follow: 90,
             repeat: 0,
             mappings: self.mappings.max(4),
@@ -147,6 +179,7 @@ impl Swarm {
             weights,
             dma,
             pair: None,
+            contention: None,
             mms,
             pauses: dice.pick(&[0, 10, 25, 25, 45]),
             depth: dice.pick(&[3, 8, 20, 40]),
