@@ -41,7 +41,7 @@ use machine::{Bus, Cpu, MAX_CPUS, Var, VarArray};
 use std::rc::Rc;
 
 /// A time of the clock. 0 is during a wrap.
-pub(super) type Time = u8;
+pub(super) type Time = u16;
 
 /// The clock, and when each CPU flushed last.
 #[derive(Debug)]
@@ -58,11 +58,13 @@ impl TlbClock {
     /// Variables needed.
     pub(super) const VARS: u32 = 1 + MAX_CPUS as u32;
 
-    /// Nobody has flushed yet. The first wrap is not far: what happens seldom is to be tried often.
+    /// Nobody has flushed yet. The first wrap is not far: what happens seldom is to be tried often. At real sizes the second is:
+    /// it interrupts everybody, and should not be what flushes are counted by.
     pub(super) fn new(bus: &Bus, sizes: Sizes, protocol: &Rc<Protocol>) -> Self {
         let last = match sizes {
             Sizes::Tiny => 0xf,
-            Sizes::Small | Sizes::Real => Time::MAX,
+            Sizes::Small => 0xff,
+            Sizes::Real => Time::MAX,
         };
         let cpus = bus.cpus();
         let now = bus.memory.var(family::TLB_CLOCK);

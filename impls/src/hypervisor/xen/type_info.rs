@@ -33,10 +33,11 @@ const TYPE: u64 = 7 << TYPE_SHIFT;
 const WRITABLE: u64 = 7;
 const VALIDATED: u64 = 1 << 40;
 const PINNED: u64 = 1 << 41;
-const WORKER_SHIFT: u32 = 48;
-const WORKER: u64 = 0xff << WORKER_SHIFT;
-const STAMP_SHIFT: u32 = 56;
-const STAMP: u64 = 0xff << STAMP_SHIFT;
+const WORKER_SHIFT: u32 = 42;
+const WORKER: u64 = 0xf << WORKER_SHIFT;
+const STAMP_SHIFT: u32 = 48;
+const STAMP: u64 = 0xffff << STAMP_SHIFT;
+const _: () = assert!(machine::MAX_CPUS < 0xf);
 
 /// The type of a frame, how many hold it, whether it is validated and pinned, who works on its validation, and when a
 /// reference went last.
