@@ -1,7 +1,7 @@
 //! What `harness::cost` counts, where it can be said beforehand exactly: on small cases, whatever things cost.
 
 use harness::cost::drain::{Case, Others};
-use harness::cost::scaling::Scheme;
+use harness::cost::scaling::{Scheme, Tables};
 use harness::cost::{Asked, Model, Question, Report, ask, drain, tables};
 use harness::story::Backends;
 use machine::Counted;
@@ -67,6 +67,10 @@ fn under_xen_the_same_and_in_hypercalls() {
     let one = of(Case::Drain, 1);
     assert_eq!((one.ipis(), one.hypercalls["event_channel_send"]), (1, 1));
     assert_eq!(one.count(Counted::Hypercall), one.hypercalls.values().sum::<u64>());
+    // As many areas as are said are outstanding indeed, and their tables stay.
+    let many = of(Case::Drain, 512);
+    assert!(many.count(Counted::LeavesLost) >= 512 * 4, "{many:?}");
+    assert_eq!((many.ipis(), many.flushes()), (1, 2));
 }
 
 #[test]
@@ -155,6 +159,30 @@ fn lazy_areas_and_blocks_save_what_the_threshold_predicts_and_blocks_alone_stay_
     assert!(growth(Scheme::Blocks) < 1.5 && growth(Scheme::Eager) > 1.5);
     assert!(report.findings.iter().all(|finding| finding.holds), "{:?}", report.findings);
     assert_eq!(report.findings.len(), 4);
+}
+
+#[test]
+fn under_xen_the_threshold_decides_by_default_and_table_pages_do_without_a_reserve() {
+    let report = answer(Question::Scaling, &[2], Backends::XEN);
+    let ground = |tables| report.scaling.iter().filter(move |row| row.tables == tables);
+    for row in ground(Tables::Freed).filter(|row| row.scheme != Scheme::Eager) {
+        assert_eq!(row.table_pages, 0, "the reserve holds them all: {row:?}");
+        assert!(row.rounds_before > 10 * row.threshold_rounds_per_flush, "it had to be made: {row:?}");
+    }
+    for row in ground(Tables::FreedAtOnce).filter(|row| row.scheme != Scheme::Eager) {
+        assert!(row.table_pages > 50, "{row:?}");
+        #[expect(clippy::cast_precision_loss, reason = "some thousand rounds")]
+        let threshold = row.threshold_rounds_per_flush as f64;
+        assert!(row.measured_rounds_per_flush < threshold / 10.0, "{row:?}");
+    }
+    let claims: Vec<_> = report.findings.iter().map(|finding| (finding.on.as_str(), finding.holds)).collect();
+    let expected = [
+        ("xen, lazy, 2 CPUs", true),
+        ("xen, blocks, 2 CPUs", true),
+        ("xen, tables freed at once, lazy, 2 CPUs", true),
+        ("xen, tables freed at once, blocks, 2 CPUs", true),
+    ];
+    assert_eq!(claims, expected, "{:?}", report.findings);
 }
 
 #[test]

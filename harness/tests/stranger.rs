@@ -43,9 +43,7 @@ impl Software for Kernel {
             Task::Call(Call { operation: Operation::DrainAliases, .. }) => self.drain(cpu),
             Task::Call(Call { operation: Operation::AllocPage { .. }, .. }) => Outcome::NoMemory,
             Task::Call(call) => unreachable!("the stories of this test do not ask for {call}"),
-            Task::RunWork | Task::KeepTables { .. } | Task::AddProcessTable | Task::PinProcess => {
-                Outcome::Void
-            }
+            Task::RunWork | Task::AddProcessTable | Task::PinProcess => Outcome::Void,
             Task::Teardown => {
                 // The pages that the callers begin with.
                 (0..4).for_each(|frame| cpu.set_role(Frame(frame), Role::Free));

@@ -1,14 +1,14 @@
 //! The kernel: everything that stands between a caller and a platform, put together, and its entry points.
 
 use crate::alias_table::AliasTable;
-use crate::callers::{Callers, failed};
+use crate::callers::Callers;
 use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel_tables::KernelTables;
 use crate::mm::{LEAVE_MM_VECTOR, Mms};
 use crate::page_alloc::PageAllocator;
 use crate::page_flags::PageFlags;
-use crate::paravirt::{PageRange, PvMmu};
+use crate::paravirt::PvMmu;
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::quicklist::Quicklist;
@@ -29,12 +29,6 @@ pub enum Task {
     Call(Call),
     /// The worker carries out what is queued. Ends as [`Outcome::Void`] if nothing is.
     RunWork,
-    /// The tables of so many pages, from the start of the space for areas, are made and stay: a kernel that frees none of its
-    /// own comes to this by and by.
-    KeepTables {
-        /// How many pages.
-        pages: u64,
-    },
     /// Another page table for the process under construction (`pte_alloc`).
     AddProcessTable,
     /// The process under construction is about to run: its tables are pinned (`xen_pgd_pin`).
@@ -184,11 +178,6 @@ impl<P: PvMmu> Kernel<P> {
         Outcome::Done
     }
 
-    fn keep_first_tables(&self, cpu: &Cpu<'_>, pages: u64) -> Outcome {
-        let range = PageRange { first: self.sizes.vmalloc_first(), pages };
-        self.keep_tables(cpu, range).map_or_else(failed, |()| Outcome::Done)
-    }
-
     fn teardown(&self, cpu: &Cpu<'_>) -> Outcome {
         self.give_everything_back(cpu);
         self.purge_everything(cpu);
@@ -207,7 +196,6 @@ impl<P: PvMmu> Software for Kernel<P> {
         match task {
             Task::Call(call) => self.call(cpu, &call),
             Task::RunWork => self.run_work(cpu),
-            Task::KeepTables { pages } => self.keep_first_tables(cpu, pages),
             Task::AddProcessTable => self.add_process_table(cpu),
             Task::PinProcess => self.pin_process(cpu),
             Task::Teardown => self.teardown(cpu),

@@ -12,6 +12,10 @@
 //!                                         access: c2's walk cache leads to the old table: fault
 //!   flush everywhere
 //! ```
+//!
+//! Those of the lowest addresses stay once they were made, where the kernel is of real size: a reserve for what may be
+//! unmapped lazily. First fit comes back there after each purge, and under Xen each table that is made again is drained for:
+//! the areas outstanding would be flushed for tables, long before there are as many as the threshold allows.
 
 pub(crate) mod large;
 
@@ -25,7 +29,6 @@ use crate::sync::{LockClass, Lockdep, Mutex, MutexGuard};
 use crate::vmalloc::purge::WouldSleep;
 use machine::paging::{LEVELS, index};
 use machine::{Bus, Cpu, Cr3, Entry, Flags, Frame, Role, Word};
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -79,8 +82,6 @@ pub struct TableUsers(BTreeMap<u64, u32>);
 pub struct KernelTables {
     root: Frame,
     pub(crate) users: Mutex<TableUsers>,
-    /// A range whose tables stay although no area uses them.
-    kept: Cell<Option<PageRange>>,
 }
 
 /// Tables that nothing leads to any more, and that some CPU may still remember the way to. The mutex is held with them.
@@ -123,7 +124,7 @@ impl KernelTables {
         }
         pv.adopt_boot_tables(bus, root, &[&[(root, LEVELS)], below].concat());
         let users = Mutex::new(bus, lockdep, KERNEL_TABLES, TableUsers::default());
-        Self { root: frame, users, kept: Cell::new(None) }
+        Self { root: frame, users }
     }
 
     /// The root.
@@ -170,14 +171,6 @@ impl<P: PvMmu> Kernel<P> {
             self.free_table_page(cpu, pfn);
         }
         populated
-    }
-
-    /// Makes the lowest-level tables of a range, which stay until the kernel goes, as they do in a kernel that frees none of
-    /// its own. Once.
-    pub(crate) fn keep_tables(&self, cpu: &Cpu<'_>, range: PageRange) -> Result<(), MapError> {
-        self.populate(cpu, range)?;
-        self.tables.kept.set(Some(range));
-        Ok(())
     }
 
     /// Allocates pages that may become tables: all of them first, then one drain for all. In the other order one could
@@ -264,8 +257,8 @@ impl<P: PvMmu> Kernel<P> {
     /// The areas of these ranges are gone, their entries cleared: unhooks the lowest-level tables that no other area
     /// uses. What comes back is to be flushed for, and then given to [`Kernel::free_unhooked`].
     ///
-    /// `None` where there is no such table, or by design they all stay; or where the caller may not sleep and the mutex is taken, and the tables
-    /// stay for the next area there.
+    /// `None` where there is no such table, or by design they all stay; or where the caller may not sleep and the mutex is
+    /// taken, and the tables stay for the next area there.
     pub(crate) fn unhook_unused<'a>(
         &'a self,
         cpu: &'a Cpu<'_>,
@@ -279,7 +272,7 @@ impl<P: PvMmu> Kernel<P> {
             *count -= 1;
             if *count == 0 {
                 users.0.remove(&table);
-                if self.protocol.designs.kernel_tables == Keeping::Freed {
+                if !self.stays(cpu, table) {
                     let va = table << 21;
                     tables.extend(self.unhook(cpu, va, 2));
                     // The flush that follows is for all of them: see `mm.rs`.
@@ -293,6 +286,20 @@ impl<P: PvMmu> Kernel<P> {
             }
         }
         (!tables.is_empty()).then_some(Unhooked { tables, to_remove, users })
+    }
+
+    /// Whether a table stays although no area uses it any more. Its entries are clear; CPUs may go on remembering the way to
+    /// it, since it is where they will look for it, in the kernel's own tables and in every copy of the upper entries.
+    fn stays(&self, cpu: &Cpu<'_>, table: u64) -> bool {
+        match self.protocol.designs.kernel_tables {
+            Keeping::Freed => {
+                // All of it is in the reserve: of one that begins before the space, or where there is none, never.
+                let reserved = self.sizes.table_reserve(cpu.bus().cpus());
+                (table + 1) << 9 <= self.sizes.vmalloc_first() + reserved
+            }
+            Keeping::Kept => true,
+            Keeping::FreedAtOnce => false,
+        }
     }
 
     /// Clears the entry of this level for an address. Returns the table that it led to.
@@ -416,13 +423,6 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Nothing is mapped any more: frees all tables but the root and those of the direct map.
     pub(crate) fn free_all_tables(&self, cpu: &Cpu<'_>) {
-        if let Some(kept) = self.tables.kept.take() {
-            let users = &mut self.tables.users.lock(cpu).0;
-            for table in tables_of(kept) {
-                *users.entry(table).or_default() -= 1;
-            }
-            users.retain(|_, count| *count != 0);
-        }
         if self.protocol.designs.frees_tables() && !self.tables.users.lock(cpu).0.is_empty() {
             cpu.bug("a table counts users after the last purge");
         }

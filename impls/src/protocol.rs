@@ -186,10 +186,13 @@ designs! {
     }
     /// What becomes of a lowest-level table of the kernel's when the last area that used it is purged.
     kernel_tables: KernelTables from "004" {
-        /// It is freed, in the flush of that purge.
+        /// It is freed, in the flush of that purge; but one of the reserve stays, the lowest addresses, to which the kernel
+        /// comes back after each purge. Only real sizes have a reserve.
         Freed = "freed",
         /// It stays for the next area there.
         Kept = "kept",
+        /// It is freed, in the flush of that purge, wherever it is.
+        FreedAtOnce = "freed-at-once",
     }
     /// How a large page is mapped where a table stands that no area uses any more.
     huge_over_table: HugeOverTable from "004" {

@@ -136,4 +136,15 @@ impl Sizes {
             Self::Real => (u8::BITS - cpus.leading_zeros()) as u64 * (32 << 20 >> 12),
         }
     }
+
+    /// Pages from the start of the vmalloc space on whose tables stay once they were made: as many as may be unmapped lazily,
+    /// and two blocks for each CPU, which are in use meanwhile. First fit comes back to them after each purge.
+    ///
+    /// Small kernels have no such reserve: their tables are to come and go, in reach of short stories.
+    pub const fn table_reserve(self, cpus: u8) -> u64 {
+        match self {
+            Self::Tiny | Self::Small => 0,
+            Self::Real => self.lazy_max_pages(cpus) + 2 * cpus as u64 * self.block_slots() as u64,
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use harness::cost::scaling::{KernelTables, Scheme};
+use harness::cost::scaling::{Scheme, Tables};
 use harness::cost::{Finding, Question, Report, drain, scaling, sensitivity, tables};
 
 const DRAIN: &str = "drain: what a drain costs, against one eager unmap of four pages";
@@ -216,8 +216,9 @@ fn schemes(all: &[scaling::Row]) -> Table {
         "waiting",
         "handlers",
         "IPIs per round",
+        "rounds before",
+        "rounds",
         "table pages",
-        "in rounds",
         "rounds per flush",
         "predicted",
         "fewer IPIs",
@@ -237,7 +238,7 @@ fn schemes(all: &[scaling::Row]) -> Table {
         let dash = || "-".to_owned();
         vec![
             row.backend.to_owned(),
-            if row.tables == KernelTables::Kept { "kept" } else { "freed" }.to_owned(),
+            if row.tables == Tables::Freed { "freed" } else { "freed at once" }.to_owned(),
             row.scheme.name().to_owned(),
             row.cpus.to_string(),
             figure(row.ns_per_round),
@@ -245,8 +246,9 @@ fn schemes(all: &[scaling::Row]) -> Table {
             figure(row.waited_ns_per_round),
             figure(row.stolen_ns_per_round),
             format!("{:.5}", row.ipis_per_round),
-            row.table_pages.to_string(),
+            row.rounds_before.to_string(),
             row.rounds.to_string(),
+            row.table_pages.to_string(),
             figure(row.measured_rounds_per_flush),
             figure(row.predicted_rounds_per_flush),
             fewer.map_or_else(dash, figure),

@@ -69,7 +69,7 @@ fn json_has_the_shape_that_the_manual_shows() {
     }
 }
 
-/// What `make cost` writes into the document is what the tool says. Not all of it is asked here, as that takes a minute.
+/// What `make cost` writes into the document is what the tool says. Not all of it is asked here, as that takes some minutes.
 #[test]
 fn the_tables_about_cost_say_what_the_tool_says() {
     let document = include_str!("../../../docs/cost.md");

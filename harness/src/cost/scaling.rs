@@ -1,11 +1,12 @@
 //! Eager unmapping against lazy areas against per-CPU blocks, for one CPU and more that map four pages, touch and unmap
 //! them, at real sizes: the shape that the rewrite of seed 004 was made for.
 //!
-//! All CPUs run the same loop, in the order of their clocks. What is measured begins when a first flush has emptied the
-//! lazy list and ends when a later one does, so that only whole cycles are counted; eager unmapping has none, and is
-//! measured over a fixed number of rounds. What was before is not counted.
+//! All CPUs run the same loop, in the order of their clocks. What is measured begins when a flush has emptied the lazy list
+//! and ends when a later one does, so that only whole cycles are counted; eager unmapping has none, and is measured over a
+//! fixed number of rounds. What was before is not counted: a kernel that has run for a while has made the tables that it
+//! comes back to, and under Xen each of them was drained for.
 
-use impls::protocol::UnmapFlush;
+use impls::protocol::{KernelTables, UnmapFlush};
 use impls::{Designs, Native, PvMmu, Sizes, Task, Xen};
 use machine::Counted;
 use oracle::vocabulary::{AreaSlot, Call, Mapping, Operation, PageList, PageSlot, Place, RamSlot, Token};
@@ -23,9 +24,13 @@ const ROUNDS: (u64, u64) = (1000, 100);
 /// The same where only the growth of times is asked for: as many as a block lasts.
 const BRIEF: (u64, u64) = (256, 20);
 
-/// Cycles from flush to flush that are measured where the lazy threshold makes them. Blocks come onto the lazy list one at a
-/// time, so that one cycle is a block longer or shorter than another.
+/// Cycles from flush to flush that are measured where the lazy threshold makes them, of areas and of blocks. Blocks come onto
+/// the lazy list one at a time, so that one cycle is a block longer or shorter than another. Before them as many must have
+/// passed in which no table was made.
 const CYCLES: (u64, u64) = (1, 8);
+
+/// Rounds of all CPUs together after which a kernel that still makes tables is taken to go on with that.
+const PATIENCE: u64 = 1_000_000;
 
 /// Rounds of all CPUs together that are measured where something else than the threshold flushes, some hundred times, and
 /// those before them that are not.
@@ -59,9 +64,13 @@ impl Scheme {
         }
     }
 
-    fn designs(self) -> Designs {
+    fn designs(self, tables: Tables) -> Designs {
         let unmap_flush = if self == Self::Eager { UnmapFlush::Eager } else { UnmapFlush::Lazy };
-        Designs { unmap_flush, ..Designs::default() }
+        let kernel_tables = match tables {
+            Tables::Freed => KernelTables::Freed,
+            Tables::FreedAtOnce => KernelTables::FreedAtOnce,
+        };
+        Designs { unmap_flush, kernel_tables, ..Designs::default() }
     }
 
     /// After how many rounds of all CPUs together the threshold has everything flushed, as the sizes alone predict: the
@@ -78,14 +87,14 @@ impl Scheme {
     }
 }
 
-/// What becomes of the lowest-level tables that no area uses any more.
+/// What becomes of the lowest-level tables that no area uses any more, by the names of the design point `kernel_tables`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum KernelTables {
-    /// They are freed with the flush that frees the last area, as our kernel does; the next area there needs new ones.
+pub enum Tables {
+    /// The default: they are freed but for those of the reserve, which is as large as what may be outstanding.
     Freed,
-    /// They stay, as in Linux, which frees none of its kernel's: all that the areas will ever need are there.
-    Kept,
+    /// All are freed with the flush that frees the last area; the next area there needs new ones.
+    FreedAtOnce,
 }
 
 /// How one scheme did.
@@ -94,11 +103,13 @@ pub struct Row {
     /// The backend.
     pub backend: &'static str,
     /// What becomes of tables that are not used.
-    pub tables: KernelTables,
+    pub tables: Tables,
     /// How many CPUs.
     pub cpus: u8,
     /// The scheme.
     pub scheme: Scheme,
+    /// Rounds of all CPUs together before those that were measured.
+    pub rounds_before: u64,
     /// Rounds of map, touch and unmap that were measured, of all CPUs together.
     pub rounds: u64,
     /// Time that a CPU needs for a round, in nanoseconds, handlers and deferred work included.
@@ -114,7 +125,8 @@ pub struct Row {
     /// Rounds of all CPUs together for each flush on all of them, as the sizes alone predict: by the lazy threshold.
     pub threshold_rounds_per_flush: u64,
     /// The same, as is to be expected of what was counted. Under Xen each page-table page is drained for when it comes, and
-    /// flushed for by the hypervisor when it goes; where that is more often than the threshold, it is what flushes.
+    /// flushed for by the hypervisor when it goes; where there are so many that this is more often than by the threshold, it
+    /// is what flushes.
     pub predicted_rounds_per_flush: f64,
     /// The same as measured: by the interrupts, of which each flush takes one for each other CPU, and on one CPU by the
     /// full flushes. Of eager unmapping, which is known by its flushes, 1.
@@ -127,8 +139,8 @@ impl Row {
     /// Where it was measured.
     pub fn ground(&self) -> String {
         match self.tables {
-            KernelTables::Freed => self.backend.to_owned(),
-            KernelTables::Kept => format!("{}, tables kept", self.backend),
+            Tables::Freed => self.backend.to_owned(),
+            Tables::FreedAtOnce => format!("{}, tables freed at once", self.backend),
         }
     }
 
@@ -139,13 +151,11 @@ impl Row {
     }
 }
 
-/// On what the schemes are compared. Under Xen a page that becomes a page table has all aliases drained by default, and
-/// as lazy areas spread over fresh space that comes long before the threshold, if they need fresh tables there.
-const GROUNDS: [(Backends, KernelTables); 3] = [
-    (Backends::NATIVE, KernelTables::Freed),
-    (Backends::XEN, KernelTables::Kept),
-    (Backends::XEN, KernelTables::Freed),
-];
+/// On what the schemes are compared: the kernel as it is by default, and what it would cost to have no reserve of tables.
+/// Under Xen a page that becomes a page table has all aliases drained, and as lazy areas spread over the space that comes
+/// long before the threshold, if they need tables anew there after each flush.
+const GROUNDS: [(Backends, Tables); 3] =
+    [(Backends::NATIVE, Tables::Freed), (Backends::XEN, Tables::Freed), (Backends::XEN, Tables::FreedAtOnce)];
 
 /// How long is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,54 +221,43 @@ struct Loops<P: PvMmu> {
     /// CPUs that carry out deferred work, a bit each.
     working: u8,
     rounds: u64,
-    /// Purges that the worker made.
+    /// Purges that the worker made, which it does when the threshold is passed.
     purges: u64,
+    /// The cycles, from each of them to the next and up to the last, in which no table was made.
+    quiet: u64,
     /// How often everything was flushed on any CPU, when the worker was done last.
     seen_flushed: u64,
+    /// Table pages that were made until the worker was done last.
+    seen_made: u64,
 }
 
 fn measure_one<P: PvMmu>(
     scheme: Scheme,
-    tables: KernelTables,
+    tables: Tables,
     cpus: u8,
     span: Span,
     model: &Model,
 ) -> Result<Row, Broken> {
     let sizes = Sizes::Real;
-    let engine = booted::<P>(cpus, scheme.designs(), model)?;
-    let turns = vec![Turn::Map; usize::from(cpus)];
-    let mut loops = Loops { engine, scheme, turns, working: 0, rounds: 0, purges: 0, seen_flushed: 0 };
-    let threshold = scheme.rounds_per_flush(sizes, cpus);
-    loops.prepare(sizes, tables)?;
+    let mut loops = Loops::<P>::prepared(scheme, tables, cpus, model)?;
     let all = u64::from(cpus);
-    // Each page-table page is drained for.
-    let drains = P::TABLES_ALLOW_NO_ALIAS && tables == KernelTables::Freed;
-    let mut between = |first: u64, rounds: u64| {
-        let start = loops.until(|loops| loops.rounds >= first)?;
-        Ok((start, loops.until(|loops| loops.rounds >= first + rounds)?))
-    };
     let (start, end) = if span == Span::Brief {
-        between(BRIEF.1 * all, BRIEF.0 * all)?
+        loops.between(BRIEF.1 * all, BRIEF.0 * all)?
     } else if scheme == Scheme::Eager {
-        between(ROUNDS.1 * all, ROUNDS.0 * all)?
-    } else if drains {
-        between(AMID_DRAINS.1, AMID_DRAINS.0)?
+        loops.between(ROUNDS.1 * all, ROUNDS.0 * all)?
+    } else if P::TABLES_ALLOW_NO_ALIAS && tables == Tables::FreedAtOnce {
+        loops.between(AMID_DRAINS.1, AMID_DRAINS.0)?
     } else {
         let cycles = if scheme == Scheme::Lazy { CYCLES.0 } else { CYCLES.1 };
-        (loops.until(|loops| loops.purges >= 1)?, loops.until(|loops| loops.purges > cycles)?)
+        let start = loops.until(|loops| loops.quiet >= cycles || loops.rounds >= PATIENCE)?;
+        let purges = loops.purges + cycles;
+        (start, loops.until(|loops| loops.purges == purges || loops.rounds >= 2 * PATIENCE)?)
     };
-    Ok(row::<P>(scheme, tables, threshold, drains, &start, &end))
+    Ok(row::<P>(scheme, tables, scheme.rounds_per_flush(sizes, cpus), &start, &end))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn row<P: PvMmu>(
-    scheme: Scheme,
-    tables: KernelTables,
-    threshold: u64,
-    drains: bool,
-    start: &Mark,
-    end: &Mark,
-) -> Row {
+fn row<P: PvMmu>(scheme: Scheme, tables: Tables, threshold: u64, start: &Mark, end: &Mark) -> Row {
     let (before, after) = (&start.snapshot, &end.snapshot);
     let cpus = after.clocks.len() as u8;
     let rounds = end.rounds - start.rounds;
@@ -271,12 +270,13 @@ fn row<P: PvMmu>(
         _ => counts.ipis() as f64 / f64::from(cpus - 1),
     };
     let table_pages = counts.of(Counted::Cleared);
-    let by_drains = if drains { rounds as f64 / (2 * table_pages) as f64 } else { f64::INFINITY };
+    let drains = if P::TABLES_ALLOW_NO_ALIAS { 2 * table_pages } else { 0 };
     Row {
         backend: P::NAME,
         tables,
         cpus,
         scheme,
+        rounds_before: start.rounds,
         rounds,
         ns_per_round: per_round(&after.clocks, &before.clocks),
         waited_ns_per_round: per_round(&after.waited, &before.waited),
@@ -284,7 +284,7 @@ fn row<P: PvMmu>(
         ipis_per_round: (counts.ipis() as f64 / rounds as f64 * 1e6).round() / 1e6,
         table_pages,
         threshold_rounds_per_flush: threshold,
-        predicted_rounds_per_flush: rounded(by_drains.min(threshold as f64)),
+        predicted_rounds_per_flush: rounded((rounds as f64 / drains as f64).min(threshold as f64)),
         measured_rounds_per_flush: rounded(rounds as f64 / flushes),
         counts: named(&counts),
     }
@@ -299,27 +299,41 @@ struct Mark {
 impl<P: PvMmu> Loops<P> {
     /// Each CPU gets two pages of its own; it maps each twice, as the callers have no more slots. It has come to another
     /// place of its block than the others: on a computer that has run for a while they do not use theirs up together.
-    fn prepare(&mut self, sizes: Sizes, tables: KernelTables) -> Result<(), Broken> {
-        let cpus = self.engine.cpus();
+    fn prepared(scheme: Scheme, tables: Tables, cpus: u8, model: &Model) -> Result<Self, Broken> {
+        let engine = booted::<P>(cpus, scheme.designs(tables), model)?;
+        let turns = vec![Turn::Map; usize::from(cpus)];
+        let mut loops = Self {
+            engine,
+            scheme,
+            turns,
+            working: 0,
+            rounds: 0,
+            purges: 0,
+            quiet: 0,
+            seen_flushed: 0,
+            seen_made: 0,
+        };
         for page in 4..2 * cpus {
-            self.engine.call(0, Operation::AllocPage { page: PageSlot::new(page) })?;
+            loops.engine.call(0, Operation::AllocPage { page: PageSlot::new(page) })?;
         }
-        if tables == KernelTables::Kept {
-            // What may be outstanding, and twice the blocks in use.
-            let blocks = 2 * u64::from(cpus) * u64::from(sizes.block_slots());
-            self.engine.run(0, Task::KeepTables { pages: sizes.lazy_max_pages(cpus) + blocks })?;
-        }
-        if self.scheme == Scheme::Blocks {
-            let rounds = sizes.block_slots() / u32::from(PAGES);
+        if scheme == Scheme::Blocks {
+            let rounds = Sizes::Real.block_slots() / u32::from(PAGES);
             for cpu in 0..cpus {
                 for _ in 0..rounds * u32::from(cpu) / u32::from(cpus) {
-                    self.engine.call(cpu, self.map(cpu))?;
-                    self.engine.call(cpu, self.unmap(cpu))?;
+                    loops.engine.call(cpu, loops.map(cpu))?;
+                    loops.engine.call(cpu, loops.unmap(cpu))?;
                 }
             }
         }
-        self.seen_flushed = self.flushed_everything();
-        Ok(())
+        loops.seen_flushed = loops.counted(Counted::FlushGlobal);
+        loops.seen_made = loops.counted(Counted::Cleared);
+        Ok(loops)
+    }
+
+    /// So many rounds, after so many others.
+    fn between(&mut self, first: u64, rounds: u64) -> Result<(Mark, Mark), Broken> {
+        let start = self.until(|loops| loops.rounds >= first)?;
+        Ok((start, self.until(|loops| loops.rounds >= first + rounds)?))
     }
 
     /// Runs until a round or a flush after which this holds.
@@ -384,18 +398,23 @@ impl<P: PvMmu> Loops<P> {
         }
     }
 
-    fn flushed_everything(&self) -> u64 {
-        self.engine.meter(|meter| meter.total().of(Counted::FlushGlobal))
+    fn counted(&self, what: Counted) -> u64 {
+        self.engine.meter(|meter| meter.total().of(what))
     }
 
     /// A task ended. Returns whether a round or a flush did.
     fn ended(&mut self, cpu: u8) -> bool {
         if self.working & 1 << cpu != 0 {
             self.working &= !(1 << cpu);
-            let flushed = self.flushed_everything();
+            let flushed = self.counted(Counted::FlushGlobal);
             let purged = flushed != self.seen_flushed;
             self.seen_flushed = flushed;
-            self.purges += u64::from(purged);
+            if purged {
+                let made = self.counted(Counted::Cleared);
+                self.quiet = if made == self.seen_made { self.quiet + 1 } else { 0 };
+                self.seen_made = made;
+                self.purges += 1;
+            }
             return purged;
         }
         let turn = &mut self.turns[usize::from(cpu)];

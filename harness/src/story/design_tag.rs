@@ -29,6 +29,7 @@ pub(super) const TAGS: &[(u8, &str, &str)] = &[
     (42, "dma_drain", "never"),
     (60, "kernel_tables", "kept"),
     (61, "huge_over_table", "small-pages"),
+    (62, "kernel_tables", "freed-at-once"),
     (70, "kernel_sync", "on-fault"),
 ];
 

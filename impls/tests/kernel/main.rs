@@ -2,5 +2,6 @@
 
 mod bench;
 mod mm;
+mod table_reserve;
 mod vmap;
 mod xen_table_pages;

@@ -2,7 +2,6 @@
 
 use impls::protocol::{HugeOverTable, KernelTables, UnmapFlush};
 use impls::{Designs, Native, Sizes, Task};
-use machine::{Counted, Prices};
 use oracle::vocabulary::{
     Access, AreaSlot, Call, Mapping, MemoryType, Operation, Outcome, Owned, PageList, PageSlot, Place,
     RamSlot, Token,
@@ -81,22 +80,6 @@ fn eager_unmapping_leaves_nothing_cached_and_gives_the_range_back_on_up_to_eight
         assert_eq!(cached, usize::from(cpus), "nothing is flushed");
         assert_ne!(map_touch_unmap(&mut lazy, ram).0, first, "and the range is not to be had");
         lazy.tear_down();
-    }
-}
-
-#[test]
-fn tables_that_are_kept_are_there_before_the_first_area_and_after_the_last_purge_and_go_in_the_end() {
-    for sizes in Sizes::ALL {
-        let mut bench = on_native(sizes, 2);
-        assert_eq!(bench.task(0, Task::KeepTables { pages: sizes.vmalloc_pages().min(2048) }), Outcome::Done);
-        bench.0.bus().start_metering(Prices::new(0, |_| 0));
-        for _ in 0..3 {
-            map_touch_unmap(&mut bench, false);
-            assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
-        }
-        let counts = bench.0.bus().meter().expect("it is metered").total();
-        assert_eq!(counts.of(Counted::Cleared), 0, "{}: no page was allocated for a table", sizes.name());
-        bench.tear_down();
     }
 }
 
