@@ -1,6 +1,7 @@
 //! The kernel as its callers use it, one operation at a time, on every platform.
 
 mod bench;
+mod drains;
 mod mm;
 mod table_reserve;
 mod vmap;
