@@ -140,9 +140,7 @@ impl Cpu<'_> {
     pub fn fill_table(&self, frame: Frame, level: u8, entries: impl Iterator<Item = Entry>) {
         self.point(PointKind::Store, Family::DATA);
         self.drain();
-        for (index, entry) in entries.enumerate() {
-            self.bus.memory.poke(Word::new(frame, index), entry.0);
-        }
+        self.bus.memory.fill(frame, entries.map(|entry| entry.0));
         let old = self.bus.memory.role(frame);
         self.bus.memory.set_role(frame, Role::Table(level));
         self.trace(|| TraceEvent::Role { frame, old, new: Role::Table(level) }, Location::caller());

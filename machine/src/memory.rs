@@ -308,6 +308,29 @@ impl Memory {
         self.touch(word.frame, state);
     }
 
+    /// Sets the words of a frame at once, from the first on; none of large memory.
+    pub(crate) fn fill(&self, frame: Frame, words: impl Iterator<Item = u64>) {
+        let state = self.state(frame);
+        let contents = state.contents.get_or_init(|| Box::new([const { Cell::new(0) }; WORDS]));
+        let mut filled = 0;
+        for (cell, word) in contents.iter().zip(words) {
+            cell.set(word);
+            filled += 1;
+        }
+        for (group, written) in state.written[..usize::div_ceil(filled, 64)].iter().enumerate() {
+            let in_group = (filled - group * 64).min(64);
+            written.set(written.get() | u64::MAX >> (64 - in_group));
+            state.groups.set(state.groups.get() | 1 << group);
+        }
+        self.touch(frame, state);
+    }
+
+    /// All words of a frame, from the first on; none of large memory.
+    pub fn words(&self, frame: Frame) -> impl Iterator<Item = u64> {
+        let contents = self.state(frame).contents.get();
+        (0..WORDS).map(move |index| contents.map_or(0, |contents| contents[index].get()))
+    }
+
     #[inline]
     fn touch(&self, frame: Frame, state: &FrameState) {
         if !state.touched.replace(true) {

@@ -165,9 +165,6 @@ fn split(cpu: &Cpu<'_>, frame: Frame, table: Frame) {
 #[track_caller]
 fn is_uniform(cpu: &Cpu<'_>, frame: Frame, table: Frame) -> bool {
     let first = cpu.load_entry_as(Word::new(table, 0), 1, family::XEN_PTE);
-    let frames = (first_of(frame).0..cpu.bus().memory.frames()).take(WORDS);
-    first.present()
-        && frames.map(Frame).all(|frame| {
-            Entry(cpu.bus().memory.peek(Word::new(table, frame.index()))) == Entry::new(frame, MAPPED)
-        })
+    let mut both = cpu.bus().memory.words(table).zip(first_of(frame).0..cpu.bus().memory.frames());
+    first.present() && both.all(|(word, number)| Entry(word) == Entry::new(Frame(number), MAPPED))
 }

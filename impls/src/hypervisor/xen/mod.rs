@@ -54,6 +54,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use table_lock::TableLocks;
 
+/// Room for what the first tables of most guests lead to.
+const MOST_HELD_AT_BOOT: usize = 16;
+
 /// The hypervisor, with one guest that runs.
 #[derive(Debug)]
 pub struct Hypervisor {
@@ -98,7 +101,7 @@ impl Hypervisor {
             protocol: Rc::clone(protocol),
             events: EventChannels::new(bus, &lockdep),
             boot_root: Cell::new(None),
-            held_at_boot: RefCell::default(),
+            held_at_boot: RefCell::new(Vec::with_capacity(MOST_HELD_AT_BOOT)),
         };
         hypervisor.hand_out_memory(bus);
         hypervisor.direct.boot(bus);
