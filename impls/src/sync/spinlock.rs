@@ -5,12 +5,56 @@ use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
-/// A lock that is spun on. Its word holds the holder's number plus one.
+/// The word of a lock that is spun on: the holder's number plus one (`raw_spinlock_t`). It knows nothing of what it protects,
+/// so that there is one piece of code for all locks, which stays in the instruction cache.
 #[derive(Debug)]
-pub struct SpinLock<T> {
+struct RawSpinLock {
     word: Var,
     class: u8,
     lockdep: Rc<Lockdep>,
+}
+
+impl RawSpinLock {
+    #[inline(never)]
+    #[track_caller]
+    fn lock(&self, cpu: &Cpu<'_>) {
+        self.lockdep.before(cpu, self.class, Acquire::Spin);
+        while let Err(holder) = self.take(cpu) {
+            let holder = Holder::Cpu(holder as u8 - 1);
+            cpu.wait(Wait { var: self.word, until: Until::Is(0), holder, kind: WaitKind::Spin });
+        }
+        self.lockdep.taken(cpu, self.class, Acquire::Spin);
+    }
+
+    #[track_caller]
+    fn try_lock(&self, cpu: &Cpu<'_>) -> bool {
+        self.lockdep.before(cpu, self.class, Acquire::Try { sleeping: false });
+        let taken = self.take(cpu).is_ok();
+        if taken {
+            self.lockdep.taken(cpu, self.class, Acquire::Spin);
+        }
+        taken
+    }
+
+    fn take(&self, cpu: &Cpu<'_>) -> Result<(), u64> {
+        cpu.compare_exchange(self.word, 0, u64::from(cpu.id()) + 1)
+    }
+
+    #[inline(never)]
+    fn unlock(&self, cpu: &Cpu<'_>, interrupts: Option<bool>) {
+        self.lockdep.released(cpu, self.class);
+        // A plain store, as on x86: TSO orders it after everything the holder did.
+        cpu.store(self.word, 0);
+        if let Some(on) = interrupts {
+            cpu.irq_restore(on);
+        }
+    }
+}
+
+/// A lock that is spun on.
+#[derive(Debug)]
+pub struct SpinLock<T> {
+    raw: RawSpinLock,
     data: RefCell<T>,
 }
 
@@ -19,7 +63,7 @@ pub struct SpinLock<T> {
 pub struct SpinGuard<'a, T> {
     /// Gone before the lock word is stored: the next holder borrows in its turn.
     data: Option<RefMut<'a, T>>,
-    lock: &'a SpinLock<T>,
+    raw: &'a RawSpinLock,
     cpu: &'a Cpu<'a>,
     /// What the interrupt flag is set back to.
     interrupts: Option<bool>,
@@ -28,8 +72,9 @@ pub struct SpinGuard<'a, T> {
 impl<T> SpinLock<T> {
     /// A free lock around `data`.
     pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass, data: T) -> Self {
-        let word = bus.memory.var(class.family);
-        Self { word, class: lockdep.register(class), lockdep: Rc::clone(lockdep), data: RefCell::new(data) }
+        let (word, lockdep) = (bus.memory.var(class.family), Rc::clone(lockdep));
+        let raw = RawSpinLock { word, class: lockdep.register(class), lockdep };
+        Self { raw, data: RefCell::new(data) }
     }
 
     /// So many free locks, each around `data`.
@@ -39,9 +84,7 @@ impl<T> SpinLock<T> {
     {
         let (words, class) = (bus.memory.vars(class.family, count), lockdep.register(class));
         let lock = |index| Self {
-            word: words.at(index),
-            class,
-            lockdep: Rc::clone(lockdep),
+            raw: RawSpinLock { word: words.at(index), class, lockdep: Rc::clone(lockdep) },
             data: RefCell::new(data.clone()),
         };
         (0..count).map(lock).collect()
@@ -50,41 +93,26 @@ impl<T> SpinLock<T> {
     /// Takes the lock (`spin_lock`).
     #[track_caller]
     pub fn lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> SpinGuard<'a, T> {
-        self.acquire(cpu, None)
+        self.raw.lock(cpu);
+        self.guard(cpu, None)
     }
 
     /// Disables interrupts and takes the lock (`spin_lock_irqsave`).
     #[track_caller]
     pub fn lock_irqsave<'a>(&'a self, cpu: &'a Cpu<'_>) -> SpinGuard<'a, T> {
         let interrupts = cpu.irq_save();
-        self.acquire(cpu, Some(interrupts))
+        self.raw.lock(cpu);
+        self.guard(cpu, Some(interrupts))
     }
 
     /// Takes the lock if it is free (`spin_trylock`).
     #[track_caller]
     pub fn try_lock<'a>(&'a self, cpu: &'a Cpu<'_>) -> Option<SpinGuard<'a, T>> {
-        self.lockdep.before(cpu, self.class, Acquire::Try { sleeping: false });
-        self.take(cpu).ok()?;
-        Some(self.guard(cpu, None))
-    }
-
-    fn take(&self, cpu: &Cpu<'_>) -> Result<(), u64> {
-        cpu.compare_exchange(self.word, 0, u64::from(cpu.id()) + 1)
-    }
-
-    #[track_caller]
-    fn acquire<'a>(&'a self, cpu: &'a Cpu<'_>, interrupts: Option<bool>) -> SpinGuard<'a, T> {
-        self.lockdep.before(cpu, self.class, Acquire::Spin);
-        while let Err(holder) = self.take(cpu) {
-            let holder = Holder::Cpu(holder as u8 - 1);
-            cpu.wait(Wait { var: self.word, until: Until::Is(0), holder, kind: WaitKind::Spin });
-        }
-        self.guard(cpu, interrupts)
+        self.raw.try_lock(cpu).then(|| self.guard(cpu, None))
     }
 
     fn guard<'a>(&'a self, cpu: &'a Cpu<'_>, interrupts: Option<bool>) -> SpinGuard<'a, T> {
-        self.lockdep.taken(cpu, self.class, Acquire::Spin);
-        SpinGuard { data: Some(self.data.borrow_mut()), lock: self, cpu, interrupts }
+        SpinGuard { data: Some(self.data.borrow_mut()), raw: &self.raw, cpu, interrupts }
     }
 
     /// What it protects, while booting or tearing down: no CPU runs.
@@ -111,11 +139,6 @@ impl<T> Drop for SpinGuard<'_, T> {
         if self.cpu.abandoned() {
             return;
         }
-        self.lock.lockdep.released(self.cpu, self.lock.class);
-        // A plain store, as on x86: TSO orders it after everything the holder did.
-        self.cpu.store(self.lock.word, 0);
-        if let Some(on) = self.interrupts {
-            self.cpu.irq_restore(on);
-        }
+        self.raw.unlock(self.cpu, self.interrupts);
     }
 }
