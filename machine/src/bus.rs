@@ -4,11 +4,12 @@
 //! Nothing here is a point. Checks read the machine through this type; only the hardware and booting change it.
 
 use crate::alarm::{Alarm, AlarmKind};
-use crate::core::{BufferedStore, Core, Cr3, Interrupt, Level};
+use crate::core::{Core, Cr3, Interrupt, Level};
 use crate::memory::{Memory, Role, Target, Var, Word};
 use crate::meter::{Meter, Prices};
 use crate::paging::{Entry, Flags, Frame, LEVELS};
 use crate::point::{Family, Point, PointKind, Temperament};
+use crate::store_buffer::BufferedStore;
 use crate::trace::{Flushed, TraceEvent, TraceLine};
 use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
@@ -16,9 +17,6 @@ use std::panic::Location;
 
 /// At most so many CPUs.
 pub const MAX_CPUS: u8 = 8;
-
-/// Stores that a buffer holds before the oldest is pushed out.
-const STORE_BUFFER: usize = 8;
 
 /// What a machine is like for the length of one story.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -268,7 +266,7 @@ impl Bus {
     /// What a CPU would load from here: its own newest buffered store, else memory.
     #[inline]
     pub fn seen_by(&self, cpu: u8, target: Target) -> u64 {
-        if self.core(cpu).buffered.get() != 0
+        if !self.core(cpu).buffer.is_empty()
             && let Some(value) = self.forwarded(cpu, target)
         {
             return value;
@@ -279,8 +277,8 @@ impl Bus {
     /// A CPU's own newest buffered store to here.
     #[inline(never)]
     fn forwarded(&self, cpu: u8, target: Target) -> Option<u64> {
-        let buffer = self.core(cpu).buffer.borrow();
-        buffer.iter().rev().find(|store| store.target == target).map(|store| store.value)
+        let mut newest_first = self.core(cpu).buffer.iter().rev();
+        newest_first.find(|store| store.target == target).map(|store| store.value)
     }
 
     /// What memory holds here.
@@ -366,11 +364,11 @@ impl Bus {
 
     /// The oldest stores of a CPU reach memory. Returns how many did.
     pub(crate) fn drain(&self, cpu: u8, most: usize) -> usize {
-        let core = self.core(cpu);
+        let buffer = &self.core(cpu).buffer;
         let mut drained = 0;
-        while drained < most && core.buffered.get() != 0 {
-            let Some(store) = core.buffer.borrow_mut().pop_front() else { break };
-            core.buffered.set(core.buffered.get() - 1);
+        while drained < most
+            && let Some(store) = buffer.pop()
+        {
             drained += 1;
             self.land(cpu, store);
         }
@@ -400,41 +398,23 @@ impl Bus {
             Target::Var(_) => 0,
             Target::Word(word) => self.memory.incarnation(word.frame),
         };
-        let core = self.core(cpu);
-        let mut buffer = core.buffer.borrow_mut();
-        if buffer.len() < STORE_BUFFER {
-            buffer.push_back(BufferedStore { target, value, incarnation });
-            core.buffered.set(buffer.len() as u32);
-            return;
-        }
-        let oldest = buffer.pop_front();
-        buffer.push_back(BufferedStore { target, value, incarnation });
-        drop(buffer);
-        if let Some(oldest) = oldest {
+        if let Some(oldest) = self.core(cpu).buffer.push(BufferedStore { target, value, incarnation }) {
             self.land(cpu, oldest);
         }
     }
 
     /// How many of a CPU's oldest stores must reach memory until one to this variable does; 0 if it holds none.
     pub(crate) fn buffered_before(&self, cpu: u8, var: Var) -> usize {
-        let core = self.core(cpu);
-        if core.buffered.get() == 0 {
-            return 0;
-        }
         let target = Target::Var(var);
-        core.buffer.borrow().iter().position(|store| store.target == target).map_or(0, |found| found + 1)
+        let mut oldest_first = self.core(cpu).buffer.iter();
+        oldest_first.position(|store| store.target == target).map_or(0, |found| found + 1)
     }
 
     /// Whether a CPU holds a store that ends a wait once it reaches memory.
     pub(crate) fn buffers_release(&self, cpu: u8, wait: &Wait) -> bool {
-        let core = self.core(cpu);
         let target = Target::Var(wait.var);
-        core.buffered.get() != 0
-            && core
-                .buffer
-                .borrow()
-                .iter()
-                .any(|store| store.target == target && wait.until.holds(store.value))
+        let mut stores = self.core(cpu).buffer.iter();
+        stores.any(|store| store.target == target && wait.until.holds(store.value))
     }
 
     // --- others than the CPUs ---

@@ -1,12 +1,11 @@
 //! The registers and queues of one CPU.
 
-use crate::memory::Target;
 use crate::paging::Frame;
 use crate::point::Pause;
+use crate::store_buffer::StoreBuffer;
 use crate::tlb::Tlb;
 use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 
 /// Levels of privilege at which code runs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -46,17 +45,6 @@ pub struct Interrupt {
     pub level: Level,
 }
 
-/// A store that has left the program and not yet reached memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BufferedStore {
-    /// Where it goes.
-    pub target: Target,
-    /// What it stores.
-    pub value: u64,
-    /// For a word, the frame's incarnation when the store was made.
-    pub incarnation: u32,
-}
-
 /// One CPU's own state.
 #[derive(Debug)]
 pub struct Core {
@@ -76,8 +64,7 @@ pub struct Core {
     /// How deep handlers are nested, at each level of privilege.
     pub(crate) handlers: [Cell<u8>; 2],
     pub(crate) pending: RefCell<Vec<Interrupt>>,
-    pub(crate) buffered: Cell<u32>,
-    pub(crate) buffer: RefCell<VecDeque<BufferedStore>>,
+    pub(crate) buffer: StoreBuffer,
     pub(crate) cr3: Cell<Cr3>,
     /// Which use of the root frame CR3 was loaded for.
     pub(crate) root_incarnation: Cell<u32>,
@@ -100,8 +87,7 @@ impl Core {
             interrupts_on: [Cell::new(true), Cell::new(true)],
             handlers: [Cell::new(0), Cell::new(0)],
             pending: RefCell::default(),
-            buffered: Cell::new(0),
-            buffer: RefCell::default(),
+            buffer: StoreBuffer::new(),
             cr3: Cell::new(Cr3 { root: Frame(0), pcid: 0 }),
             root_incarnation: Cell::new(0),
             last_wait: Cell::new(None),
@@ -121,8 +107,7 @@ impl Core {
         self.interrupts_on.iter().for_each(|on| on.set(true));
         self.handlers.iter().for_each(|depth| depth.set(0));
         self.pending.borrow_mut().clear();
-        self.buffered.set(0);
-        self.buffer.borrow_mut().clear();
+        self.buffer.clear();
         self.cr3.set(Cr3 { root: Frame(0), pcid: 0 });
         self.root_incarnation.set(0);
         self.last_wait.set(None);
@@ -164,8 +149,8 @@ impl Core {
     }
 
     /// The stores that have not reached memory, oldest first.
-    pub fn buffer(&self) -> std::cell::Ref<'_, VecDeque<BufferedStore>> {
-        self.buffer.borrow()
+    pub fn buffer(&self) -> &StoreBuffer {
+        &self.buffer
     }
 
     /// The interrupts that have arrived and were not taken, oldest first.

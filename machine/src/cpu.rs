@@ -286,7 +286,7 @@ impl<'c> Cpu<'c> {
     /// What it would load from here: its own newest buffered store, else memory.
     #[inline(always)]
     pub(crate) fn seen(&self, target: Target) -> u64 {
-        if self.core.buffered.get() == 0 {
+        if self.core.buffer.is_empty() {
             self.bus.in_memory(target)
         } else {
             self.bus.seen_by(self.id, target)
@@ -296,7 +296,7 @@ impl<'c> Cpu<'c> {
     /// All its stores reach memory.
     #[inline(always)]
     pub(crate) fn drain(&self) {
-        if self.core.buffered.get() != 0 {
+        if !self.core.buffer.is_empty() {
             self.bus.drain(self.id, usize::MAX);
         }
     }

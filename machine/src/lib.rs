@@ -21,6 +21,7 @@ pub mod memory;
 pub mod meter;
 pub mod paging;
 pub mod point;
+pub mod store_buffer;
 pub mod tlb;
 pub mod trace;
 pub mod wait;
