@@ -57,10 +57,11 @@ const OWN_PAGES: &[Tag] = &[Tag::Vmalloc, Tag::Vfree];
 const LARGE_PAGES: &[Tag] = &[Tag::VmallocHuge, Tag::Vfree];
 const EXCHANGE: &[Tag] = &[Tag::DmaAlloc, Tag::DmaFree, Tag::HvExchange];
 const VALIDATE: &[Tag] = &[Tag::HvPin, Tag::HvPin, Tag::HvUnpin, Tag::HvUpdate];
+const TABLES: &[Tag] = &[Tag::MakeTable, Tag::UnmakeTable];
 const INTERRUPT: &[Tag] = &[Tag::DrainAliases, Tag::DropMm, Tag::SetMemoryRo, Tag::SetMemoryRox];
 
 /// What is fought for too seldom elsewhere.
-static ALL: [Contention; 10] = [
+static ALL: [Contention; 11] = [
     Contention { family: family::LAZY_LOCK, often: 2, holders: UNMAP, takers: UNMAP, ..SPINLOCK },
     // A block is given up by whoever unmaps the last of it, and the next is made where it came from.
     Contention {
@@ -86,6 +87,15 @@ static ALL: [Contention; 10] = [
         takers: &[Tag::NewMm, Tag::NewMm, Tag::DropMm],
         before: &[Tag::VmallocHuge],
         on: Backends::NATIVE,
+        ..SPINLOCK
+    },
+    // Of the designs only one has it.
+    Contention {
+        family: family::QUICKLIST_LOCK,
+        often: 2,
+        holders: TABLES,
+        takers: TABLES,
+        on: Backends::XEN,
         ..SPINLOCK
     },
     // What is validated is nobody else's to use as that type before it is done.

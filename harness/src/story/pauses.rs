@@ -108,7 +108,7 @@ pub(super) fn holds_interrupts(pause: Option<Pause>) -> bool {
 pub(super) const fn waiters(pause: Option<Pause>) -> &'static [Tag] {
     use impls::family::{
         AREA_LOCK, BLOCK_LOCK, BLOCK_QUEUE_LOCK, FLUSH_LOCK, FREE_AREA_LOCK, KERNEL_TABLES, LAZY_LOCK,
-        PURGE_LOCK, TABLE_LOCK, ZONE_LOCK,
+        PURGE_LOCK, QUICKLIST_LOCK, TABLE_LOCK, ZONE_LOCK,
     };
     let family = match pause {
         Some(Pause::Before { point: Point { kind: PointKind::Store, family }, .. }) => family,
@@ -125,6 +125,7 @@ pub(super) const fn waiters(pause: Option<Pause>) -> &'static [Tag] {
         BLOCK_QUEUE_LOCK => &[Tag::MapRam, Tag::UnmapRam],
         KERNEL_TABLES => &[Tag::Vmap, Tag::MapRam, Tag::DrainAliases],
         FLUSH_LOCK => &[Tag::MakeTable],
+        QUICKLIST_LOCK => &[Tag::MakeTable, Tag::UnmakeTable],
         _ => &[],
     }
 }
