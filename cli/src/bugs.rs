@@ -38,6 +38,7 @@ struct BugJson {
     about: &'static str,
     source: &'static str,
     changes: Vec<String>,
+    unless: Vec<String>,
     backends: Vec<&'static str>,
 }
 
@@ -63,6 +64,7 @@ impl From<&Bug> for BugJson {
             about: bug.about,
             source: bug.source,
             changes: bug.changes(),
+            unless: bug.exceptions(),
             backends: backends.map(|(_, name)| name).collect(),
         }
     }
@@ -73,7 +75,8 @@ impl BugJson {
         writeln!(text, "{} (on {})", self.name, self.backends.join(", "))?;
         fill(text, "  ", self.about)?;
         fill(text, "  source:  ", self.source)?;
-        fill(text, "  changed: ", &self.changes.join(", "))
+        fill(text, "  changed: ", &self.changes.join(", "))?;
+        if self.unless.is_empty() { Ok(()) } else { fill(text, "  unless:  ", &self.unless.join(", ")) }
     }
 }
 

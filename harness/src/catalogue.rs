@@ -19,7 +19,7 @@ use std::rc::Rc;
 use impls::protocol::UnknownDesign;
 use impls::{Designs, Protocol, Step};
 
-use crate::story::{Backends, Under};
+use crate::story::{BACKENDS, Backends, Under};
 use crate::subject::Setup;
 
 /// A known bug.
@@ -33,6 +33,8 @@ pub struct Bug {
     pub source: &'static str,
     /// The designs chosen: points and variants.
     pub designs: &'static [(&'static str, &'static str)],
+    /// Choices beside those with any of which nothing is wrong, and the backends on which that is so.
+    pub unless: &'static [(&'static str, &'static str, Backends)],
     /// The safety steps left out.
     pub omitted: &'static [Step],
     /// The quirk of the hardware.
@@ -51,6 +53,7 @@ const NONE: Bug = Bug {
     about: "",
     source: "",
     designs: &[],
+    unless: &[],
     omitted: &[],
     invlpg_spares_globals: false,
     shows_on: Backends::all(),
@@ -124,6 +127,20 @@ impl Bug {
         let steps = self.omitted.iter().map(|step| format!("without {}", step.name()));
         let quirk = self.invlpg_spares_globals.then(|| "quirk invlpg-spares-globals".to_owned());
         designs.chain(steps).chain(quirk).collect()
+    }
+
+    /// The designs beside which nothing is wrong, and where, if that is not everywhere.
+    pub fn exceptions(&self) -> Vec<String> {
+        let exception = |(point, variant, on): &(&str, &str, Backends)| {
+            let places = BACKENDS.iter().filter(|(backend, _)| on.contains(*backend)).map(|(_, name)| *name);
+            let places = if *on == Backends::all() {
+                String::new()
+            } else {
+                format!(" on {}", places.collect::<String>())
+            };
+            format!("design {point}={variant}{places}")
+        };
+        self.unless.iter().map(exception).collect()
     }
 }
 

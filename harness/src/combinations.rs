@@ -1,9 +1,9 @@
 //! Which combinations of designs are correct where.
 //!
 //! The data are rows of the catalogue: one that leaves out no step and needs no quirk of the hardware says that the
-//! designs it chooses are broken together on the backends on which it shows, and its witness proves it. Every other
-//! combination is held to be correct, and is searched for alarms (`shootdown run --sample-designs`, the fuzz target
-//! `designs`).
+//! designs it chooses are broken together on the backends on which it shows, whatever else is chosen but for what it
+//! names itself (`unless`); its witness proves it for each of those combinations. Every other combination is held to be
+//! correct, and is searched for alarms (`shootdown run --sample-designs`, the fuzz target `designs`).
 
 use impls::Designs;
 
@@ -17,12 +17,17 @@ pub fn broken() -> impl Iterator<Item = &'static Bug> {
 
 /// Why these designs are broken together on one of these backends, if they are.
 pub fn flaw(designs: Designs, on: Backends) -> Option<&'static Bug> {
-    broken().find(|bug| bug.shows_on.intersects(on) && chooses(designs, bug))
+    broken().find(|bug| broken_by(designs, bug).intersects(on))
 }
 
-/// Whether a combination contains all that a row chooses.
-fn chooses(designs: Designs, bug: &Bug) -> bool {
-    bug.designs.iter().all(|choice| designs.changed().any(|chosen| chosen == *choice))
+/// The backends on which a combination is broken for the reason that a row gives.
+pub fn broken_by(designs: Designs, bug: &Bug) -> Backends {
+    let chooses = |point, variant| designs.changed().any(|chosen| chosen == (point, variant));
+    if !bug.designs.iter().all(|(point, variant)| chooses(point, variant)) {
+        return Backends::empty();
+    }
+    let spared = bug.unless.iter().filter(|(point, variant, _)| chooses(point, variant));
+    spared.fold(bug.shows_on, |on, (_, _, correct)| on.difference(*correct))
 }
 
 /// Takes back, point by point, what is broken on one of these backends, until nothing is.
@@ -56,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_designs_alone_is_broken_where_it_shows_whatever_else_is_chosen() {
+    fn a_row_of_designs_alone_is_broken_where_it_shows_unless_it_says_otherwise() {
         let choices = [("pte_clear", "at-purge"), ("table_drain", "never")];
         let flawed = |choices: &[_], on| flaw(designs(choices), on).map(|bug| bug.name);
         assert_eq!(flawed(&choices, Backends::XEN), Some("lazy-alias-pins.a"));
@@ -66,6 +71,11 @@ mod tests {
         }
         let with_more = [choices[0], choices[1], ("kernel_flush", "hypercall")];
         assert_eq!(flawed(&with_more, Backends::all()), Some("lazy-alias-pins.a"));
+        let spared = [choices[0], choices[1], ("unmap_flush", "eager")];
+        assert_eq!(flawed(&spared, Backends::all()), None, "nothing is lazy");
+        let answered = [("irqs_off_drain", "shootdown"), ("kernel_flush", "hypercall")];
+        assert_eq!(flawed(&answered, Backends::XEN), None, "no interrupt of the guest's is waited for");
+        assert_eq!(flawed(&answered, Backends::all()), Some("drain-irqs-off.a"), "native has no hypercall");
     }
 
     #[test]

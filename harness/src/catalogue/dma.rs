@@ -2,6 +2,7 @@
 
 use impls::Step;
 
+use super::drains::EAGER;
 use super::{Bug, NONE};
 use crate::story::Backends;
 
@@ -13,6 +14,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
                 are exchanged: the hypervisor takes no frame that something still refers to.",
         source: "seed 000: no other aliases of the old pages before they are released to Xen",
         designs: &[("pte_clear", "at-purge"), ("dma_drain", "never")],
+        unless: &[EAGER],
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): dma-alloc: the hypervisor refused",

@@ -5,6 +5,16 @@ use impls::Step;
 use super::{Bug, NONE};
 use crate::story::Backends;
 
+/// Areas are not unmapped lazily, and nothing of theirs is ever left to a drain.
+pub(super) const EAGER: (&str, &str, Backends) = ("unmap_flush", "eager", Backends::all());
+
+/// A drain that flushes nothing itself waits for nobody and owes nobody: what is mapped next is flushed for by whoever maps.
+const NO_FLUSH: [(&str, &str, Backends); 2] =
+    [("drain", "tables-only", Backends::all()), ("drain", "on-map-everywhere", Backends::all())];
+
+/// The hypervisor flushes, and needs no interrupt of the guest's for it.
+const HYPERCALL: (&str, &str, Backends) = ("kernel_flush", "hypercall", Backends::XEN);
+
 /// Proposals for what a drain may leave out.
 pub(super) const DESIGNS: &[Bug] = &[
     Bug {
@@ -13,6 +23,7 @@ pub(super) const DESIGNS: &[Bug] = &[
                 with tables only; the next vmap hands out a range that another CPU still has translations of.",
         source: "seed 000: the proposal to let callers inhibit the flush, and the objection to it",
         designs: &[("drain", "inhibit")],
+        unless: &[EAGER],
         length: 4,
         finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
         ..NONE
@@ -23,6 +34,7 @@ pub(super) const DESIGNS: &[Bug] = &[
                 maps them.",
         source: "seed 000: flush on map instead of on unmap",
         designs: &[("drain", "on-map-local")],
+        unless: &[EAGER],
         length: 4,
         finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
         ..NONE
@@ -33,6 +45,7 @@ pub(super) const DESIGNS: &[Bug] = &[
                 wait for each other for ever.",
         source: "seed 000: buffers for DMA are made with interrupts off, and draining aliases there deadlocks",
         designs: &[("irqs_off_drain", "shootdown")],
+        unless: &[EAGER, NO_FLUSH[0], NO_FLUSH[1], HYPERCALL],
         length: 3,
         finds: "rule 9 (progress): drain-aliases: waits with interrupts off",
         ..NONE
@@ -42,6 +55,47 @@ pub(super) const DESIGNS: &[Bug] = &[
         about: "A drain asked for with interrupts off flushes the CPU that it runs on, and no other.",
         source: "seed 000: the tempting repair of the deadlock",
         designs: &[("irqs_off_drain", "flush-local")],
+        unless: &[EAGER, NO_FLUSH[0], NO_FLUSH[1]],
+        length: 3,
+        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        ..NONE
+    },
+    Bug {
+        name: "buffer-reuse-unflushed.a",
+        about: "Areas are flushed as they are unmapped, but buffers for DMA are given back with interrupts off and wait for a \
+                drain, which gives their ranges back without a flush.",
+        source: "seed 000: the same proposal, for the callers that it was made for",
+        designs: &[("drain", "inhibit"), ("unmap_flush", "eager")],
+        length: 4,
+        finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
+        ..NONE
+    },
+    Bug {
+        name: "buffer-reuse-unflushed.b",
+        about: "The same where ranges are flushed when they are mapped again, on the CPU that maps them alone.",
+        source: "seed 000: flush on map instead of on unmap",
+        designs: &[("drain", "on-map-local"), ("unmap_flush", "eager")],
+        length: 4,
+        finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
+        ..NONE
+    },
+    Bug {
+        name: "buffer-drain-irqs-off.a",
+        about: "Areas are flushed as they are unmapped, but a buffer for DMA was given back since: a drain asked for with \
+                interrupts off has something to shoot down, and waits for the answers.",
+        source: "seed 000: buffers for DMA are made with interrupts off, and draining aliases there deadlocks",
+        designs: &[("irqs_off_drain", "shootdown"), ("unmap_flush", "eager")],
+        unless: &[NO_FLUSH[0], NO_FLUSH[1], HYPERCALL],
+        length: 3,
+        finds: "rule 9 (progress): drain-aliases: waits with interrupts off",
+        ..NONE
+    },
+    Bug {
+        name: "buffer-drain-irqs-off.b",
+        about: "The same where the drain flushes the CPU that it runs on, and no other.",
+        source: "seed 000: the tempting repair of the deadlock",
+        designs: &[("irqs_off_drain", "flush-local"), ("unmap_flush", "eager")],
+        unless: &NO_FLUSH,
         length: 3,
         finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
         ..NONE

@@ -2,6 +2,7 @@
 
 use impls::Step;
 
+use super::drains::EAGER;
 use super::{Bug, NONE};
 use crate::story::Backends;
 
@@ -13,6 +14,7 @@ pub(super) const LAZY_ALIASES: &[Bug] = &[
                 hypervisor still counts a writable mapping of it, and refuses.",
         source: "seed 004: why Xen has to drain aliases for each page that it makes a page table of",
         designs: &[("pte_clear", "at-purge"), ("table_drain", "never")],
+        unless: &[EAGER],
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
@@ -24,6 +26,7 @@ pub(super) const LAZY_ALIASES: &[Bug] = &[
                 before one within it, which may have been mapped as well.",
         source: "seeds 000 and 004: draining where it is thought to be needed only",
         designs: &[("pte_clear", "at-purge"), ("table_drain", "high-only")],
+        unless: &[EAGER],
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
@@ -40,6 +43,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
                 before it becomes a page table.",
         source: "seed 004: why a page flag for aliases was refused, \"we don't own the page flags\"",
         designs: &[("pte_clear", "at-purge"), ("table_drain", "page-flag"), ("page_flags", "plain")],
+        unless: &[EAGER],
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
