@@ -22,8 +22,9 @@ Examples:
   shootdown minimize findings/rule-4-a1b2c3d4.story -o reused.story
   shootdown minimize crash-0f3a --bug va-reuse-unflushed.a > reused.story
 
-Exit code 0 says that the story is there, and 2 that there was nothing to minimize. Ctrl-C ends it
-early, with the shortest story so far.";
+Exit code 0 says that the story is there, and 2 that there was nothing to minimize, or that the story
+could not be written to FILE and is on standard output instead. Ctrl-C ends it early, with the
+shortest story so far.";
 
 /// Make the story of a finding as short and plain as it gets
 ///
@@ -36,7 +37,8 @@ pub(crate) struct Minimize {
     file: PathBuf,
     #[command(flatten)]
     flags: under::Flags,
-    /// The file to write to, whole or not at all, and never over a different one; without it, standard output
+    /// The file to write to, whole or not at all, and never over a different one; without it, or where that cannot be done,
+    /// standard output
     #[arg(short, long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -61,7 +63,7 @@ impl Minimize {
         let unders = self.flags.over(&file.path, &file.document.under)?;
         if let Some(out) = &self.out {
             keep::must_be_writable(out)?;
-            // What is a story may be the one that this will come to; that shows in the end.
+            // What is a story may be the one that this will come to; that shows in the end, when nothing may be lost.
             keep::refuse_to_replace(out, |there| there.starts_with(b"story "))?;
         }
         interrupt::catch()?;
@@ -74,7 +76,7 @@ impl Minimize {
             ))
         })?;
         let document = Document { story: minimized.story.clone(), under: under.clone() };
-        let answered = Answered {
+        let mut answered = Answered {
             file: self.file.display().to_string(),
             under: (&under).into(),
             finding: (&minimized.finding).into(),
@@ -82,16 +84,22 @@ impl Minimize {
             events: minimized.story.events.len(),
             interrupted: minimized.interrupted,
             story: document.to_string(),
-            written: self.out.as_ref().map(|out| out.display().to_string()),
+            written: None,
         };
+        // What cannot be written is said on standard output instead: it may have taken hours.
+        let mut kept = Ok(());
         if let Some(out) = &self.out {
-            keep::keep(out, answered.story.as_bytes())?;
+            match keep::keep(out, answered.story.as_bytes()) {
+                Ok(_) => answered.written = Some(out.display().to_string()),
+                Err(complaint) => kept = Err(complaint),
+            }
         }
         answered.say_what_it_came_to(self.answer.format);
         self.answer.give(&answered, |text| match &answered.written {
             None => text.write_str(&answered.story),
             Some(out) => writeln!(text, "{} -> {out}", answered.file),
-        })
+        })?;
+        kept
     }
 }
 

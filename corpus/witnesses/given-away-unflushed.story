@@ -1,8 +1,7 @@
 story 1
 under bug given-away-unflushed
-// c0's walker caches where a0 lies, and nobody has to flush that: a0 is lazily unmapped. But its frame is d1's now.
-cpus 1, hardware eager-walkers, sizes tiny, backends native xen
-c0  vmap p0+1 -> a0
-c0  vunmap a0
-c0  dma-alloc p0+1 -> b0
+// c1's walker caches where b0 lies as its entry is zapped. c0 has exchanged the frame and waits for c1 to forget the old one:
+// that is d1's by now.
+cpus 2, hardware eager-walkers, sizes tiny, backends native xen
+c0  dma-alloc p0+1 -> b0    pause before wait hypervisor_ack
 d1  touch

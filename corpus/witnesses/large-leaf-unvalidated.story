@@ -1,8 +1,7 @@
 story 1
 under bug large-leaf-unvalidated
-// p0 leads to the table p1, and then by the same number to 2 MiB.
+// p0 leads to p1, which becomes a table by that, and then by the same number to 2 MiB.
 cpus 1, hardware calm, sizes tiny, backends native xen
-c0  hv-pin p1 1
 c0  hv-pin p0 2
 c0  hv-update p0+0 -> p1 writable
 c0  hv-update p0+0 -> p1 large

@@ -45,13 +45,29 @@ fn the_story_is_written_whole_and_never_over_another() {
         assert_eq!((ran.code, ran.out.as_str()), (0, "long.story -> short.story\n"), "{ran:?}");
         assert_eq!(place.read("short.story"), printed.as_bytes());
     }
-    for other in ["mine", CALM] {
-        place.write("other.story", other);
-        let said = ["other.story: is there already with another content"];
-        place.refuses(&["minimize", "long.story", "-o", "other.story"], &said);
-        assert_eq!(place.read("other.story"), other.as_bytes());
-    }
+    place.write("other.story", "mine");
+    let said = ["other.story: is there already with another content"];
+    place.refuses(&["minimize", "long.story", "-o", "other.story"], &said);
+    assert_eq!(place.read("other.story"), b"mine");
     assert_eq!(place.names(""), ["long.story", "other.story", "short.story"]);
+}
+
+#[test]
+fn a_story_that_cannot_take_the_place_of_another_is_printed_and_not_lost() {
+    let place = Place::new();
+    place.write("long.story", LONG);
+    place.write("other.story", CALM);
+    let printed = place.run(&["minimize", "long.story"]);
+    let ran = place.run(&["minimize", "long.story", "-o", "other.story"]);
+    assert_eq!((ran.code, &ran.out), (2, &printed.out), "{ran:?}");
+    assert!(ran.err.contains("other.story: is there already with another content"), "{}", ran.err);
+    assert_eq!(place.read("other.story"), CALM.as_bytes());
+
+    let ran = place.run(&["minimize", "long.story", "-o", "other.story", "--format", "json"]);
+    let said = ran.json();
+    assert_eq!((ran.code, &said["story"]), (2, &printed.out.into()), "{ran:?}");
+    assert!(said["written"].is_null(), "{said}");
+    assert_eq!(place.names(""), ["long.story", "other.story"]);
 }
 
 #[test]

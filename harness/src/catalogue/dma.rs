@@ -50,7 +50,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         source: "seed 000: Xen flushes stale entries before it gives pages out to any other domain",
         omitted: &[Step::FlushBeforeGivingAway],
         shows_on: Backends::XEN,
-        length: 4,
+        length: 2,
         finds: "rule 7 (hypervisor): touch: a CPU can reach memory of another domain",
         ..NONE
     },

@@ -101,7 +101,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         source: "Xen XSA-148 (CVE-2015-7835): the validation of level-2 entries could be bypassed",
         omitted: &[Step::ValidateLargeLeaves],
         shows_on: Backends::XEN,
-        length: 4,
+        length: 3,
         finds: "rule 7 (hypervisor): hv-update: an entry leads to memory of another domain",
         ..NONE
     },
@@ -112,7 +112,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         source: "derived from the order in which Xen moves references with an entry",
         omitted: &[Step::DropAfterStore],
         shows_on: Backends::XEN,
-        length: 5,
+        length: 4,
         finds: "rule 7 (hypervisor): hv-update: a CPU can write a page table",
         ..NONE
     },
