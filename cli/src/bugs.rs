@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use clap::Args;
-use harness::catalogue::{BUGS, Bug};
+use harness::catalogue::{BUGS, Bug, LEGAL, Legal};
 use harness::story::BACKENDS;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ Examples:
 /// List the known bugs, where each was seen, and what is changed to plant it
 ///
 /// Each bug is planted with `--bug NAME`; a name without its letter stands for each of its variants in turn. It shows
-/// on the backends that are listed with it, and on no other.
+/// on the backends that are listed with it, and on no other. Variants that the architecture allows come last: they are no bugs.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Bugs {
@@ -30,6 +30,7 @@ pub(crate) struct Bugs {
 #[derive(Serialize)]
 struct Listed {
     bugs: Vec<BugJson>,
+    legal: Vec<LegalJson>,
 }
 
 #[derive(Serialize)]
@@ -42,16 +43,29 @@ struct BugJson {
     backends: Vec<&'static str>,
 }
 
+#[derive(Serialize)]
+struct LegalJson {
+    name: &'static str,
+    about: &'static str,
+    why: &'static str,
+    source: &'static str,
+}
+
 impl Bugs {
     pub(crate) fn run(&self) -> Done<()> {
-        let listed = Listed { bugs: BUGS.iter().map(BugJson::from).collect() };
+        let listed = Listed {
+            bugs: BUGS.iter().map(BugJson::from).collect(),
+            legal: LEGAL.iter().map(LegalJson::from).collect(),
+        };
         self.answer.give(&listed, |text| {
             listed.bugs.iter().enumerate().try_for_each(|(number, bug)| {
                 if number > 0 {
                     writeln!(text)?;
                 }
                 bug.write(text)
-            })
+            })?;
+            writeln!(text, "\nLegal, and therefore no bug:")?;
+            listed.legal.iter().try_for_each(|legal| legal.write(text))
         })
     }
 }
@@ -77,6 +91,21 @@ impl BugJson {
         fill(text, "  source:  ", self.source)?;
         fill(text, "  changed: ", &self.changes.join(", "))?;
         if self.unless.is_empty() { Ok(()) } else { fill(text, "  unless:  ", &self.unless.join(", ")) }
+    }
+}
+
+impl From<&Legal> for LegalJson {
+    fn from(legal: &Legal) -> Self {
+        Self { name: legal.name, about: legal.about, why: legal.why, source: legal.source }
+    }
+}
+
+impl LegalJson {
+    fn write(&self, text: &mut String) -> fmt::Result {
+        writeln!(text, "\n{} (legal)", self.name)?;
+        fill(text, "  ", self.about)?;
+        fill(text, "  why:     ", self.why)?;
+        fill(text, "  source:  ", self.source)
     }
 }
 

@@ -61,6 +61,22 @@ const NONE: Bug = Bug {
     finds: "",
 };
 
+/// What looks like a bug and is none, as the architecture allows it: a variant of an incident that is left out of the catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Legal {
+    /// The name that its row would have.
+    pub name: &'static str,
+    /// What happens.
+    pub about: &'static str,
+    /// Why that breaks no rule.
+    pub why: &'static str,
+    /// Where it was seen, and what allows it.
+    pub source: &'static str,
+}
+
+/// All of it. No bug has any of these names, and none of them can be planted.
+pub const LEGAL: &[Legal] = permissions::LEGAL;
+
 /// The bug that is there to be found.
 const CANARY: Bug = Bug {
     name: "canary",
@@ -258,6 +274,16 @@ mod tests {
             assert!(!bug.shows_on.is_empty() && bug.length > 0 && !bug.about.is_empty(), "{}", bug.name);
             let under = Under { bug: Some(bug.name.to_owned()), designs: Vec::new() };
             assert_eq!(Selection::all(&under).expect("it exists").len(), 1, "{}", bug.name);
+        }
+    }
+
+    #[test]
+    fn what_is_legal_is_no_row_and_belongs_to_an_incident_that_has_some() {
+        for legal in LEGAL {
+            assert!(named(legal.name).is_err(), "{}", legal.name);
+            let (group, letter) = legal.name.rsplit_once('.').expect("a letter");
+            assert!(letter.len() == 1 && named(group).is_ok(), "{}", legal.name);
+            assert!(legal.source.contains("SDM volume 3A, 4.10.4.3"), "{}", legal.name);
         }
     }
 

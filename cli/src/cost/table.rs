@@ -76,6 +76,9 @@ pub(super) fn parts(report: &Report) -> Result<Vec<Part>, fmt::Error> {
         if title == SENSITIVITY {
             changes(&report.sensitivity, &mut text)?;
         }
+        if title == SCALING && report.scaling.iter().any(|row| !row.steady) {
+            writeln!(text, "  * no whole cycles from flush to flush, as those did not come in time")?;
+        }
         parts.push(Part { title, text });
     }
     if !report.findings.is_empty() {
@@ -247,7 +250,7 @@ fn schemes(all: &[scaling::Row]) -> Table {
             figure(row.stolen_ns_per_round),
             format!("{:.5}", row.ipis_per_round),
             row.rounds_before.to_string(),
-            row.rounds.to_string(),
+            format!("{}{}", row.rounds, if row.steady { "" } else { "*" }),
             row.table_pages.to_string(),
             figure(row.measured_rounds_per_flush),
             figure(row.predicted_rounds_per_flush),
@@ -261,4 +264,48 @@ fn schemes(all: &[scaling::Row]) -> Table {
 
 fn figure(figure: f64) -> String {
     format!("{figure:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn row(cpus: u8, steady: bool) -> scaling::Row {
+        scaling::Row {
+            backend: "native",
+            tables: Tables::Freed,
+            cpus,
+            scheme: Scheme::Lazy,
+            rounds_before: 2_000,
+            rounds: 1639,
+            steady,
+            ns_per_round: 100.0,
+            waited_ns_per_round: 0.0,
+            stolen_ns_per_round: 0.0,
+            ipis_per_round: 0.0,
+            table_pages: 0,
+            threshold_rounds_per_flush: 1639,
+            predicted_rounds_per_flush: 1639.0,
+            measured_rounds_per_flush: 1639.0,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn rounds_that_are_no_whole_cycles_are_marked_and_no_others() {
+        let said = |scaling| {
+            let mut text = String::new();
+            write(&mut text, &Report { scaling, ..Report::default() }).expect("a string takes any text");
+            text
+        };
+        let marked = said(vec![row(1, true), row(2, false)]);
+        assert_eq!((marked.matches("1639  ").count(), marked.matches("1639*  ").count()), (1, 1), "{marked}");
+        assert!(
+            marked.ends_with("  * no whole cycles from flush to flush, as those did not come in time\n"),
+            "{marked}"
+        );
+        assert!(!said(vec![row(1, true), row(2, true)]).contains('*'));
+    }
 }

@@ -1,6 +1,6 @@
 //! `bugs` and `designs`, and `--help` of everything.
 
-use harness::catalogue::BUGS;
+use harness::catalogue::{BUGS, LEGAL};
 use harness::protocol::Designs;
 
 use crate::program::Place;
@@ -35,6 +35,21 @@ fn every_known_bug_is_listed_with_its_source_and_what_is_changed() {
         assert_eq!(listed["changes"].as_array().expect("a list").len(), bug.changes().len());
         assert!(!listed["backends"].as_array().expect("a list").is_empty(), "{listed}");
         assert!(text.out.contains(bug.name) && text.out.contains(&bug.changes()[0]), "{}", text.out);
+    }
+}
+
+#[test]
+fn what_is_legal_is_told_after_the_bugs_and_cannot_be_planted() {
+    let place = Place::new();
+    let (text, json) = (place.run(&["bugs"]), place.run(&["bugs", "--format", "json"]).json());
+    let (_, told) = text.out.split_once("\nLegal, and therefore no bug:\n").expect("it comes after the bugs");
+    let listed = json["legal"].as_array().expect("a list");
+    assert_eq!(listed.len(), LEGAL.len());
+    for (legal, listed) in LEGAL.iter().zip(listed) {
+        assert!(told.contains(&format!("\n{} (legal)\n", legal.name)), "{told}");
+        assert_eq!((&listed["name"], &listed["why"]), (&legal.name.into(), &legal.why.into()));
+        assert_eq!((&listed["about"], &listed["source"]), (&legal.about.into(), &legal.source.into()));
+        place.refuses(&["run", "--stories", "1", "--bug", legal.name], &["no known bug"]);
     }
 }
 

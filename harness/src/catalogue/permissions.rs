@@ -2,7 +2,7 @@
 
 use impls::Step;
 
-use super::{Bug, NONE};
+use super::{Bug, Legal, NONE};
 
 /// All of them.
 pub(super) const ROWS: &[Bug] = &[
@@ -65,5 +65,24 @@ pub(super) const ROWS: &[Bug] = &[
         length: 4,
         finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
         ..NONE
+    },
+];
+
+/// What is missing among the letters of `vfree-dmap-flush`.
+pub(super) const LEGAL: &[Legal] = &[
+    Legal {
+        name: "vfree-dmap-flush.a",
+        about: "Memory that was read-only is freed, and its direct map made writable again without a flush: CPUs still hold it \
+                as read-only.",
+        why: "A translation with fewer permissions than the tables give grants nothing that it should not. A write by it walks \
+              again or faults once for nothing, after which the kernel tries again.",
+        source: "Linux commit 8e41f8726dcf; Intel SDM volume 3A, 4.10.4.3: an invalidation is optional where permissions are widened",
+    },
+    Legal {
+        name: "vfree-dmap-flush.c",
+        about: "The same with a flush of an empty range, as another purge has taken the area on the way.",
+        why: "What is left is the read-only translation of `.a`. Where the area could be executed the order of flush and default \
+              matters, and that is `.b`.",
+        source: "Linux commit 31e67340cc65; Intel SDM volume 3A, 4.10.4.3",
     },
 ];

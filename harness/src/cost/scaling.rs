@@ -112,6 +112,9 @@ pub struct Row {
     pub rounds_before: u64,
     /// Rounds of map, touch and unmap that were measured, of all CPUs together.
     pub rounds: u64,
+    /// Whether what was measured begins and ends as it should. False where whole cycles were to be counted, and the kernel
+    /// was still making tables, or had not flushed as often, when the patience ran out.
+    pub steady: bool,
     /// Time that a CPU needs for a round, in nanoseconds, handlers and deferred work included.
     pub ns_per_round: f64,
     /// Of this, waiting.
@@ -241,7 +244,7 @@ fn measure_one<P: PvMmu>(
     let sizes = Sizes::Real;
     let mut loops = Loops::<P>::prepared(scheme, tables, cpus, model)?;
     let all = u64::from(cpus);
-    let (start, end) = if span == Span::Brief {
+    let measured = if span == Span::Brief {
         loops.between(BRIEF.1 * all, BRIEF.0 * all)?
     } else if scheme == Scheme::Eager {
         loops.between(ROUNDS.1 * all, ROUNDS.0 * all)?
@@ -249,15 +252,18 @@ fn measure_one<P: PvMmu>(
         loops.between(AMID_DRAINS.1, AMID_DRAINS.0)?
     } else {
         let cycles = if scheme == Scheme::Lazy { CYCLES.0 } else { CYCLES.1 };
-        let start = loops.until(|loops| loops.quiet >= cycles || loops.rounds >= PATIENCE)?;
-        let purges = loops.purges + cycles;
-        (start, loops.until(|loops| loops.purges == purges || loops.rounds >= 2 * PATIENCE)?)
+        loops.whole_cycles(cycles, PATIENCE)?
     };
-    Ok(row::<P>(scheme, tables, scheme.rounds_per_flush(sizes, cpus), &start, &end))
+    Ok(row::<P>(scheme, tables, scheme.rounds_per_flush(sizes, cpus), &measured))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn row<P: PvMmu>(scheme: Scheme, tables: Tables, threshold: u64, start: &Mark, end: &Mark) -> Row {
+fn row<P: PvMmu>(
+    scheme: Scheme,
+    tables: Tables,
+    threshold: u64,
+    Measured { start, end, steady }: &Measured,
+) -> Row {
     let (before, after) = (&start.snapshot, &end.snapshot);
     let cpus = after.clocks.len() as u8;
     let rounds = end.rounds - start.rounds;
@@ -278,6 +284,7 @@ fn row<P: PvMmu>(scheme: Scheme, tables: Tables, threshold: u64, start: &Mark, e
         scheme,
         rounds_before: start.rounds,
         rounds,
+        steady: *steady,
         ns_per_round: per_round(&after.clocks, &before.clocks),
         waited_ns_per_round: per_round(&after.waited, &before.waited),
         stolen_ns_per_round: per_round(&after.stolen, &before.stolen),
@@ -294,6 +301,14 @@ fn row<P: PvMmu>(scheme: Scheme, tables: Tables, threshold: u64, start: &Mark, e
 struct Mark {
     rounds: u64,
     snapshot: Snapshot,
+}
+
+/// What is measured: from one moment to another.
+struct Measured {
+    start: Mark,
+    end: Mark,
+    /// See [`Row::steady`].
+    steady: bool,
 }
 
 impl<P: PvMmu> Loops<P> {
@@ -331,9 +346,20 @@ impl<P: PvMmu> Loops<P> {
     }
 
     /// So many rounds, after so many others.
-    fn between(&mut self, first: u64, rounds: u64) -> Result<(Mark, Mark), Broken> {
+    fn between(&mut self, first: u64, rounds: u64) -> Result<Measured, Broken> {
         let start = self.until(|loops| loops.rounds >= first)?;
-        Ok((start, self.until(|loops| loops.rounds >= first + rounds)?))
+        let end = self.until(|loops| loops.rounds >= first + rounds)?;
+        Ok(Measured { start, end, steady: true })
+    }
+
+    /// So many cycles, after as many in which no table was made; or what there is instead, when so many rounds have brought
+    /// neither those nor these.
+    fn whole_cycles(&mut self, cycles: u64, patience: u64) -> Result<Measured, Broken> {
+        let start = self.until(|loops| loops.quiet >= cycles || loops.rounds >= patience)?;
+        let settled = self.quiet >= cycles;
+        let purges = self.purges + cycles;
+        let end = self.until(|loops| loops.purges == purges || loops.rounds >= 2 * patience)?;
+        Ok(Measured { start, end, steady: settled && self.purges == purges })
     }
 
     /// Runs until a round or a flush after which this holds.
@@ -427,5 +453,30 @@ impl<P: PvMmu> Loops<P> {
         let round = matches!(turn, Turn::Map);
         self.rounds += u64::from(round);
         round
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(patience: u64) -> Measured {
+        let mut loops = Loops::<Native>::prepared(Scheme::Lazy, Tables::Freed, 1, &Model::default())
+            .expect("the kernels get through");
+        loops.whole_cycles(CYCLES.0, patience).expect("the kernels get through")
+    }
+
+    #[test]
+    fn where_patience_runs_out_before_a_cycle_has_passed_that_is_said() {
+        let cycle = Scheme::Lazy.rounds_per_flush(Sizes::Real, 1);
+        let whole = measured(PATIENCE);
+        assert!(whole.steady);
+        assert_eq!(whole.end.rounds - whole.start.rounds, cycle);
+        // In the midst of the first cycle; and of that which was to be measured.
+        for patience in [cycle / 2, whole.start.rounds - cycle / 4] {
+            let cut = measured(patience);
+            assert!(!cut.steady, "{patience}");
+            assert_eq!(cut.start.rounds, patience);
+        }
     }
 }
