@@ -122,3 +122,28 @@ fn an_operation_that_purges_by_the_way_gives_way_to_a_plain_drain() {
     let small = minimize(&mut runner(bug), &story, Backends::all(), &mut |_| true).expect("it is found");
     assert!(small.story.events.len() <= bug.length, "{}", small.story);
 }
+
+/// What runs out of space gives up blocks that were used in part. A drain does so with those that were used up.
+#[test]
+fn what_gives_up_half_used_blocks_gives_way_to_a_drain_of_whole_ones() {
+    let bug = named("kernel-table-sync.d").expect("a known bug")[0];
+    let story: Story = "story 1\n\
+        cpus 2, hardware eager-walkers, sizes tiny, backends native\n\
+        c0  vmap p0+4 -> a0\n\
+        c1  map-ram p0+1 -> r0\n\
+        c0  unmap-ram r0\n\
+        c1  map-ram p0+1 -> r1\n\
+        c0  map-ram p0+1 -> r0\n\
+        c0  vmap p0+4 -> a1\n\
+        c0  unmap-ram r0\n\
+        c1  map-ram p0+1 -> r2\n\
+        c0  vunmap a1\n\
+        c0  new-mm -> m0\n\
+        c1  switch-mm m0\n\
+        c1  map-ram p0+2 -> r0\n\
+        c1  fill r0+0\n"
+        .parse()
+        .expect("a story");
+    let small = minimize(&mut runner(bug), &story, Backends::all(), &mut |_| true).expect("it is found");
+    assert!(small.story.events.len() <= bug.length, "{}", small.story);
+}

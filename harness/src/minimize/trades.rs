@@ -14,7 +14,7 @@ use crate::story::{Action, Event, MAX_CPUS, Story, Verb};
 use super::Shrink;
 
 /// Up to so many events trades are tried.
-const EVENTS: usize = 12;
+const EVENTS: usize = 16;
 
 /// Up to so many events it is tried to drain instead of an operation that is paused, which takes long.
 const EVENTS_TO_DRAIN: usize = 8;
@@ -35,6 +35,7 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             || orders(shrink)
             || pauses(shrink)
             || drains(shrink)
+            || drains_of_whole_blocks(shrink)
             || flushes(shrink)
             || fewer_cpus(shrink)
             || lower_tables(shrink))
@@ -153,6 +154,32 @@ fn drains(shrink: &mut Shrink<'_>) -> bool {
                     true
                 })
             })
+    })
+}
+
+/// What ran out of space gave up blocks that a drain leaves alone, for lack of slots that were handed out: they are used up
+/// first.
+fn drains_of_whole_blocks(shrink: &mut Shrink<'_>) -> bool {
+    (0..shrink.story.events.len()).any(|index| {
+        let maps = matches!(
+            shrink.story.events[index],
+            Event {
+                action: Action::Call { verb: Verb::Vmap { .. } | Verb::MapRam { .. }, .. },
+                pause: None,
+                ..
+            }
+        );
+        maps && for_one_or_two(shrink, &|story| {
+            story.events[index].action = Action::Call { verb: Verb::DrainAliases, irqs_off: false };
+            let mut grown = false;
+            for event in &mut story.events[..index] {
+                if let Action::Call { verb: Verb::MapRam { count, .. }, .. } = &mut event.action {
+                    grown |= *count < PAGES;
+                    *count = PAGES;
+                }
+            }
+            grown
+        })
     })
 }
 
