@@ -148,12 +148,10 @@ impl Bug {
     /// The designs beside which nothing is wrong, and where, if that is not everywhere.
     pub fn exceptions(&self) -> Vec<String> {
         let exception = |(point, variant, on): &(&str, &str, Backends)| {
-            let places = BACKENDS.iter().filter(|(backend, _)| on.contains(*backend)).map(|(_, name)| *name);
-            let places = if *on == Backends::all() {
-                String::new()
-            } else {
-                format!(" on {}", places.collect::<String>())
-            };
+            let places: Vec<_> =
+                BACKENDS.iter().filter(|(backend, _)| on.contains(*backend)).map(|(_, name)| *name).collect();
+            let everywhere = places.len() == BACKENDS.len();
+            let places = if everywhere { String::new() } else { format!(" on {}", places.join(" and ")) };
             format!("design {point}={variant}{places}")
         };
         self.unless.iter().map(exception).collect()

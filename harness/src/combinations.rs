@@ -15,6 +15,20 @@ pub fn broken() -> impl Iterator<Item = &'static Bug> {
     BUGS.iter().filter(|bug| !bug.designs.is_empty() && bug.omitted.is_empty() && !bug.invlpg_spares_globals)
 }
 
+/// Every combination, whether it is correct or not: a variant of each point.
+pub fn all() -> Vec<Designs> {
+    Designs::POINTS.iter().fold(vec![Designs::default()], |all, point| {
+        let with = |variant| {
+            all.iter().map(move |designs| {
+                let mut designs = *designs;
+                designs.choose(point.name, variant).expect("a variant of the point");
+                designs
+            })
+        };
+        point.variants.iter().flat_map(|(variant, _)| with(*variant)).collect()
+    })
+}
+
 /// Why these designs are broken together on one of these backends, if they are.
 pub fn flaw(designs: Designs, on: Backends) -> Option<&'static Bug> {
     broken().find(|bug| broken_by(designs, bug).intersects(on))

@@ -66,20 +66,6 @@ fn correct_combinations_raise_no_alarm() {
     assert!(runner.coverage().combinations() >= 20);
 }
 
-/// Every combination of designs, whether it is correct or not.
-fn all_combinations() -> Vec<Designs> {
-    Designs::POINTS.iter().fold(vec![Designs::default()], |all, point| {
-        let with = |variant| {
-            all.iter().map(move |designs| {
-                let mut designs = *designs;
-                designs.choose(point.name, variant).expect("a variant of the point");
-                designs
-            })
-        };
-        point.variants.iter().flat_map(|(variant, _)| with(*variant)).collect()
-    })
-}
-
 fn witness(bug: &Bug) -> Story {
     let file = format!("{}/../corpus/witnesses/{}.story", env!("CARGO_MANIFEST_DIR"), bug.name);
     let witness = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -90,7 +76,7 @@ fn witness(bug: &Bug) -> Story {
 fn each_broken_combination_has_a_witness(on: Backends) {
     let rows: Vec<_> = combinations::broken().map(|bug| (bug, witness(bug))).collect();
     let (mut runner, mut broken) = (runner(None, &[]), 0);
-    for designs in all_combinations() {
+    for designs in combinations::all() {
         let mut why =
             rows.iter().filter(|(bug, _)| combinations::broken_by(designs, bug).contains(on)).peekable();
         if why.peek().is_none() {

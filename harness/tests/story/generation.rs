@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use harness::combinations;
 use harness::story::{Backends, Generator, ResolvedAction, Story, Tag, resolve};
-use impls::{Designs, Sizes};
+use impls::Sizes;
 use machine::{Pause, PointKind, Temperament};
 use oracle::vocabulary::{Call, Operation};
 
@@ -92,16 +92,7 @@ fn the_backends_can_be_chosen() {
 
 #[test]
 fn every_correct_combination_of_designs_is_generated_and_no_other() {
-    let all = Designs::POINTS.iter().fold(vec![Designs::default()], |all, point| {
-        let with = |variant| {
-            all.iter().map(move |designs| {
-                let mut designs = *designs;
-                designs.choose(point.name, variant).expect("a variant of the point");
-                designs
-            })
-        };
-        point.variants.iter().flat_map(|(variant, _)| with(*variant)).collect()
-    });
+    let all = combinations::all();
     for backends in [Backends::NATIVE, Backends::all()] {
         let correct = all.iter().filter(|designs| combinations::flaw(**designs, backends).is_none());
         let correct: BTreeSet<_> = correct.copied().collect();
