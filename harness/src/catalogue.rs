@@ -7,6 +7,7 @@
 
 mod dma;
 mod drains;
+mod effects;
 mod hypervisor;
 mod kernel_tables;
 mod memory_types;
@@ -43,7 +44,7 @@ pub struct Bug {
     pub shows_on: Backends,
     /// How many events its witness has.
     pub length: usize,
-    /// What its witness finds, without the backend and the CPU.
+    /// What its witness finds: a [`breach`](crate::headline::Headline::breach).
     pub finds: &'static str,
 }
 
@@ -77,6 +78,25 @@ pub struct Legal {
 /// All of it. No bug has any of these names, and none of them can be planted.
 pub const LEGAL: &[Legal] = permissions::LEGAL;
 
+/// What a bug does beside what its witness finds, and only a longer story shows: the damage is met later, or by somebody else.
+/// It has a witness of its own (`corpus/effects/BUG-NAME.story`), than which nothing that is found of it is longer.
+#[derive(Clone, Copy, Debug)]
+pub struct Effect {
+    /// The bug.
+    pub bug: &'static str,
+    /// Its name among the effects of the bug.
+    pub name: &'static str,
+    /// How many events its witness has.
+    pub length: usize,
+    /// What that finds: a [`breach`](crate::headline::Headline::breach).
+    pub finds: &'static str,
+    /// The backends on which that story shows it.
+    pub shows_on: Backends,
+}
+
+/// All of them, in the order of the bugs.
+pub const EFFECTS: &[Effect] = effects::EFFECTS;
+
 /// The bug that is there to be found.
 const CANARY: Bug = Bug {
     name: "canary",
@@ -84,7 +104,7 @@ const CANARY: Bug = Bug {
     source: "none: planted",
     omitted: &[Step::Canary],
     length: 1,
-    finds: "rule 10 (rest): teardown: pages were not given back",
+    finds: "rule 10 (rest): pages were not given back",
     ..NONE
 };
 
@@ -129,6 +149,16 @@ pub const BUGS: &[Bug] = &{
 };
 
 impl Bug {
+    /// What it does beside what its witness finds, and only longer stories show.
+    pub fn effects(&self) -> impl Iterator<Item = &'static Effect> {
+        EFFECTS.iter().filter(|effect| effect.bug == self.name)
+    }
+
+    /// How many events the witness of a breach has: the bug's own, unless there is one for this effect.
+    pub fn longest(&self, breach: &str) -> usize {
+        self.effects().find(|effect| effect.finds == breach).map_or(self.length, |effect| effect.length)
+    }
+
     /// Its name without the letter.
     pub fn group(&self) -> &'static str {
         match self.name.rsplit_once('.') {

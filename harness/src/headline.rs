@@ -10,9 +10,9 @@ use oracle::{Reference, Rule};
 
 /// One line that names rule, operation, backend and CPU.
 ///
-/// Two headlines are equal if they name the same bug: the number of the CPU is shown and does not count, as
-/// addresses, frames and tokens do not, which are only in [`Finding::detail`]. So the same race told with the CPUs
-/// swapped is found once.
+/// Two headlines are equal if they name the same bug: who met it, the operation and the CPU, is shown and does not
+/// count, as addresses, frames and tokens do not, which are only in [`Finding::detail`]. So the same race told with the
+/// CPUs swapped, or met by another operation that maps what is stale, is found once.
 #[derive(Clone, Debug)]
 pub struct Headline {
     /// The rule of the contract that is broken.
@@ -28,8 +28,8 @@ pub struct Headline {
 }
 
 impl Headline {
-    fn identity(&self) -> (Rule, &'static str, &'static str, &str) {
-        (self.rule, self.operation, self.backend, &self.what)
+    fn identity(&self) -> (Rule, &'static str, &str) {
+        (self.rule, self.backend, &self.what)
     }
 }
 
@@ -82,10 +82,16 @@ pub(crate) fn words_only(message: &str) -> String {
 }
 
 impl Headline {
-    /// The headline without the CPU, which is the same, letter by letter, for the same bug.
+    /// The headline without who met it, which is the same, letter by letter, for the same bug.
     pub fn signature(&self) -> String {
-        let Self { rule, operation, backend, what, .. } = self;
-        format!("{rule}: {operation} on {backend}: {what}")
+        let Self { rule, backend, what, .. } = self;
+        format!("{rule} on {backend}: {what}")
+    }
+
+    /// The signature without the backend: what is wrong, wherever it is.
+    pub fn breach(&self) -> String {
+        let Self { rule, what, .. } = self;
+        format!("{rule}: {what}")
     }
 }
 
@@ -121,7 +127,36 @@ impl fmt::Display for Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{without_numbers, words_only};
+    use oracle::Rule;
+
+    use super::{Headline, without_numbers, words_only};
+
+    fn headline() -> Headline {
+        let what = "it is stale".into();
+        Headline { rule: Rule::RangeReuse, operation: "vmap", backend: "native", cpu: 0, what }
+    }
+
+    #[test]
+    fn who_met_it_does_not_make_another_bug_of_it() {
+        let met = Headline { operation: "map-ram", cpu: 3, ..headline() };
+        assert_eq!(met, headline());
+        assert_eq!(met.signature(), headline().signature());
+        assert_ne!(met.to_string(), headline().to_string());
+    }
+
+    #[test]
+    fn another_rule_or_backend_or_breach_is_another_bug() {
+        let others = [
+            Headline { rule: Rule::Rest, ..headline() },
+            Headline { backend: "xen", ..headline() },
+            Headline { what: "it is gone".into(), ..headline() },
+        ];
+        for other in others {
+            assert_ne!(other, headline());
+            assert_ne!(other.signature(), headline().signature());
+        }
+        assert_eq!(Headline { backend: "xen", ..headline() }.breach(), headline().breach());
+    }
 
     #[test]
     fn a_complaint_is_the_same_whatever_its_numbers() {

@@ -1,10 +1,10 @@
 //! Every story of the corpus, one test for each file.
 //!
 //! By default each is clean. A witness, played under its bug, finds what the catalogue says on every backend where the
-//! bug shows, and nothing on the others. When a seed story fails, a kernel or a check is wrong; when a witness no longer
+//! bug shows, and nothing on the others. What else a bug does, and only a longer story shows, has witnesses too. When a seed story fails, a kernel or a check is wrong; when a witness no longer
 //! finds its bug, the harness has become blind, or a pause must be named anew.
 
-use harness::catalogue::{self, BUGS, Bug, Selection};
+use harness::catalogue::{self, BUGS, EFFECTS, Effect, Selection};
 use harness::checks::Checks;
 use harness::runner::Runner;
 use harness::story::{Backends, Document, Tag};
@@ -15,14 +15,27 @@ use std::path::{Path, PathBuf};
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
-    for file in stories("seeds").into_iter().chain(stories("witnesses")) {
-        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+    for file in ["seeds", "witnesses", "effects"].into_iter().flat_map(stories) {
+        let name = stem(&file);
         trials.push(Trial::test(format!("clean::{name}"), move || clean(&file)));
     }
     for bug in BUGS {
-        trials.push(Trial::test(format!("witness::{}", bug.name), || witness(bug)));
+        let file = folder("witnesses").join(format!("{}.story", bug.name));
+        trials.push(Trial::test(format!("witness::{}", bug.name), move || {
+            witness(&file, bug.name, bug.length, bug.finds, bug.shows_on)
+        }));
+    }
+    for Effect { bug, name, length, finds, shows_on } in EFFECTS {
+        let file = folder("effects").join(format!("{bug}-{name}.story"));
+        trials.push(Trial::test(format!("effect::{bug}-{name}"), move || {
+            witness(&file, bug, *length, finds, *shows_on)
+        }));
     }
     trials.push(Trial::test("bugs_and_witnesses_belong_together", bugs_and_witnesses_belong_together));
+    trials.push(Trial::test(
+        "an_effect_is_another_one_and_takes_longer",
+        an_effect_is_another_one_and_takes_longer,
+    ));
     trials.push(Trial::test("the_seeds_tell_every_kind_of_event", the_seeds_tell_every_kind_of_event));
     trials.push(Trial::test(
         "the_pages_on_the_seeds_name_their_stories",
@@ -33,6 +46,10 @@ fn main() {
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name)
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().expect("a name").to_string_lossy().into_owned()
 }
 
 fn stories(name: &str) -> Vec<PathBuf> {
@@ -75,27 +92,21 @@ fn clean(file: &Path) -> Result<(), Failed> {
     }
 }
 
-fn witness(bug: &'static Bug) -> Result<(), Failed> {
-    let document = read(&folder("witnesses").join(format!("{}.story", bug.name)))?;
-    if document.under.bug.as_deref() != Some(bug.name) {
+/// A story that finds this under the bug, on these backends, and nothing on the others.
+fn witness(file: &Path, bug: &str, length: usize, finds: &str, shows_on: Backends) -> Result<(), Failed> {
+    let document = read(file)?;
+    if document.under.bug.as_deref() != Some(bug) {
         return Err(format!("it says that it is {}", document.under).into());
     }
-    if document.story.events.len() != bug.length {
-        return Err(format!(
-            "it has {} events, the catalogue says {}",
-            document.story.events.len(),
-            bug.length
-        )
-        .into());
+    let events = document.story.events.len();
+    if events != length {
+        return Err(format!("it has {events} events, the catalogue says {length}").into());
     }
     let selection = &Selection::all(&document.under)?[0];
     for backend in Backends::all() {
         let found = runner(selection).play(&document.story, backend);
-        let expected = bug.shows_on.contains(backend).then_some(bug.finds.to_owned());
-        let got = found.as_ref().map(|finding| {
-            let headline = &finding.headline;
-            format!("{}: {}: {}", headline.rule, headline.operation, headline.what)
-        });
+        let expected = shows_on.contains(backend).then(|| finds.to_owned());
+        let got = found.as_ref().map(|finding| finding.headline.breach());
         if got != expected {
             return Err(format!("on {backend:?} it finds {found:#?}, expected {expected:?}").into());
         }
@@ -104,16 +115,30 @@ fn witness(bug: &'static Bug) -> Result<(), Failed> {
 }
 
 fn bugs_and_witnesses_belong_together() -> Result<(), Failed> {
-    let files: BTreeSet<_> = stories("witnesses")
-        .iter()
-        .map(|file| file.file_stem().expect("a name").to_string_lossy().into_owned())
-        .collect();
-    let bugs: BTreeSet<_> = BUGS.iter().map(|bug| bug.name.to_owned()).collect();
-    if files != bugs {
-        return Err(format!("{:?}", files.symmetric_difference(&bugs)).into());
+    let files = |name| stories(name).iter().map(|file| stem(file)).collect::<BTreeSet<_>>();
+    let bugs = BUGS.iter().map(|bug| bug.name.to_owned()).collect();
+    let effects = EFFECTS.iter().map(|effect| format!("{}-{}", effect.bug, effect.name)).collect();
+    for (folder, rows) in [("witnesses", bugs), ("effects", effects)] {
+        let (files, rows): (_, BTreeSet<String>) = (files(folder), rows);
+        if files != rows {
+            return Err(format!("{folder}: {:?}", files.symmetric_difference(&rows)).into());
+        }
     }
     if catalogue::named("no such bug").is_ok() {
         return Err("a bug that does not exist was found".into());
+    }
+    Ok(())
+}
+
+/// A witness of its own is for what no shorter one shows.
+fn an_effect_is_another_one_and_takes_longer() -> Result<(), Failed> {
+    let mut told = BTreeSet::new();
+    for effect in EFFECTS {
+        let bug = BUGS.iter().find(|bug| bug.name == effect.bug).ok_or("an effect of no bug")?;
+        if effect.finds == bug.finds || effect.length <= bug.length || !told.insert((bug.name, effect.finds))
+        {
+            return Err(format!("{effect:?} is told by another witness").into());
+        }
     }
     Ok(())
 }

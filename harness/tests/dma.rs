@@ -38,7 +38,7 @@ fn a_drain_that_waits_for_answers_with_interrupts_off_is_reported_whether_or_not
         )
     };
     let found = find(&designs, &lines(" irqs-off")).expect("c1 might wait for c0 in its turn");
-    assert_eq!(found.headline.signature(), "rule 9 (progress): dma-alloc on xen: waits with interrupts off");
+    assert_eq!(found.headline.signature(), "rule 9 (progress) on xen: waits with interrupts off");
     assert_eq!(find(&designs, &lines("")), None, "with interrupts on it may wait");
     assert_eq!(find(&[], &lines(" irqs-off")), None, "by default it asks nobody");
 }
@@ -75,10 +75,7 @@ fn what_a_drain_leaves_is_seen_whoever_maps_meanwhile() {
     ] {
         let lines = format!("{spent}{meanwhile}");
         let found = play(&under, &lines);
-        assert_eq!(
-            found.as_deref(),
-            Some("rule 5 (drain): drain-aliases on native: an alias is left in a TLB")
-        );
+        assert_eq!(found.as_deref(), Some("rule 5 (drain) on native: an alias is left in a TLB"));
         assert_eq!(play(&Under::default(), &lines), None);
     }
 }

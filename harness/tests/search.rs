@@ -23,10 +23,7 @@ fn first(runner: &mut Runner, seed: u64, backends: Backends, most: u64) -> Optio
 
 /// The first finding with the headline of the bug's witness; rarer headlines may need more events.
 fn as_in_the_witness(runner: &mut Runner, bug: &Bug, most: u64) -> Option<Found> {
-    let is_it = |found: &Found| {
-        let headline = &found.finding.headline;
-        format!("{}: {}: {}", headline.rule, headline.operation, headline.what) == bug.finds
-    };
+    let is_it = |found: &Found| found.finding.headline.breach() == bug.finds;
     let (mut search, mut wanted) = (Search::new(1, Backends::all()), None);
     search.run(runner, |step| {
         wanted = step.new.filter(|found| is_it(found)).cloned();

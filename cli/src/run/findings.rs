@@ -1,7 +1,7 @@
 //! The findings of a run: one for each headline, the lowest story that has it, in a file as soon as it is found.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -20,6 +20,8 @@ const LONGEST_NAME: usize = 72;
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) hit: Hit,
+    /// The operations that met it, in this story or in another.
+    pub(super) met_by: BTreeSet<&'static str>,
     pub(super) file: PathBuf,
     kept: Kept,
 }
@@ -59,14 +61,18 @@ impl<'a> Findings<'a> {
                 Ok(Some(line))
             }
             Entry::Occupied(mut entry) if hit.number < entry.get().hit.number => {
-                let before = entry.insert(write(self.folder, self.under, hit)?);
+                let mut before = entry.insert(write(self.folder, self.under, hit)?);
+                entry.get_mut().met_by.append(&mut before.met_by);
                 // Another thread was ahead: what is left of a run must not depend on that.
                 if before.kept == Kept::Written && before.file != entry.get().file {
                     fs::remove_file(&before.file).map_err(|error| Complaint::at(&before.file, error))?;
                 }
                 Ok(None)
             }
-            Entry::Occupied(_) => Ok(None),
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().met_by.insert(hit.finding.headline.operation);
+                Ok(None)
+            }
         }
     }
 }
@@ -75,7 +81,8 @@ fn write(folder: &Folder, under: &Under, hit: Hit) -> Done<Written> {
     let document = Document { story: hit.story.clone(), under: under.clone() };
     let name = slug(&hit.finding.headline.signature());
     let (file, kept) = folder.keep(&name, document.to_string().as_bytes(), "story")?;
-    Ok(Written { hit, file, kept })
+    let met_by = BTreeSet::from([hit.finding.headline.operation]);
+    Ok(Written { hit, met_by, file, kept })
 }
 
 /// A headline as part of the name of a file: small letters, digits and dashes.

@@ -88,8 +88,9 @@ impl Jobs<'_> {
     fn work(&self, shared: &Shared, sender: &Sender<Box<Hit>>) -> Coverage {
         let mut runner = under::runner(self.under);
         let mut story = Story::default();
-        // Within a thread the numbers grow, so the first story of a headline is the lowest.
-        let mut known = BTreeSet::<Headline>::new();
+        // Within a thread the numbers grow, so the first story of a headline is the lowest. Who else meets the same is told
+        // too, once for each operation.
+        let mut known = BTreeSet::<(Headline, &str)>::new();
         while let Some(chunk) = self.sequence.chunk(shared.next.fetch_add(1, Ordering::Relaxed)) {
             let Chunk { mut generator, first, count } = chunk;
             for number in first..first + count {
@@ -102,7 +103,7 @@ impl Jobs<'_> {
                     runner.play(&story, Backends::all())
                 };
                 if let Some(finding) = found
-                    && known.insert(finding.headline.clone())
+                    && known.insert((finding.headline.clone(), finding.headline.operation))
                 {
                     let hit = Hit { number, story: story.clone(), finding };
                     sender.send(Box::new(hit)).expect("the receiver outlives the threads");

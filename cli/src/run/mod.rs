@@ -52,8 +52,8 @@ pub(crate) struct Run {
     /// End after so many seconds (for each variant of a bug); how many stories that are depends on the machine
     #[arg(long, value_name = "S", value_parser = from_one)]
     seconds: Option<u64>,
-    /// End at the first finding whose headline has this in it, its backend and CPU left out, like "drain-aliases: an alias
-    /// is left in a TLB"
+    /// End at the first finding whose headline has this in it, its operation, backend and CPU left out, like "rule 5
+    /// (drain): an alias is left in a TLB"
     #[arg(long, value_name = "TEXT")]
     until: Option<String>,
     /// Which stories are played
@@ -125,8 +125,7 @@ impl Run {
 
     /// Whether a finding with this headline ends the run.
     fn seeks(&self, headline: &Headline) -> bool {
-        let Headline { rule, operation, what, .. } = headline;
-        self.until.as_ref().is_some_and(|text| format!("{rule}: {operation}: {what}").contains(text))
+        self.until.as_ref().is_some_and(|text| headline.breach().contains(text))
     }
 
     fn search(&self, under: &Under, folder: &Folder) -> Done<Summary> {

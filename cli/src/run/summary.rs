@@ -52,6 +52,8 @@ struct Played {
 struct FindingInFile {
     #[serde(flatten)]
     finding: FindingJson,
+    /// The operations that met it, by name.
+    met_by: Vec<&'static str>,
     story: u64,
     file: String,
 }
@@ -102,7 +104,11 @@ impl Summary {
         }
         writeln!(text, "  {}", count(self.findings.len() as u64, "finding", "findings"))?;
         for finding in &self.findings {
-            writeln!(text, "  story {}: {}\n    {}", finding.story, finding.finding.headline, finding.file)?;
+            writeln!(text, "  story {}: {}", finding.story, finding.finding.headline)?;
+            if finding.met_by.len() > 1 {
+                writeln!(text, "    met by {}", finding.met_by.join(", "))?;
+            }
+            writeln!(text, "    {}", finding.file)?;
         }
         let (Some(coverage), Some(thin)) = (&self.coverage, &self.thin) else {
             return Ok(());
@@ -126,6 +132,7 @@ impl From<Written> for FindingInFile {
     fn from(written: Written) -> Self {
         Self {
             finding: (&written.hit.finding).into(),
+            met_by: written.met_by.into_iter().collect(),
             story: written.hit.number,
             file: written.file.display().to_string(),
         }

@@ -1,5 +1,6 @@
 //! `run`. What it finds is found under a design that is known to be wrong: `drain=inhibit`.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -94,30 +95,31 @@ fn coverage_names_what_hardly_came_up() {
 #[test]
 fn a_run_ends_at_the_finding_that_is_sought() {
     let place = Place::new();
-    let until = |text| {
-        let ran = place.run(&[
-            "run",
-            "--stories",
-            "200000",
-            "--design",
-            WRONG,
-            "--until",
-            text,
-            "--format",
-            "json",
-        ]);
-        assert_eq!(ran.code, 1, "{ran:?}");
-        json(&ran)
-    };
-    let sought = "rule 4 (kernel range reuse): dma-alloc: a CPU holds a translation from before";
-    let run = until(sought);
+    let sought = "rule 10 (rest): frames were not given back";
+    let bug = ["--bug", "exchange-alias.b"];
+    let ran = place
+        .run(&[&["run", "--stories", "200000", "--until", sought, "--format", "json"], &bug[..]].concat());
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let run = json(&ran);
     assert!(run["stories"].as_u64() < Some(100_000), "{run}");
     let findings = run["findings"].as_array().expect("a list");
     let found = |finding: &Value| {
-        let headline = finding["headline"].as_str().expect("a text");
-        headline.contains("): dma-alloc on")
+        finding["signature"].as_str().is_some_and(|told| told.contains("frames were not given back"))
     };
-    assert!(findings.iter().any(found), "{run}");
+    assert!(findings.len() > 1 && findings.iter().any(found), "other findings do not end it: {run}");
+}
+
+/// A stale range is met by every operation that maps.
+#[test]
+fn a_finding_is_told_once_with_everyone_who_met_it() {
+    let place = Place::new();
+    let run = json(&place.run(&["run", "--stories", "20000", "--design", WRONG, "--format", "json"]));
+    let findings = run["findings"].as_array().expect("a list");
+    let signatures: BTreeSet<_> = findings.iter().map(|finding| finding["signature"].to_string()).collect();
+    assert_eq!(signatures.len(), findings.len(), "{run}");
+    for met in ["vmap", "map-ram", "vmalloc"] {
+        assert!(findings[0]["met_by"].as_array().is_some_and(|by| by.iter().any(|it| it == met)), "{run}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         unless: &[EAGER],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 7 (hypervisor): dma-alloc: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
     Bug {
@@ -29,7 +29,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         omitted: &[Step::RestoreRemainder],
         shows_on: Backends::XEN,
         length: 1,
-        finds: "rule 7 (hypervisor): dma-alloc: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
     Bug {
@@ -40,7 +40,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         omitted: &[Step::FlushAfterExchange],
         shows_on: Backends::XEN,
         length: 1,
-        finds: "rule 4 (kernel range reuse): dma-alloc: a CPU holds a translation from before",
+        finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
         ..NONE
     },
     Bug {
@@ -51,7 +51,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         omitted: &[Step::FlushBeforeGivingAway],
         shows_on: Backends::XEN,
         length: 2,
-        finds: "rule 7 (hypervisor): touch: a CPU can reach memory of another domain",
+        finds: "rule 7 (hypervisor): a CPU can reach memory of another domain",
         ..NONE
     },
 ];
@@ -64,6 +64,6 @@ pub(super) const SEGMENTS: &[Bug] = &[Bug {
     source: "derived from what coherent memory for devices promises (seed 000)",
     omitted: &[Step::BufferIsContiguous],
     length: 4,
-    finds: "rule 1 (outcome): dma-alloc: a buffer that its device cannot reach",
+    finds: "rule 1 (outcome): a buffer that its device cannot reach",
     ..NONE
 }];

@@ -25,7 +25,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         designs: &[("drain", "inhibit")],
         unless: &[EAGER],
         length: 4,
-        finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
+        finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
         ..NONE
     },
     Bug {
@@ -36,7 +36,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         designs: &[("drain", "on-map-local")],
         unless: &[EAGER],
         length: 4,
-        finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
+        finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
         ..NONE
     },
     Bug {
@@ -47,7 +47,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         designs: &[("irqs_off_drain", "shootdown")],
         unless: &[EAGER, NO_FLUSH[0], NO_FLUSH[1], HYPERCALL],
         length: 3,
-        finds: "rule 9 (progress): drain-aliases: waits with interrupts off",
+        finds: "rule 9 (progress): waits with interrupts off",
         ..NONE
     },
     Bug {
@@ -57,7 +57,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         designs: &[("irqs_off_drain", "flush-local")],
         unless: &[EAGER, NO_FLUSH[0], NO_FLUSH[1]],
         length: 3,
-        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        finds: "rule 5 (drain): an alias is left in a TLB",
         ..NONE
     },
     Bug {
@@ -67,7 +67,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         source: "seed 000: the same proposal, for the callers that it was made for",
         designs: &[("drain", "inhibit"), ("unmap_flush", "eager")],
         length: 4,
-        finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
+        finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
         ..NONE
     },
     Bug {
@@ -76,7 +76,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         source: "seed 000: flush on map instead of on unmap",
         designs: &[("drain", "on-map-local"), ("unmap_flush", "eager")],
         length: 4,
-        finds: "rule 4 (kernel range reuse): vmap: a CPU holds a translation from before",
+        finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
         ..NONE
     },
     Bug {
@@ -87,7 +87,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         designs: &[("irqs_off_drain", "shootdown"), ("unmap_flush", "eager")],
         unless: &[NO_FLUSH[0], NO_FLUSH[1], HYPERCALL],
         length: 3,
-        finds: "rule 9 (progress): drain-aliases: waits with interrupts off",
+        finds: "rule 9 (progress): waits with interrupts off",
         ..NONE
     },
     Bug {
@@ -97,7 +97,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         designs: &[("irqs_off_drain", "flush-local"), ("unmap_flush", "eager")],
         unless: &NO_FLUSH,
         length: 3,
-        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        finds: "rule 5 (drain): an alias is left in a TLB",
         ..NONE
     },
 ];
@@ -111,7 +111,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         source: "Linux commit fc1e0d980037: flush the dirty slots of full vmap blocks too",
         omitted: &[Step::DrainWalksAllBlocks],
         length: 4,
-        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        finds: "rule 5 (drain): an alias is left in a TLB",
         ..NONE
     },
     Bug {
@@ -122,7 +122,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
                  commit a09fad96ffb1)",
         omitted: &[Step::ClearBeforeDirty],
         length: 4,
-        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        finds: "rule 5 (drain): an alias is left in a TLB",
         ..NONE
     },
     Bug {
@@ -132,7 +132,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         source: "seed 004: a purge for space may give way to another, a drain may not",
         omitted: &[Step::DrainWaitsForPurge],
         length: 4,
-        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        finds: "rule 5 (drain): an alias is left in a TLB",
         ..NONE
     },
     Bug {
@@ -142,7 +142,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         source: "seed 004: the drain that costs nothing when nothing is outstanding",
         omitted: &[Step::CountAfterFlush],
         length: 4,
-        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        finds: "rule 5 (drain): an alias is left in a TLB",
         ..NONE
     },
     Bug {
@@ -153,7 +153,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         omitted: &[Step::FenceBeforeIpi],
         shows_on: Backends::NATIVE,
         length: 4,
-        finds: "rule 5 (drain): drain-aliases: an alias is left in a TLB",
+        finds: "rule 5 (drain): an alias is left in a TLB",
         ..NONE
     },
 ];

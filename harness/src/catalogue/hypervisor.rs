@@ -17,7 +17,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         omitted: &[Step::StealInOneStep],
         shows_on: Backends::XEN,
         length: 2,
-        finds: "rule 7 (hypervisor): hv-exchange: an entry leads to memory of another domain",
+        finds: "rule 7 (hypervisor): an entry leads to memory of another domain",
         ..NONE
     },
     Bug {
@@ -31,7 +31,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         omitted: &[Step::StampAfterStore],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 7 (hypervisor): make-table: a CPU can write a page table",
+        finds: "rule 7 (hypervisor): a CPU can write a page table",
         ..NONE
     },
     Bug {
@@ -43,7 +43,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         omitted: &[Step::TickBeforeFlush],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 7 (hypervisor): make-table: a CPU can write a page table",
+        finds: "rule 7 (hypervisor): a CPU can write a page table",
         ..NONE
     },
     Bug {
@@ -55,7 +55,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         omitted: &[Step::FlushAtWrap],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 7 (hypervisor): make-table: a CPU can write a page table",
+        finds: "rule 7 (hypervisor): a CPU can write a page table",
         ..NONE
     },
     Bug {
@@ -65,7 +65,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         omitted: &[Step::RefuseTypeConflict],
         shows_on: Backends::XEN,
         length: 2,
-        finds: "rule 7 (hypervisor): hv-update: an entry lets a page table be written",
+        finds: "rule 7 (hypervisor): an entry lets a page table be written",
         ..NONE
     },
     Bug {
@@ -76,7 +76,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         omitted: &[Step::UndoFailedPromotion],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 10 (rest): teardown: a frame of a guest that is gone cannot be taken back",
+        finds: "rule 10 (rest): a frame of a guest that is gone cannot be taken back",
         ..NONE
     },
     Bug {
@@ -87,7 +87,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         omitted: &[Step::GiveUpEntries],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 7 (hypervisor): map-ram: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
 ];
@@ -102,7 +102,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         omitted: &[Step::ValidateLargeLeaves],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 7 (hypervisor): hv-update: an entry leads to memory of another domain",
+        finds: "rule 7 (hypervisor): an entry leads to memory of another domain",
         ..NONE
     },
     Bug {
@@ -113,7 +113,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         omitted: &[Step::DropAfterStore],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 7 (hypervisor): hv-update: a CPU can write a page table",
+        finds: "rule 7 (hypervisor): a CPU can write a page table",
         ..NONE
     },
     Bug {
@@ -124,7 +124,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         omitted: &[Step::FlushLinearMap],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 6 (frames): vmap: a stale translation was used",
+        finds: "rule 6 (frames): a stale translation was used",
         ..NONE
     },
     Bug {
@@ -135,7 +135,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         omitted: &[Step::FlushLinearMapEverywhere],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 6 (frames): vmap: a stale translation was used",
+        finds: "rule 6 (frames): a stale translation was used",
         ..NONE
     },
     Bug {
@@ -146,7 +146,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         omitted: &[Step::FlushLinearMapAtLoad],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 6 (frames): teardown: a walk went through a freed table",
+        finds: "rule 6 (frames): a walk went through a freed table",
         ..NONE
     },
     Bug {
@@ -157,7 +157,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         omitted: &[Step::WalkUnderMapLock],
         shows_on: Backends::XEN,
         length: 2,
-        finds: "rule 6 (frames): hv-exchange: a walk went through a freed table",
+        finds: "rule 6 (frames): a walk went through a freed table",
         ..NONE
     },
     Bug {
@@ -168,7 +168,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         omitted: &[Step::MergeUnderMapLock],
         shows_on: Backends::XEN,
         length: 2,
-        finds: "rule 6 (frames): hv-exchange: a frame was freed twice",
+        finds: "rule 6 (frames): a frame was freed twice",
         ..NONE
     },
 ];

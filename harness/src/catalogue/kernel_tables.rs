@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::FlushBeforeTableGoes],
         shows_on: Backends::NATIVE,
         length: 4,
-        finds: "rule 6 (frames): write: a walk went through a freed table",
+        finds: "rule 6 (frames): a walk went through a freed table",
         ..NONE
     },
     Bug {
@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Bug] = &[
                 unmappings were not brought there",
         omitted: &[Step::RemoveFromEveryMm],
         length: 6,
-        finds: "rule 6 (frames): fill: a walk went through a freed table",
+        finds: "rule 6 (frames): a walk went through a freed table",
         ..NONE
     },
     Bug {
@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Bug] = &[
         designs: &[("kernel_sync", "on-fault")],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 7 (hypervisor): vmap: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
     Bug {
@@ -48,7 +48,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "what both designs of kernel_sync are there to prevent",
         omitted: &[Step::AddToEveryMm],
         length: 3,
-        finds: "rule 4 (kernel range reuse): vmap: the tables lead elsewhere",
+        finds: "rule 4 (kernel range reuse): the tables lead elsewhere",
         ..NONE
     },
     Bug {
@@ -58,7 +58,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "the order that suggests itself to whoever adds the copies to a purge that is there",
         omitted: &[Step::RemoveBeforeFlush],
         length: 6,
-        finds: "rule 6 (frames): fill: a walk went through a freed table",
+        finds: "rule 6 (frames): a walk went through a freed table",
         ..NONE
     },
     Bug {
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "why a kernel copies its upper levels under the lock of the list (pgd_lock)",
         omitted: &[Step::CopyAndListAtOnce],
         length: 3,
-        finds: "rule 4 (kernel range reuse): vmap: the tables lead elsewhere",
+        finds: "rule 4 (kernel range reuse): the tables lead elsewhere",
         ..NONE
     },
     Bug {
@@ -78,7 +78,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "why a kernel takes an address space off the list before it frees its upper levels (pgd_dtor)",
         omitted: &[Step::UnlistBeforeFree],
         length: 3,
-        finds: "rule 6 (frames): vmap: a walk went through a freed table",
+        finds: "rule 6 (frames): a walk went through a freed table",
         ..NONE
     },
     Bug {
@@ -88,7 +88,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "the order in which a kernel changes the mask of CPUs and CR3",
         omitted: &[Step::LoadBeforeLeaving],
         length: 5,
-        finds: "rule 4 (kernel range reuse): vmap: the tables lead elsewhere",
+        finds: "rule 4 (kernel range reuse): the tables lead elsewhere",
         ..NONE
     },
     Bug {
@@ -98,7 +98,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "Linux commit 7899891c7d16: whoever is asked to leave may have left by itself",
         omitted: &[Step::CheckBeforeLeaving],
         length: 5,
-        finds: "rule 1 (outcome): the end: a CPU is not in the address space that it loaded",
+        finds: "rule 1 (outcome): a CPU is not in the address space that it loaded",
         ..NONE
     },
     Bug {
@@ -108,7 +108,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "why a kernel waits for the CPUs that it interrupts before it frees what they use",
         omitted: &[Step::AwaitLeaving],
         length: 3,
-        finds: "rule 1 (outcome): drop-mm: a CPU is not in the address space that it loaded",
+        finds: "rule 1 (outcome): a CPU is not in the address space that it loaded",
         ..NONE
     },
     Bug {
@@ -119,7 +119,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::ChangeLeafInEveryMm],
         shows_on: Backends::NATIVE,
         length: 4,
-        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
         ..NONE
     },
 ];

@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "seed 004: XEN and PAT and such do not like deferred TLB flushing",
         omitted: &[Step::DrainBeforeRetype],
         length: 4,
-        finds: "rule 12 (permissions and memory types): set-memory-wc: a page has two memory types",
+        finds: "rule 12 (permissions and memory types): a page has two memory types",
         ..NONE
     },
     Bug {
@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from seed 004: a page has aliases, and PAT wants them of one type",
         omitted: &[Step::RetypeDirectMap],
         length: 2,
-        finds: "rule 12 (permissions and memory types): set-memory-wc: a page has two memory types",
+        finds: "rule 12 (permissions and memory types): a page has two memory types",
         ..NONE
     },
     Bug {
@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from seed 004 and Intel SDM volume 3A, section 11.12.4",
         omitted: &[Step::FlushAfterRetype],
         length: 2,
-        finds: "rule 12 (permissions and memory types): set-memory-wc: a page has two memory types",
+        finds: "rule 12 (permissions and memory types): a page has two memory types",
         ..NONE
     },
     Bug {
@@ -41,7 +41,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from seed 004 and Intel SDM volume 3A, section 11.12.4",
         omitted: &[Step::FlushAfterTypeReturns],
         length: 3,
-        finds: "rule 12 (permissions and memory types): set-memory-wb: a page has two memory types",
+        finds: "rule 12 (permissions and memory types): a page has two memory types",
         ..NONE
     },
     Bug {
@@ -51,7 +51,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from seed 004: a page has aliases, and PAT wants them of one type",
         omitted: &[Step::ResetTypeAtFree],
         length: 4,
-        finds: "rule 12 (permissions and memory types): vmalloc: a page has two memory types",
+        finds: "rule 12 (permissions and memory types): a page has two memory types",
         ..NONE
     },
     Bug {
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from seed 004: a page has aliases, and PAT wants them of one type",
         omitted: &[Step::NoEntryWhileFlushed],
         length: 3,
-        finds: "rule 12 (permissions and memory types): vfree: a page has two memory types",
+        finds: "rule 12 (permissions and memory types): a page has two memory types",
         ..NONE
     },
 ];

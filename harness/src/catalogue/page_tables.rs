@@ -17,7 +17,7 @@ pub(super) const LAZY_ALIASES: &[Bug] = &[
         unless: &[EAGER],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
     Bug {
@@ -29,7 +29,7 @@ pub(super) const LAZY_ALIASES: &[Bug] = &[
         unless: &[EAGER],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
 ];
@@ -46,7 +46,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         unless: &[EAGER],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
     Bug {
@@ -58,7 +58,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         omitted: &[Step::OwnBeforeDrain],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
     Bug {
@@ -69,7 +69,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         omitted: &[Step::DrainAfterLook],
         shows_on: Backends::XEN,
         length: 3,
-        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
     Bug {
@@ -81,7 +81,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         omitted: &[Step::ClearBeforeCountingOff],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
     Bug {
@@ -92,7 +92,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         omitted: &[Step::UnknownUntilDrained],
         shows_on: Backends::XEN,
         length: 4,
-        finds: "rule 7 (hypervisor): make-table: the hypervisor refused",
+        finds: "rule 7 (hypervisor): the hypervisor refused",
         ..NONE
     },
 ];

@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from the order of Linux commit 868b104d7379: invalid, one flush, then the default",
         omitted: &[Step::DefaultAfterFlush],
         length: 4,
-        finds: "rule 12 (permissions and memory types): drain-aliases: a page can be written and executed",
+        finds: "rule 12 (permissions and memory types): a page can be written and executed",
         ..NONE
     },
     Bug {
@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from Linux commit 868b104d7379, which flushes the direct map of every page",
         omitted: &[Step::FlushEveryDirectAlias],
         length: 2,
-        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
         ..NONE
     },
     Bug {
@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "why a kernel changes the direct map of pages together with their area",
         omitted: &[Step::ProtectDirectMap],
         length: 2,
-        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
         ..NONE
     },
     Bug {
@@ -43,7 +43,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "why a kernel flushes what it has changed before it relies on the change",
         omitted: &[Step::FlushAfterProtect],
         length: 2,
-        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
         ..NONE
     },
     Bug {
@@ -53,7 +53,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from the order of Linux commit 868b104d7379: invalid, one flush, then the default",
         omitted: &[Step::FlushAtReset],
         length: 3,
-        finds: "rule 12 (permissions and memory types): vfree: a page can be written and executed",
+        finds: "rule 12 (permissions and memory types): a page can be written and executed",
         ..NONE
     },
     Bug {
@@ -63,7 +63,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "derived from seed 004: XEN and PAT and such do not like deferred TLB flushing",
         omitted: &[Step::DrainBeforeProtect],
         length: 4,
-        finds: "rule 12 (permissions and memory types): set-memory-ro: a page that was made read-only can be written",
+        finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
         ..NONE
     },
 ];

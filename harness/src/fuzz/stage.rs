@@ -167,7 +167,7 @@ mod tests {
                     .expect("a story"),
             )
             .expect("the canary sings");
-        assert_eq!(finding.headline, "rule 10 (rest): teardown on native: pages were not given back");
+        assert_eq!(finding.headline, "rule 10 (rest) on native: pages were not given back");
         let report = &finding.report;
         assert!(report.starts_with("rule 10 (rest): teardown on native, c"), "{report}");
         assert!(report.contains("under bug canary\n") && report.contains("c0  free-page p0\n"), "{report}");

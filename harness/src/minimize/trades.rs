@@ -7,7 +7,7 @@
 
 use machine::{Pause, Temperament};
 use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{Owned, PageSlot, SLOTS};
+use oracle::vocabulary::{AreaSlot, BufferSlot, MmCall, Owned, PageSlot, RamSlot, SLOTS};
 
 use crate::story::{Action, Event, MAX_CPUS, Story, Verb};
 
@@ -16,8 +16,14 @@ use super::Shrink;
 /// Up to so many events trades are tried.
 const EVENTS: usize = 16;
 
+/// Up to so many events wilder walkers are tried, which are one change and no more.
+const EVENTS_FOR_WALKERS: usize = 40;
+
 /// Up to so many events it is tried to drain instead of an operation that is paused, which takes long.
 const EVENTS_TO_DRAIN: usize = 8;
+
+/// Up to so many events it is tried to hold up each.
+const EVENTS_TO_HOLD_UP: usize = 7;
 
 /// Pauses beyond this number are not tried: operations have fewer points, but for the largest.
 const FARTHEST: u16 = 120;
@@ -26,9 +32,11 @@ const FARTHEST: u16 = 120;
 const PAGES: u8 = 4;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
+    if shrink.story.events.len() <= EVENTS_FOR_WALKERS && walkers(shrink) {
+        return;
+    }
     while shrink.story.events.len() <= EVENTS && !shrink.stopped {
-        if !(walkers(shrink)
-            || pages(shrink)
+        if !(pages(shrink)
             || more_cpus(shrink)
             || cpus(shrink)
             || moves(shrink)
@@ -36,9 +44,11 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             || pauses(shrink)
             || drains(shrink)
             || drains_of_whole_blocks(shrink)
+            || takers(shrink)
             || flushes(shrink)
             || fewer_cpus(shrink)
-            || lower_tables(shrink))
+            || lower_tables(shrink)
+            || new_pauses(shrink))
         {
             return;
         }
@@ -138,6 +148,21 @@ fn pauses(shrink: &mut Shrink<'_>) -> bool {
     })
 }
 
+/// An event that went on to its end is held up, and two others do not have to bring about what is met in between.
+fn new_pauses(shrink: &mut Shrink<'_>) -> bool {
+    let count = shrink.story.events.len();
+    count <= EVENTS_TO_HOLD_UP
+        && (0..count).any(|index| {
+            shrink.story.events[index].action.takes_pause()
+                && (1..=FARTHEST).any(|number| {
+                    for_one_or_two(shrink, &|story| {
+                        story.events[index].pause = Some(Pause::At(number));
+                        true
+                    })
+                })
+        })
+}
+
 fn drains(shrink: &mut Shrink<'_>) -> bool {
     let count = shrink.story.events.len();
     (0..count).any(|index| {
@@ -180,6 +205,42 @@ fn drains_of_whole_blocks(shrink: &mut Shrink<'_>) -> bool {
             }
             grown
         })
+    })
+}
+
+/// What takes room or frames gives way to something that takes more of them at once.
+fn takers(shrink: &mut Shrink<'_>) -> bool {
+    (0..shrink.story.events.len()).any(|index| {
+        let takes = matches!(
+            shrink.story.events[index].action,
+            Action::Call {
+                verb: Verb::Vmap { .. }
+                    | Verb::MapRam { .. }
+                    | Verb::DmaAlloc { .. }
+                    | Verb::Owned(Owned::Vmalloc { .. })
+                    | Verb::Raw(RawCall::Exchange { .. })
+                    | Verb::Mm(MmCall::New { .. }),
+                ..
+            }
+        );
+        takes
+            && (1..=PAGES).any(|count| {
+                let first = PageSlot::new(0);
+                [
+                    Verb::Vmap { first, count, area: AreaSlot::new(SLOTS - 1) },
+                    Verb::MapRam { first, count, ram: RamSlot::new(SLOTS - 1) },
+                    Verb::DmaAlloc { first, count, buffer: BufferSlot::new(SLOTS - 1) },
+                ]
+                .into_iter()
+                .any(|taker| {
+                    for_one_or_two(shrink, &|story| {
+                        let Action::Call { verb, .. } = &mut story.events[index].action else { return false };
+                        let differs = *verb != taker;
+                        *verb = taker;
+                        differs
+                    })
+                })
+            })
     })
 }
 

@@ -1,5 +1,5 @@
-//! The last resort, when no change that was thought of beforehand helps any more: a walk by chance over stories that are
-//! about as long and find the same. From each of them one event less is tried. The walk is always the same for the same
+//! The last resort, when no change that was thought of beforehand helps any more: walks by chance over stories that are
+//! about as long and find the same. From each of them one event less is tried. The walks are always the same for the same
 //! story.
 
 use crate::story::Story;
@@ -8,20 +8,28 @@ use crate::story::mutate::Variation;
 use super::Shrink;
 
 /// Up to so many events it is worth it.
-const EVENTS: usize = 10;
+const EVENTS: usize = 16;
 
-/// So many steps are tried before it is given up.
-const STEPS: usize = 10_000;
+/// So many walks for each event are taken before it is given up.
+const WALKS: usize = 2;
+
+/// So many steps are one walk; the next begins anew, since what is far from the story leads nowhere.
+const STEPS: usize = 5_000;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     while shrink.story.events.len() <= EVENTS && !shrink.stopped && finds_shorter(shrink) {}
 }
 
-/// Whether the walk came by a story with fewer events, which is taken over then.
+/// Whether a walk came by a story with fewer events, which is taken over then.
 fn finds_shorter(shrink: &mut Shrink<'_>) -> bool {
     let least = shrink.story.events.len();
-    let mut here = shrink.story.clone();
     let mut variation = Variation::new(least as u64);
+    (0..WALKS * least).any(|_| walk(shrink, &mut variation))
+}
+
+fn walk(shrink: &mut Shrink<'_>, variation: &mut Variation) -> bool {
+    let mut here = shrink.story.clone();
+    let least = here.events.len();
     for _ in 0..STEPS {
         if shrink.stopped {
             return false;

@@ -1,0 +1,9 @@
+story 1
+under bug exchange-alias.b
+// p0 became a table, and there are too few frames for b1. Two buffers have one frame, and the exchange by which the
+// first is to give it back is refused.
+cpus 1, hardware calm, sizes tiny, backends native xen
+c0  hv-pin p0 1
+c0  dma-alloc p1+3 -> b0
+c0  alloc-page -> p4
+c0  dma-alloc p4+1 -> b1

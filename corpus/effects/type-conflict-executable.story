@@ -1,0 +1,8 @@
+story 1
+under bug type-conflict
+// p2 gets a large entry while it is data, and becomes a table as it does: it leads to 2 MiB that nobody made
+// executable.
+cpus 2, hardware calm, sizes tiny, backends native xen
+c0  hv-update p2+0 -> p0 large  pause before store table_lock
+c1  hv-pin p2 2
+c1  vmalloc +1 -> a0        pause before load pgd
