@@ -41,6 +41,8 @@ struct BugJson {
     changes: Vec<String>,
     unless: Vec<String>,
     backends: Vec<&'static str>,
+    finds: &'static str,
+    effects: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -80,6 +82,8 @@ impl From<&Bug> for BugJson {
             changes: bug.changes(),
             unless: bug.exceptions(),
             backends: backends.map(|(_, name)| name).collect(),
+            finds: bug.finds,
+            effects: bug.effects().map(|effect| effect.finds).collect(),
         }
     }
 }
@@ -90,7 +94,11 @@ impl BugJson {
         fill(text, "  ", self.about)?;
         fill(text, "  source:  ", self.source)?;
         fill(text, "  changed: ", &self.changes.join(", "))?;
-        if self.unless.is_empty() { Ok(()) } else { fill(text, "  unless:  ", &self.unless.join(", ")) }
+        if !self.unless.is_empty() {
+            fill(text, "  unless:  ", &self.unless.join(", "))?;
+        }
+        fill(text, "  finds:   ", self.finds)?;
+        self.effects.iter().try_for_each(|effect| fill(text, "  also:    ", effect))
     }
 }
 
