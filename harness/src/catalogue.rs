@@ -46,6 +46,8 @@ pub struct Bug {
     pub length: usize,
     /// What its witness finds: a [`breach`](crate::headline::Headline::breach).
     pub finds: &'static str,
+    /// The operation that meets it there, in the words of stories; or `teardown`.
+    pub met_by: &'static str,
 }
 
 /// No bug: what every row begins with.
@@ -60,6 +62,7 @@ const NONE: Bug = Bug {
     shows_on: Backends::all(),
     length: 0,
     finds: "",
+    met_by: "",
 };
 
 /// What looks like a bug and is none, as the architecture allows it: a variant of an incident that is left out of the catalogue.
@@ -79,7 +82,8 @@ pub struct Legal {
 pub const LEGAL: &[Legal] = permissions::LEGAL;
 
 /// What a bug does beside what its witness finds, and only a longer story shows: the damage is met later, or by somebody else.
-/// It has a witness of its own (`corpus/effects/BUG-NAME.story`), than which nothing that is found of it is longer.
+/// It has a witness of its own (`corpus/effects/BUG-NAME.story`): the shortest that is known on the backends on which it
+/// shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Effect {
     /// The bug.
@@ -105,6 +109,7 @@ const CANARY: Bug = Bug {
     omitted: &[Step::Canary],
     length: 1,
     finds: "rule 10 (rest): pages were not given back",
+    met_by: "teardown",
     ..NONE
 };
 
@@ -154,9 +159,10 @@ impl Bug {
         EFFECTS.iter().filter(|effect| effect.bug == self.name)
     }
 
-    /// How many events the witness of a breach has: the bug's own, unless there is one for this effect.
-    pub fn longest(&self, breach: &str) -> usize {
-        self.effects().find(|effect| effect.finds == breach).map_or(self.length, |effect| effect.length)
+    /// How many events the witness of a breach on this backend has: the bug's own, unless there is one for this effect.
+    pub fn longest(&self, breach: &str, backend: Backends) -> usize {
+        let own = self.effects().find(|effect| effect.finds == breach && effect.shows_on.contains(backend));
+        own.map_or(self.length, |effect| effect.length)
     }
 
     /// Its name without the letter.

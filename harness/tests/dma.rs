@@ -38,7 +38,10 @@ fn a_drain_that_waits_for_answers_with_interrupts_off_is_reported_whether_or_not
         )
     };
     let found = find(&designs, &lines(" irqs-off")).expect("c1 might wait for c0 in its turn");
-    assert_eq!(found.headline.signature(), "rule 9 (progress) on xen: waits with interrupts off");
+    assert_eq!(
+        found.headline.to_string(),
+        "rule 9 (progress): dma-alloc on xen, c0: waits with interrupts off"
+    );
     assert_eq!(find(&designs, &lines("")), None, "with interrupts on it may wait");
     assert_eq!(find(&[], &lines(" irqs-off")), None, "by default it asks nobody");
 }
@@ -61,7 +64,7 @@ fn what_a_drain_leaves_is_seen_whoever_maps_meanwhile() {
     let play = |selection: &Under, lines: &str| {
         let setup = Selection::all(selection).expect("a known bug")[0].setup();
         let found = Runner::new(setup, Checks::default()).play(&story(lines), Backends::NATIVE);
-        found.map(|finding| finding.headline.signature())
+        found.map(|finding| (finding.headline.operation, finding.headline.signature()))
     };
     let spent = "cpus 2, hardware eager-walkers, backends native\n\
         c0  map-ram p0+2 -> r0\nc0  map-ram p2+2 -> r1\nc0  unmap-ram r0\n";
@@ -75,7 +78,8 @@ fn what_a_drain_leaves_is_seen_whoever_maps_meanwhile() {
     ] {
         let lines = format!("{spent}{meanwhile}");
         let found = play(&under, &lines);
-        assert_eq!(found.as_deref(), Some("rule 5 (drain) on native: an alias is left in a TLB"));
+        let alias = "rule 5 (drain) on native: an alias is left in a TLB";
+        assert_eq!(found, Some(("drain-aliases", alias.to_owned())));
         assert_eq!(play(&Under::default(), &lines), None);
     }
 }

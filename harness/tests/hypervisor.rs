@@ -30,9 +30,9 @@ fn an_update_that_goes_to_the_table_of_before_is_not_what_was_acknowledged() {
     };
     let replaced = "c0  hv-update p0+0 -> p2 writable\n";
     let found = find(Some("linear-table-stale.a"), &lines(replaced)).expect("p1 is written to");
-    let signature = "rule 7 (hypervisor) on xen: \
-                     an acknowledged update changed nothing that the tables reach";
-    assert_eq!(found.headline.signature(), signature);
+    let headline = "rule 7 (hypervisor): hv-update-va on xen, c0: \
+                    an acknowledged update changed nothing that the tables reach";
+    assert_eq!(found.headline.to_string(), headline);
     assert_eq!(
         find(None, &lines(replaced)),
         None,

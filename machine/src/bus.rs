@@ -267,18 +267,11 @@ impl Bus {
     #[inline]
     pub fn seen_by(&self, cpu: u8, target: Target) -> u64 {
         if !self.core(cpu).buffer.is_empty()
-            && let Some(value) = self.forwarded(cpu, target)
+            && let Some(value) = self.core(cpu).buffer.newest(target)
         {
             return value;
         }
         self.in_memory(target)
-    }
-
-    /// A CPU's own newest buffered store to here.
-    #[inline(never)]
-    fn forwarded(&self, cpu: u8, target: Target) -> Option<u64> {
-        let mut newest_first = self.core(cpu).buffer.iter().rev();
-        newest_first.find(|store| store.target == target).map(|store| store.value)
     }
 
     /// What memory holds here.

@@ -5,7 +5,7 @@ use crate::alarm::AlarmKind;
 use crate::core::{Cr3, Interrupt, Level, Mode};
 use crate::cpu::{Cpu, Stop};
 use crate::memory::{Role, Target, Word};
-use crate::paging::{Entry, Flags, PAGE_SIZE, canonical};
+use crate::paging::{Entry, Flags, Frame, PAGE_SIZE, canonical};
 use crate::point::{Family, PointKind, Temperament};
 use crate::tlb::{Lost, TlbEntry};
 use crate::trace::{Flushed, TraceEvent};
@@ -32,6 +32,12 @@ pub enum Invpcid {
     All,
     /// Type 3: everything but global entries.
     AllNonGlobal,
+}
+
+/// The word at an address of a page, in the frame that the page leads to.
+#[inline]
+fn word_of(frame: Frame, va: u64) -> Word {
+    Word::new(frame, (va % PAGE_SIZE / 8) as usize)
 }
 
 impl Cpu<'_> {
@@ -134,17 +140,27 @@ impl Cpu<'_> {
     /// Where an address leads: by the TLB, if it has a leaf that permits this.
     #[inline(always)]
     fn translate(&self, va: u64, intent: Intent, at: &'static Location<'static>) -> Result<Word, PageFault> {
-        let cached = self.core.tlb.borrow().leaf(va, self.core.cr3.get().pcid);
-        match cached {
-            // The dirty bit must be set in memory before a write goes through: walk again.
-            Some(leaf)
-                if permits(leaf.flags, intent, self.core)
-                    && (intent != Intent::Write || leaf.flags.contains(Flags::DIRTY)) =>
-            {
-                self.reach(&leaf, va, at)
+        let tlb = self.core.tlb.borrow();
+        let cached = tlb.leaf(va, self.core.cr3.get().pcid);
+        if let Some(leaf) = cached
+            && self.goes_through(leaf, intent)
+            && self.bus.memory.incarnation(leaf.frame) == leaf.incarnation
+        {
+            let frame = leaf.frame_of(va);
+            if self.bus.memory.has(frame) {
+                return Ok(word_of(frame, va));
             }
-            _ => self.translate_by_walk(va, intent, cached, at),
         }
+        let cached = cached.copied();
+        drop(tlb);
+        self.translate_by_walk(va, intent, cached, at)
+    }
+
+    /// Whether an access needs no walk. The dirty bit must be set in memory before a write goes through.
+    #[inline(always)]
+    fn goes_through(&self, leaf: &TlbEntry, intent: Intent) -> bool {
+        permits(leaf.flags, intent, self.core)
+            && (intent != Intent::Write || leaf.flags.contains(Flags::DIRTY))
     }
 
     #[inline(never)]
@@ -155,6 +171,9 @@ impl Cpu<'_> {
         cached: Option<TlbEntry>,
         at: &'static Location<'static>,
     ) -> Result<Word, PageFault> {
+        if let Some(leaf) = cached.filter(|leaf| self.goes_through(leaf, intent)) {
+            return self.reach(&leaf, va, at);
+        }
         if !canonical(va) {
             return Err(PageFault { va, protection: false });
         }
@@ -171,7 +190,6 @@ impl Cpu<'_> {
     }
 
     /// The word at an address that this leaf covers.
-    #[inline(always)]
     fn reach(&self, leaf: &TlbEntry, va: u64, at: &'static Location<'static>) -> Result<Word, PageFault> {
         let frame = leaf.frame_of(va);
         if !self.bus.memory.has(frame) {
@@ -182,7 +200,7 @@ impl Cpu<'_> {
         {
             self.bus.alarm(self.id, AlarmKind::StaleTranslationUsed { frame, va }, Some(at));
         }
-        Ok(Word::new(frame, (va % PAGE_SIZE / 8) as usize))
+        Ok(word_of(frame, va))
     }
 
     /// INVLPG: the page's translations under the current identifier and its global ones, and all upper entries of the

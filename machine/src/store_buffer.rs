@@ -56,12 +56,27 @@ impl StoreBuffer {
     /// The stores, the oldest first.
     #[inline]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = BufferedStore> + ExactSizeIterator {
-        (0..self.len.get()).map(|age| self.place(age).get())
+        (0..self.len.get()).map(|age| self.stores[self.index(age)].get())
+    }
+
+    /// The value of the newest store to here. Every load looks through them, and so nothing is compared that need not be.
+    #[inline]
+    pub(crate) fn newest(&self, target: Target) -> Option<u64> {
+        match target {
+            Target::Var(var) => self.newest_that(|to| matches!(to, Target::Var(to) if to.index == var.index)),
+            Target::Word(word) => self.newest_that(|to| matches!(to, Target::Word(to) if to == word)),
+        }
     }
 
     #[inline]
-    fn place(&self, age: usize) -> &Cell<BufferedStore> {
-        &self.stores[(self.first.get() + age) % CAPACITY]
+    fn newest_that(&self, is_it: impl Fn(Target) -> bool) -> Option<u64> {
+        let mut newest_first = (0..self.len.get()).rev().map(|age| &self.stores[self.index(age)]);
+        newest_first.find(|store| is_it(store.get().target)).map(|store| store.get().value)
+    }
+
+    #[inline]
+    fn index(&self, age: usize) -> usize {
+        (self.first.get() + age) % CAPACITY
     }
 
     /// A store enters. If there is no room for it, the oldest leaves.
@@ -70,20 +85,20 @@ impl StoreBuffer {
     pub(crate) fn push(&self, store: BufferedStore) -> Option<BufferedStore> {
         let len = self.len.get();
         if len < CAPACITY {
-            self.place(len).set(store);
+            self.stores[self.index(len)].set(store);
             self.len.set(len + 1);
             return None;
         }
-        let oldest = self.place(0).replace(store);
-        self.first.set((self.first.get() + 1) % CAPACITY);
-        Some(oldest)
+        let first = self.index(0);
+        self.first.set((first + 1) % CAPACITY);
+        Some(self.stores[first].replace(store))
     }
 
     /// The oldest store leaves.
     #[inline]
     pub(crate) fn pop(&self) -> Option<BufferedStore> {
         let rest = self.len.get().checked_sub(1)?;
-        let oldest = self.place(0).get();
+        let oldest = self.stores[self.index(0)].get();
         self.first.set((self.first.get() + 1) % CAPACITY);
         self.len.set(rest);
         Some(oldest)
@@ -97,6 +112,8 @@ impl StoreBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Var;
+    use crate::point::Family;
 
     fn store(value: u64) -> BufferedStore {
         BufferedStore { value, ..BufferedStore::NONE }
@@ -121,5 +138,28 @@ mod tests {
         assert!(buffer.is_empty() && buffer.pop().is_none());
         assert_eq!(buffer.push(store(10)), None);
         assert_eq!(held(&buffer), [10]);
+    }
+
+    #[test]
+    fn a_load_sees_the_newest_store_to_its_own_place() {
+        let buffer = StoreBuffer::new();
+        let word = |frame, index| Target::Word(Word::new(Frame(frame), index));
+        let var = |index| Target::Var(Var { index, family: Family::DATA });
+        let places = [word(1, 0), word(0, 1), var(0), var(512), word(1, 511), var(1)];
+        for (value, target) in places.into_iter().enumerate() {
+            assert_eq!(buffer.newest(target), None);
+            assert_eq!(buffer.push(BufferedStore { target, value: value as u64, incarnation: 0 }), None);
+        }
+        for (value, target) in places.into_iter().enumerate() {
+            assert_eq!(buffer.newest(target), Some(value as u64));
+        }
+        for value in 6..12 {
+            let left = buffer.push(BufferedStore { target: var(0), value, incarnation: 0 });
+            assert_eq!(left.is_some(), value >= CAPACITY as u64);
+        }
+        assert_eq!((buffer.newest(var(0)), buffer.newest(word(1, 511))), (Some(11), Some(4)));
+        assert_eq!(buffer.newest(word(1, 0)), None, "it has left");
+        buffer.clear();
+        assert_eq!(buffer.newest(var(0)), None);
     }
 }

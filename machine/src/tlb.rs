@@ -98,8 +98,8 @@ impl Tlb {
 
     /// The leaf that an access under this identifier would use.
     #[inline]
-    pub fn leaf(&self, va: u64, pcid: u16) -> Option<TlbEntry> {
-        self.leaves.iter().find(|entry| entry.covers(va) && (entry.global() || entry.pcid == pcid)).copied()
+    pub fn leaf(&self, va: u64, pcid: u16) -> Option<&TlbEntry> {
+        self.leaves.iter().find(|entry| entry.covers(va) && (entry.global() || entry.pcid == pcid))
     }
 
     /// The lowest upper entry from which a walk under this identifier would begin.

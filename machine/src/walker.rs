@@ -195,7 +195,7 @@ impl Bus {
         }
         let pcid = core.cr3.get().pcid;
         if intent == Intent::Speculate
-            && let Some(cached) = core.tlb.borrow().leaf(va, pcid)
+            && let Some(cached) = core.tlb.borrow().leaf(va, pcid).copied()
         {
             // Nobody walks for a page that is cached; the older entry is the one to beware of.
             return Ok(cached);

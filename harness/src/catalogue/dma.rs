@@ -18,6 +18,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "dma-alloc",
         ..NONE
     },
     Bug {
@@ -30,6 +31,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 1,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "dma-alloc",
         ..NONE
     },
     Bug {
@@ -41,6 +43,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 1,
         finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
+        met_by: "dma-alloc",
         ..NONE
     },
     Bug {
@@ -52,6 +55,7 @@ pub(super) const EXCHANGES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 2,
         finds: "rule 7 (hypervisor): a CPU can reach memory of another domain",
+        met_by: "touch",
         ..NONE
     },
 ];
@@ -65,5 +69,6 @@ pub(super) const SEGMENTS: &[Bug] = &[Bug {
     omitted: &[Step::BufferIsContiguous],
     length: 4,
     finds: "rule 1 (outcome): a buffer that its device cannot reach",
+    met_by: "dma-alloc",
     ..NONE
 }];

@@ -26,6 +26,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         unless: &[EAGER],
         length: 4,
         finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -37,6 +38,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         unless: &[EAGER],
         length: 4,
         finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -48,6 +50,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         unless: &[EAGER, NO_FLUSH[0], NO_FLUSH[1], HYPERCALL],
         length: 3,
         finds: "rule 9 (progress): waits with interrupts off",
+        met_by: "drain-aliases",
         ..NONE
     },
     Bug {
@@ -58,6 +61,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         unless: &[EAGER, NO_FLUSH[0], NO_FLUSH[1]],
         length: 3,
         finds: "rule 5 (drain): an alias is left in a TLB",
+        met_by: "drain-aliases",
         ..NONE
     },
     Bug {
@@ -68,6 +72,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         designs: &[("drain", "inhibit"), ("unmap_flush", "eager")],
         length: 4,
         finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -77,6 +82,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         designs: &[("drain", "on-map-local"), ("unmap_flush", "eager")],
         length: 4,
         finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -88,6 +94,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         unless: &[NO_FLUSH[0], NO_FLUSH[1], HYPERCALL],
         length: 3,
         finds: "rule 9 (progress): waits with interrupts off",
+        met_by: "drain-aliases",
         ..NONE
     },
     Bug {
@@ -98,6 +105,7 @@ pub(super) const DESIGNS: &[Bug] = &[
         unless: &NO_FLUSH,
         length: 3,
         finds: "rule 5 (drain): an alias is left in a TLB",
+        met_by: "drain-aliases",
         ..NONE
     },
 ];
@@ -112,6 +120,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         omitted: &[Step::DrainWalksAllBlocks],
         length: 4,
         finds: "rule 5 (drain): an alias is left in a TLB",
+        met_by: "drain-aliases",
         ..NONE
     },
     Bug {
@@ -123,6 +132,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         omitted: &[Step::ClearBeforeDirty],
         length: 4,
         finds: "rule 5 (drain): an alias is left in a TLB",
+        met_by: "drain-aliases",
         ..NONE
     },
     Bug {
@@ -133,6 +143,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         omitted: &[Step::DrainWaitsForPurge],
         length: 4,
         finds: "rule 5 (drain): an alias is left in a TLB",
+        met_by: "drain-aliases",
         ..NONE
     },
     Bug {
@@ -143,6 +154,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         omitted: &[Step::CountAfterFlush],
         length: 4,
         finds: "rule 5 (drain): an alias is left in a TLB",
+        met_by: "drain-aliases",
         ..NONE
     },
     Bug {
@@ -154,6 +166,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
         shows_on: Backends::NATIVE,
         length: 4,
         finds: "rule 5 (drain): an alias is left in a TLB",
+        met_by: "drain-aliases",
         ..NONE
     },
 ];

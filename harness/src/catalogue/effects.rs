@@ -1,9 +1,9 @@
-//! What bugs do beside what their witnesses find: for each effect that takes a longer story, that story.
+//! What bugs do beside what their witnesses find: for each effect that takes a longer story, the shortest that is known.
 
 use super::Effect;
 use crate::story::Backends;
 
-/// All of them.
+/// All of them, in the order of the bugs.
 pub(super) const EFFECTS: &[Effect] = &[
     Effect {
         bug: "drain-irqs-off.b",
@@ -17,7 +17,7 @@ pub(super) const EFFECTS: &[Effect] = &[
         name: "stale-range",
         length: 4,
         finds: "rule 4 (kernel range reuse): a CPU holds a translation from before",
-        shows_on: Backends::all(),
+        shows_on: Backends::NATIVE,
     },
     Effect {
         bug: "drain-irqs-off.b",
@@ -38,7 +38,7 @@ pub(super) const EFFECTS: &[Effect] = &[
         name: "area-over-another",
         length: 6,
         finds: "rule 10 (rest): the kernel found itself broken: an area is mapped over another",
-        shows_on: Backends::all(),
+        shows_on: Backends::XEN,
     },
     Effect {
         bug: "vb-dirty-order",
@@ -46,6 +46,13 @@ pub(super) const EFFECTS: &[Effect] = &[
         length: 6,
         finds: "rule 10 (rest): the kernel found itself broken: the platform does not let go of an entry",
         shows_on: Backends::XEN,
+    },
+    Effect {
+        bug: "vb-dirty-order",
+        name: "fault",
+        length: 5,
+        finds: "rule 1 (outcome): access to a live mapping faulted",
+        shows_on: Backends::NATIVE,
     },
     Effect {
         bug: "vb-dirty-order",
@@ -59,14 +66,14 @@ pub(super) const EFFECTS: &[Effect] = &[
         name: "read-only-written",
         length: 5,
         finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
-        shows_on: Backends::XEN,
+        shows_on: Backends::all(),
     },
     Effect {
         bug: "drain-skips-inflight-purge.a",
         name: "two-types",
         length: 5,
         finds: "rule 12 (permissions and memory types): a page has two memory types",
-        shows_on: Backends::XEN,
+        shows_on: Backends::all(),
     },
     Effect {
         bug: "drain-skips-inflight-purge.b",
@@ -154,13 +161,6 @@ pub(super) const EFFECTS: &[Effect] = &[
     },
     Effect {
         bug: "tlb-clock-stamp.b",
-        name: "foreign-reached",
-        length: 5,
-        finds: "rule 7 (hypervisor): a CPU can reach memory of another domain",
-        shows_on: Backends::XEN,
-    },
-    Effect {
-        bug: "tlb-clock-stamp.c",
         name: "foreign-reached",
         length: 5,
         finds: "rule 7 (hypervisor): a CPU can reach memory of another domain",
@@ -287,6 +287,13 @@ pub(super) const EFFECTS: &[Effect] = &[
     },
     Effect {
         bug: "new-mm-unlisted",
+        name: "fault-on-xen",
+        length: 4,
+        finds: "rule 1 (outcome): access to a live mapping faulted",
+        shows_on: Backends::XEN,
+    },
+    Effect {
+        bug: "new-mm-unlisted",
         name: "fault",
         length: 4,
         finds: "rule 1 (outcome): access to a live mapping faulted",
@@ -332,7 +339,7 @@ pub(super) const EFFECTS: &[Effect] = &[
         name: "walk-of-freed",
         length: 6,
         finds: "rule 6 (frames): a walk went through a freed table",
-        shows_on: Backends::all(),
+        shows_on: Backends::NATIVE,
     },
     Effect {
         bug: "drop-mm-not-awaited",
@@ -343,10 +350,24 @@ pub(super) const EFFECTS: &[Effect] = &[
     },
     Effect {
         bug: "drop-mm-not-awaited",
+        name: "tables-elsewhere-on-xen",
+        length: 4,
+        finds: "rule 4 (kernel range reuse): the tables lead elsewhere",
+        shows_on: Backends::XEN,
+    },
+    Effect {
+        bug: "drop-mm-not-awaited",
         name: "tables-elsewhere",
         length: 4,
         finds: "rule 4 (kernel range reuse): the tables lead elsewhere",
         shows_on: Backends::NATIVE,
+    },
+    Effect {
+        bug: "drop-mm-not-awaited",
+        name: "walk-of-freed-on-xen",
+        length: 4,
+        finds: "rule 6 (frames): a walk went through a freed table",
+        shows_on: Backends::XEN,
     },
     Effect {
         bug: "drop-mm-not-awaited",

@@ -18,6 +18,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 2,
         finds: "rule 7 (hypervisor): an entry leads to memory of another domain",
+        met_by: "hv-exchange",
         ..NONE
     },
     Bug {
@@ -32,6 +33,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): a CPU can write a page table",
+        met_by: "make-table",
         ..NONE
     },
     Bug {
@@ -44,6 +46,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): a CPU can write a page table",
+        met_by: "make-table",
         ..NONE
     },
     Bug {
@@ -56,6 +59,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): a CPU can write a page table",
+        met_by: "make-table",
         ..NONE
     },
     Bug {
@@ -66,6 +70,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 2,
         finds: "rule 7 (hypervisor): an entry lets a page table be written",
+        met_by: "hv-update",
         ..NONE
     },
     Bug {
@@ -77,6 +82,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 10 (rest): a frame of a guest that is gone cannot be taken back",
+        met_by: "teardown",
         ..NONE
     },
     Bug {
@@ -88,6 +94,7 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "map-ram",
         ..NONE
     },
 ];
@@ -103,6 +110,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): an entry leads to memory of another domain",
+        met_by: "hv-update",
         ..NONE
     },
     Bug {
@@ -114,6 +122,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): a CPU can write a page table",
+        met_by: "hv-update",
         ..NONE
     },
     Bug {
@@ -125,6 +134,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 6 (frames): a stale translation was used",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -136,6 +146,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 6 (frames): a stale translation was used",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -147,6 +158,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 6 (frames): a walk went through a freed table",
+        met_by: "teardown",
         ..NONE
     },
     Bug {
@@ -158,6 +170,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 2,
         finds: "rule 6 (frames): a walk went through a freed table",
+        met_by: "hv-exchange",
         ..NONE
     },
     Bug {
@@ -169,6 +182,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 2,
         finds: "rule 6 (frames): a frame was freed twice",
+        met_by: "hv-exchange",
         ..NONE
     },
 ];

@@ -17,6 +17,7 @@ pub(super) const ROWS: &[Bug] = &[
         shows_on: Backends::NATIVE,
         length: 4,
         finds: "rule 6 (frames): a walk went through a freed table",
+        met_by: "write",
         ..NONE
     },
     Bug {
@@ -28,6 +29,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::RemoveFromEveryMm],
         length: 6,
         finds: "rule 6 (frames): a walk went through a freed table",
+        met_by: "fill",
         ..NONE
     },
     Bug {
@@ -40,6 +42,7 @@ pub(super) const ROWS: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -49,6 +52,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::AddToEveryMm],
         length: 3,
         finds: "rule 4 (kernel range reuse): the tables lead elsewhere",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -59,6 +63,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::RemoveBeforeFlush],
         length: 6,
         finds: "rule 6 (frames): a walk went through a freed table",
+        met_by: "fill",
         ..NONE
     },
     Bug {
@@ -69,6 +74,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::CopyAndListAtOnce],
         length: 3,
         finds: "rule 4 (kernel range reuse): the tables lead elsewhere",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -79,6 +85,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::UnlistBeforeFree],
         length: 3,
         finds: "rule 6 (frames): a walk went through a freed table",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -89,6 +96,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::LoadBeforeLeaving],
         length: 5,
         finds: "rule 4 (kernel range reuse): the tables lead elsewhere",
+        met_by: "vmap",
         ..NONE
     },
     Bug {
@@ -99,6 +107,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::CheckBeforeLeaving],
         length: 5,
         finds: "rule 1 (outcome): a CPU is not in the address space that it loaded",
+        met_by: "the end",
         ..NONE
     },
     Bug {
@@ -109,6 +118,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::AwaitLeaving],
         length: 3,
         finds: "rule 1 (outcome): a CPU is not in the address space that it loaded",
+        met_by: "drop-mm",
         ..NONE
     },
     Bug {
@@ -120,6 +130,7 @@ pub(super) const ROWS: &[Bug] = &[
         shows_on: Backends::NATIVE,
         length: 4,
         finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
+        met_by: "set-memory-ro",
         ..NONE
     },
 ];

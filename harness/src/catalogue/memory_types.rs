@@ -14,6 +14,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::DrainBeforeRetype],
         length: 4,
         finds: "rule 12 (permissions and memory types): a page has two memory types",
+        met_by: "set-memory-wc",
         ..NONE
     },
     Bug {
@@ -23,6 +24,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::RetypeDirectMap],
         length: 2,
         finds: "rule 12 (permissions and memory types): a page has two memory types",
+        met_by: "set-memory-wc",
         ..NONE
     },
     Bug {
@@ -32,6 +34,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::FlushAfterRetype],
         length: 2,
         finds: "rule 12 (permissions and memory types): a page has two memory types",
+        met_by: "set-memory-wc",
         ..NONE
     },
     Bug {
@@ -42,6 +45,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::FlushAfterTypeReturns],
         length: 3,
         finds: "rule 12 (permissions and memory types): a page has two memory types",
+        met_by: "set-memory-wb",
         ..NONE
     },
     Bug {
@@ -52,6 +56,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::ResetTypeAtFree],
         length: 4,
         finds: "rule 12 (permissions and memory types): a page has two memory types",
+        met_by: "vmalloc",
         ..NONE
     },
     Bug {
@@ -62,6 +67,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::NoEntryWhileFlushed],
         length: 3,
         finds: "rule 12 (permissions and memory types): a page has two memory types",
+        met_by: "vfree",
         ..NONE
     },
 ];

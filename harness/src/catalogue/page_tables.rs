@@ -18,6 +18,7 @@ pub(super) const LAZY_ALIASES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "make-table",
         ..NONE
     },
     Bug {
@@ -30,6 +31,7 @@ pub(super) const LAZY_ALIASES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "make-table",
         ..NONE
     },
 ];
@@ -47,6 +49,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "make-table",
         ..NONE
     },
     Bug {
@@ -59,6 +62,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "make-table",
         ..NONE
     },
     Bug {
@@ -70,6 +74,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 3,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "make-table",
         ..NONE
     },
     Bug {
@@ -82,6 +87,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "make-table",
         ..NONE
     },
     Bug {
@@ -93,6 +99,7 @@ pub(super) const TRACKED_ALIASES: &[Bug] = &[
         shows_on: Backends::XEN,
         length: 4,
         finds: "rule 7 (hypervisor): the hypervisor refused",
+        met_by: "make-table",
         ..NONE
     },
 ];

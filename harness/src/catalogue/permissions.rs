@@ -14,6 +14,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::DefaultAfterFlush],
         length: 4,
         finds: "rule 12 (permissions and memory types): a page can be written and executed",
+        met_by: "drain-aliases",
         ..NONE
     },
     Bug {
@@ -24,6 +25,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::FlushEveryDirectAlias],
         length: 2,
         finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
+        met_by: "set-memory-ro",
         ..NONE
     },
     Bug {
@@ -34,6 +36,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::ProtectDirectMap],
         length: 2,
         finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
+        met_by: "set-memory-ro",
         ..NONE
     },
     Bug {
@@ -44,6 +47,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::FlushAfterProtect],
         length: 2,
         finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
+        met_by: "set-memory-ro",
         ..NONE
     },
     Bug {
@@ -54,6 +58,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::FlushAtReset],
         length: 3,
         finds: "rule 12 (permissions and memory types): a page can be written and executed",
+        met_by: "vfree",
         ..NONE
     },
     Bug {
@@ -64,6 +69,7 @@ pub(super) const ROWS: &[Bug] = &[
         omitted: &[Step::DrainBeforeProtect],
         length: 4,
         finds: "rule 12 (permissions and memory types): a page that was made read-only can be written",
+        met_by: "set-memory-ro",
         ..NONE
     },
 ];

@@ -57,9 +57,10 @@ fn verb_size(verb: Verb) -> u32 {
     u32::from(match verb {
         Verb::AllocPage { page }
         | Verb::FreePage { page }
-        | Verb::MakeTable { page }
         | Verb::UnmakeTable { page }
         | Verb::SetPageFlag { page } => page.number(),
+        // A drain is plainer.
+        Verb::MakeTable { page } => 1 + page.number(),
         Verb::Vmap { first, count, area } => 16 * count + first.number() + area.number(),
         Verb::MapRam { first, count, ram } => 16 * count + first.number() + ram.number(),
         Verb::PinTree { first, count, tree } => 16 * count + first.number() + tree.number(),

@@ -63,7 +63,10 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
     match verb {
         Verb::AllocPage { page } => lower(page).map(|page| Verb::AllocPage { page }).collect(),
         Verb::FreePage { page } => lower(page).map(|page| Verb::FreePage { page }).collect(),
-        Verb::MakeTable { page } => lower(page).map(|page| Verb::MakeTable { page }).collect(),
+        // Often all that mattered of a new table is that it drained.
+        Verb::MakeTable { page } => std::iter::once(Verb::DrainAliases)
+            .chain(lower(page).map(|page| Verb::MakeTable { page }))
+            .collect(),
         Verb::UnmakeTable { page } => lower(page).map(|page| Verb::UnmakeTable { page }).collect(),
         Verb::SetPageFlag { page } => lower(page).map(|page| Verb::SetPageFlag { page }).collect(),
         // A tree of one table is told more plainly without its slot.

@@ -22,14 +22,18 @@ const EVENTS_FOR_WALKERS: usize = 40;
 /// Up to so many events it is tried to drain instead of an operation that is paused, which takes long.
 const EVENTS_TO_DRAIN: usize = 8;
 
-/// Up to so many events it is tried to hold up each.
+/// Up to so many events each is held up where it was not, which takes long.
 const EVENTS_TO_HOLD_UP: usize = 7;
 
 /// Pauses beyond this number are not tried: operations have fewer points, but for the largest.
 const FARTHEST: u16 = 120;
+const FARTHEST_IN_AN_EXCHANGE: u16 = 240;
 
 /// The most pages that a mapping is given.
 const PAGES: u8 = 4;
+
+/// Nothing but a flush, on every CPU.
+const FLUSH: Action = Action::Call { verb: Verb::Raw(RawCall::Flush), irqs_off: false };
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     if shrink.story.events.len() <= EVENTS_FOR_WALKERS && walkers(shrink) {
@@ -48,7 +52,8 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             || flushes(shrink)
             || fewer_cpus(shrink)
             || lower_tables(shrink)
-            || new_pauses(shrink))
+            || new_pauses(shrink)
+            || exchanges(shrink))
         {
             return;
         }
@@ -163,6 +168,32 @@ fn new_pauses(shrink: &mut Shrink<'_>) -> bool {
         })
 }
 
+/// A page that a caller exchanged is exchanged by the kernel, for a buffer: that goes on for longer and can be held up. What
+/// prepared it need have done no more than flush.
+fn exchanges(shrink: &mut Shrink<'_>) -> bool {
+    let count = shrink.story.events.len();
+    count <= EVENTS_TO_HOLD_UP
+        && (0..count).any(|index| {
+            let Action::Call { verb: Verb::Raw(RawCall::Exchange { page }), .. } =
+                shrink.story.events[index].action
+            else {
+                return false;
+            };
+            let verb = Verb::DmaAlloc { first: page, count: 1, buffer: BufferSlot::new(SLOTS - 1) };
+            (0..=index).any(|before| {
+                (1..=FARTHEST_IN_AN_EXCHANGE).any(|number| {
+                    for_one_or_two(shrink, &|story| {
+                        // The exchange itself is none of those before it.
+                        story.events[before].action = FLUSH;
+                        story.events[index].action = Action::Call { verb, irqs_off: false };
+                        story.events[index].pause = Some(Pause::At(number));
+                        true
+                    })
+                })
+            })
+        })
+}
+
 fn drains(shrink: &mut Shrink<'_>) -> bool {
     let count = shrink.story.events.len();
     (0..count).any(|index| {
@@ -208,24 +239,14 @@ fn drains_of_whole_blocks(shrink: &mut Shrink<'_>) -> bool {
     })
 }
 
-/// What takes room or frames gives way to something that takes more of them at once.
+/// What takes room or frames gives way to something that takes more of them at once; and whoever drained because a page
+/// became a table, which takes one too, drains because it was told to.
 fn takers(shrink: &mut Shrink<'_>) -> bool {
+    let makes_tables = shrink.story.events.iter().any(|event| drained_for_a_table(event.action).is_some());
     (0..shrink.story.events.len()).any(|index| {
-        let takes = matches!(
-            shrink.story.events[index].action,
-            Action::Call {
-                verb: Verb::Vmap { .. }
-                    | Verb::MapRam { .. }
-                    | Verb::DmaAlloc { .. }
-                    | Verb::Owned(Owned::Vmalloc { .. })
-                    | Verb::Raw(RawCall::Exchange { .. })
-                    | Verb::Mm(MmCall::New { .. }),
-                ..
-            }
-        );
-        takes
-            && (1..=PAGES).any(|count| {
-                let first = PageSlot::new(0);
+        takes(shrink.story.events[index].action)
+            && (0..PAGES * PAGES).any(|number| {
+                let (first, count) = (PageSlot::new(number % PAGES), 1 + number / PAGES);
                 [
                     Verb::Vmap { first, count, area: AreaSlot::new(SLOTS - 1) },
                     Verb::MapRam { first, count, ram: RamSlot::new(SLOTS - 1) },
@@ -233,25 +254,51 @@ fn takers(shrink: &mut Shrink<'_>) -> bool {
                 ]
                 .into_iter()
                 .any(|taker| {
-                    for_one_or_two(shrink, &|story| {
-                        let Action::Call { verb, .. } = &mut story.events[index].action else { return false };
-                        let differs = *verb != taker;
-                        *verb = taker;
-                        differs
-                    })
+                    for_one_or_two(shrink, &|story| takes_more(story, index, taker, false))
+                        || (makes_tables
+                            && for_one_or_two(shrink, &|story| takes_more(story, index, taker, true)))
                 })
             })
     })
 }
 
+fn takes(action: Action) -> bool {
+    let Action::Call { verb, .. } = action else { return false };
+    matches!(
+        verb,
+        Verb::Vmap { .. }
+            | Verb::MapRam { .. }
+            | Verb::DmaAlloc { .. }
+            | Verb::Owned(Owned::Vmalloc { .. })
+            | Verb::Raw(RawCall::Exchange { .. })
+            | Verb::Mm(MmCall::New { .. })
+    )
+}
+
+/// Whether this changes the story.
+fn takes_more(story: &mut Story, index: usize, taker: Verb, drains: bool) -> bool {
+    let Action::Call { verb, .. } = &mut story.events[index].action else { return false };
+    let differs = *verb != taker;
+    *verb = taker;
+    for event in story.events.iter_mut().filter(|_| drains) {
+        event.action = drained_for_a_table(event.action).unwrap_or(event.action);
+    }
+    differs
+}
+
+/// A plain drain in the place of what makes a page a table.
+fn drained_for_a_table(action: Action) -> Option<Action> {
+    let Action::Call { verb: Verb::MakeTable { .. }, irqs_off } = action else { return None };
+    Some(Action::Call { verb: Verb::DrainAliases, irqs_off })
+}
+
 /// What made everybody flush by the way gives way to a plain flush.
 fn flushes(shrink: &mut Shrink<'_>) -> bool {
-    let flush = Action::Call { verb: Verb::Raw(RawCall::Flush), irqs_off: false };
     (0..shrink.story.events.len()).any(|index| {
         for_one_or_two(shrink, &|story| {
             let event = &mut story.events[index];
-            let changes = event.action != flush && event.pause.is_none();
-            event.action = flush;
+            let changes = event.action != FLUSH && event.pause.is_none();
+            event.action = FLUSH;
             changes
         })
     })

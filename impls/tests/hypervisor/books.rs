@@ -154,6 +154,20 @@ fn what_is_left_is_named() {
     }
 }
 
+/// What is left may be left because of it, whichever frame comes first.
+#[test]
+fn what_is_miscounted_is_told_before_what_is_left() {
+    let mut bench = Bench::new(1, Temperament::empty());
+    let (left, miscounted) = (bench.pages[0], bench.pages[1]);
+    assert!(left.0 < miscounted.0);
+    assert_eq!(bench.ask(0, Ask::Pin(left, 1)), Answer::Done);
+    bench.bus().memory.poke(machine::Word::new(bench.tables[1], 0), writable(miscounted).0);
+    let told = bench.hypervisor().leftovers(bench.bus());
+    let is_miscounted: Vec<_> = told.iter().map(|line| line.contains(" miscounted: ")).collect();
+    assert!(is_miscounted[0] && !is_miscounted[told.len() - 1], "{told:?}");
+    assert!(is_miscounted.is_sorted_by(|before, after| before >= after), "{told:?}");
+}
+
 #[test]
 fn an_entry_that_nobody_counted_is_noticed() {
     let bench = Bench::new(1, Temperament::empty());

@@ -30,7 +30,7 @@ fn every_cpu_whose_root_reaches_an_entry_walks_it_before_it_is_overwritten() {
     rig.bus().boot_cr3(2, Cr3 { root: other, pcid: 0 });
     rig.run(0, CLEAR);
     assert!(cached(&rig, 0, VA) && cached(&rig, 1, VA) && !cached(&rig, 2, VA));
-    let leaf = rig.bus().core(1).tlb().leaf(VA, 0).expect("just seen");
+    let leaf = rig.bus().core(1).tlb().leaf(VA, 0).copied().expect("just seen");
     assert_eq!(leaf.frame, frame);
     assert!(!leaf.flags.contains(Flags::DIRTY));
 }

@@ -1,7 +1,7 @@
 story 1
 under bug exchange-alias.b
-// b1 gets a frame of b0. The exchange by which b0 is to give it back is refused, and b0's owner clears a frame that is
-// d1's.
+// There is no frame for b1, and the frame of its page's number is b0's. The exchange by which b0 gives it back is
+// refused, and c0 clears a frame that is d1's by then.
 cpus 2, hardware calm, sizes tiny, backends native xen
 c0  dma-alloc p1+3 -> b0
 c1  alloc-page -> p13       pause before irq-off

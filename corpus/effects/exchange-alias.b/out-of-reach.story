@@ -1,6 +1,7 @@
 story 1
 under bug exchange-alias.b
-// The hypervisor has no frame below the limit for b1. What the list holds in its place lies beyond it.
+// There is no frame below the limit for b1. Its list says the page's own number still, and the frame of that number
+// lies beyond the limit.
 cpus 1, hardware lifo-reuse, sizes tiny, backends native xen
 c0  alloc-page -> p15
 c0  dma-alloc p0+3 -> b0

@@ -1,7 +1,7 @@
 story 1
 under bug new-mm-unlisted
-// c0 copies an upper entry that c2 removes from every address space on the list. m0 keeps it, and with it as a table a
-// page that is freed, and that c1 is given.
+// c0 copies an upper entry that c2 removes from every address space on the list, after a buffer came to nothing. m0
+// keeps it, and with it as a table a page that is freed, and that c1 is given.
 cpus 3, hardware lifo-reuse, sizes tiny, backends native xen
 c0  new-mm -> m0            pause before store pgd
 c1  dma-alloc p0+4 -> b0

@@ -2,7 +2,7 @@ story 1
 under bug vb-dirty-order
 // There is no room for another block. A purge for space takes r0's block, whose slots count as unmapped, and gives it
 // to r1 while the entry is still there.
-cpus 2, hardware calm, sizes tiny, backends native xen
+cpus 2, hardware calm, sizes tiny, backends xen
 c0  vmalloc +4 -> a0
 c0  vmap p0+3 -> a1
 c1  map-ram p0+1 -> r0

@@ -1,0 +1,10 @@
+story 1
+under bug drain-skips-inflight-purge.a
+// c1 purges. c0's own drain before the change finds it purging and returns: the page is remembered writable by the
+// address of the area that had it before.
+cpus 2, hardware eager-walkers, sizes tiny, backends native xen
+c0  vmalloc +3 -> a0
+c0  vfree a0
+c0  vmalloc +4 -> a1
+c1  drain-aliases           pause before locked kernel_tables
+c0  set-memory-ro a1
