@@ -119,7 +119,7 @@ minimize: ## make a finding as short as it gets: FILE=PATH
 	@$(shootdown) minimize '$(FILE)' $(planted)
 
 .PHONY: prove
-prove: compiler ## what takes too long for every change: no false alarm, every bug found and minimized (about a quarter of an hour on two cores)
+prove: compiler ## what takes too long for every change: no false alarm, every bug found and minimized (about forty minutes on two cores)
 	.ci/prove
 
 # --- the code ---

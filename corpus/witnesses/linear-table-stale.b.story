@@ -1,8 +1,8 @@
 story 1
 under bug linear-table-stale.b
-// The table of a0 is freed by c0, which forgets the way to it. c1 does not, and writes to what a1 has in its place by the old.
+// The table of a0 goes while c1, which is about to map a1, purges. c0 remembers the way to it, and clears the entry of a1 by that
+// in the end.
 cpus 2, hardware calm, sizes tiny, backends native xen
-c1  vmap p0+1 -> a0
+c1  vmap p0+1 -> a1         pause before load dirty_blocks
+c0  vmap p0+1 -> a0
 c0  vunmap a0
-c0  drain-aliases
-c1  vmap p0+1 -> a1

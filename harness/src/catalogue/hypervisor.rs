@@ -132,9 +132,9 @@ pub(super) const ENTRIES: &[Bug] = &[
         source: "Xen advisory XSA-286 (commit 16a20963b3): flush the linear mapping after changes of paging structures",
         omitted: &[Step::FlushLinearMap],
         shows_on: Backends::XEN,
-        length: 4,
+        length: 2,
         finds: "rule 6 (frames): a stale translation was used",
-        met_by: "vmap",
+        met_by: "teardown",
         ..NONE
     },
     Bug {
@@ -144,9 +144,9 @@ pub(super) const ENTRIES: &[Bug] = &[
         source: "derived from Xen commit 16a20963b3, which flushes on every CPU that runs the guest",
         omitted: &[Step::FlushLinearMapEverywhere],
         shows_on: Backends::XEN,
-        length: 4,
+        length: 3,
         finds: "rule 6 (frames): a stale translation was used",
-        met_by: "vmap",
+        met_by: "teardown",
         ..NONE
     },
     Bug {

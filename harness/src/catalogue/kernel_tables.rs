@@ -15,9 +15,9 @@ pub(super) const ROWS: &[Bug] = &[
         designs: &[("kernel_tables", "kept")],
         omitted: &[Step::FlushBeforeTableGoes],
         shows_on: Backends::NATIVE,
-        length: 4,
+        length: 3,
         finds: "rule 6 (frames): a walk went through a freed table",
-        met_by: "write",
+        met_by: "teardown",
         ..NONE
     },
     Bug {
