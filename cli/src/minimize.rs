@@ -28,8 +28,9 @@ shortest story so far.";
 
 /// Make the story of a finding as short and plain as it gets
 ///
-/// Events, CPUs, operands, pauses and header are simplified while the same headline recurs. The story comes as text, on standard output or in a file, with `under` lines for the bug and the designs. A story
-/// is played under what its own `under` lines name; flags go before them.
+/// Events, CPUs, operands, pauses and header are simplified while the same headline recurs; who meets the finding, an
+/// operation and a CPU, may become somebody else. The story comes as text, on standard output or in a file, with `under`
+/// lines for the bug and the designs. A story is played under what its own `under` lines name; flags go before them.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Minimize {

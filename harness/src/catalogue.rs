@@ -82,7 +82,7 @@ pub struct Legal {
 pub const LEGAL: &[Legal] = permissions::LEGAL;
 
 /// What a bug does beside what its witness finds, and only a longer story shows: the damage is met later, or by somebody else.
-/// It has a witness of its own (`corpus/effects/BUG-NAME.story`): the shortest that is known on the backends on which it
+/// It has a witness of its own (`corpus/effects/BUG/NAME.story`): the shortest that is known on the backends on which it
 /// shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Effect {
