@@ -132,7 +132,7 @@ pub(super) const ENTRIES: &[Bug] = &[
         source: "Xen advisory XSA-286 (commit 16a20963b3): flush the linear mapping after changes of paging structures",
         omitted: &[Step::FlushLinearMap],
         shows_on: Backends::XEN,
-        length: 2,
+        length: 3,
         finds: "rule 6 (frames): a stale translation was used",
         met_by: "teardown",
         ..NONE
