@@ -188,6 +188,13 @@ pub(super) const EFFECTS: &[Effect] = &[
         shows_on: Backends::XEN,
     },
     Effect {
+        bug: "type-conflict",
+        name: "type-miscounted",
+        length: 3,
+        finds: "rule 10 (rest): the type of a frame is miscounted",
+        shows_on: Backends::XEN,
+    },
+    Effect {
         bug: "large-leaf-unvalidated",
         name: "executable",
         length: 4,
