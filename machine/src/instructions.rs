@@ -144,16 +144,16 @@ impl Cpu<'_> {
         let cached = tlb.leaf(va, self.core.cr3.get().pcid);
         if let Some(leaf) = cached
             && self.goes_through(leaf, intent)
-            && self.bus.memory.incarnation(leaf.frame) == leaf.incarnation
         {
             let frame = leaf.frame_of(va);
-            if self.bus.memory.has(frame) {
+            // Only then does what it leads to have an incarnation.
+            if self.bus.memory.has(frame) && self.bus.memory.incarnation(leaf.frame) == leaf.incarnation {
                 return Ok(word_of(frame, va));
             }
         }
         let cached = cached.copied();
         drop(tlb);
-        self.translate_by_walk(va, intent, cached, at)
+        self.translate_slowly(va, intent, cached, at)
     }
 
     /// Whether an access needs no walk. The dirty bit must be set in memory before a write goes through.
@@ -163,8 +163,9 @@ impl Cpu<'_> {
             && (intent != Intent::Write || leaf.flags.contains(Flags::DIRTY))
     }
 
+    /// What is rare: a walk, a fault, or a leaf that leads to another use of its frame, or to no memory.
     #[inline(never)]
-    fn translate_by_walk(
+    fn translate_slowly(
         &self,
         va: u64,
         intent: Intent,

@@ -524,6 +524,9 @@ fn an_entry_that_leads_beyond_memory_faults() {
     // Bits 12 to 51 all set: a frame number that must not wrap around to one that exists.
     rig.set(NEAR, 1, Entry(0x000f_ff00_0000_5000 | KERNEL.bits()));
     assert_eq!(rig.run(0, READ_NEAR), UNMAPPED);
+    assert!(rig.bus().core(0).tlb().leaf(NEAR, 0).is_some());
+    assert_eq!(rig.run(0, READ_NEAR), UNMAPPED, "and so does what is cached of it");
+    rig.assert_quiet();
 }
 
 #[test]
