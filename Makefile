@@ -35,6 +35,8 @@ shootdown := cargo run --release --package shootdown --
 planted   := $(if $(BUG),--bug $(BUG)) $(foreach design,$(DESIGN),--design $(design))
 # Stacks that are abandoned after a finding make AddressSanitizer's fake stacks grow without end.
 libfuzzer := $(if $(ASAN),ASAN_OPTIONS=detect_stack_use_after_return=0 cargo +nightly fuzz run --features asan,cargo fuzz-run)
+# Where others fuzz, OSS-Fuzz and ClusterFuzz, the same flags are read from the same file.
+flags     := $(shell sed -n 's/^\([a-z_]*\) *= */-\1=/p' fuzz/libfuzzer.options)
 under     := SHOOTDOWN_BUG='$(BUG)' SHOOTDOWN_DESIGN='$(DESIGN)'
 
 # What a verb needs is run for seconds, so it is built for a short build and not for speed: cargo-deny asks for whole-program
@@ -70,10 +72,9 @@ help: ## this page
 
 # --- fuzzing ---
 
-# With a mutator of ours libFuzzer would let stories grow at once; short ones play faster and read better.
 .PHONY: fuzz
 fuzz: compiler cargo-fuzz seeds ## fuzz with libFuzzer until it finds something
-	$(under) $(libfuzzer) $(TARGET) $(CORPUS) -- -print_final_stats=1 -len_control=100 -max_len=1024 -print_funcs=0 \
+	$(under) $(libfuzzer) $(TARGET) $(CORPUS) -- $(flags) -print_final_stats=1 -print_funcs=0 \
 	    $(if $(SECONDS),-max_total_time=$(SECONDS)) $(if $(SEED),-seed=$(SEED)) \
 	    $(if $(filter-out 1,$(JOBS)),-fork=$(JOBS)) $(ARGS)
 
@@ -91,7 +92,7 @@ smoke: ## fuzz for 20 seconds with each engine, from the seeds alone; a planted 
 
 .PHONY: cmin
 cmin: compiler cargo-fuzz seeds ## throw out of libFuzzer's corpus what adds no coverage
-	cargo fuzz-cmin $(TARGET) $(CORPUS)
+	cargo fuzz-cmin $(TARGET) $(CORPUS) -- $(flags)
 
 .PHONY: coverage
 coverage: compiler cargo-fuzz llvm-tools seeds ## which lines libFuzzer's corpus reaches, as pages to browse
@@ -157,8 +158,10 @@ mutants: cargo-mutants ## break the oracle and the checks, one line at a time: d
 	exit $$status
 
 .PHONY: targets
-targets: compiler cargo-fuzz afl-build ## build every fuzz target, and run none
+targets: compiler cargo-fuzz afl-build ## build every fuzz target, and run none; the engines must see the kernels in them
 	cargo fuzz-build
+	SHOOTDOWN_TARGET='$(or $(CARGO_TARGET_DIR),fuzz/target)/$(host)/release/differential' \
+	    cargo test --manifest-path fuzz/Cargo.toml --package shootdown-counters
 
 # --- what the verbs need ---
 

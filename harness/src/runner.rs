@@ -18,8 +18,8 @@ use crate::checks::Checks;
 use crate::coverage::Coverage;
 use crate::headline::Finding;
 use crate::story::resolve::resolve_into;
-use crate::story::{Backends, Header, Resolved, Story};
-use crate::subject::{self, Setup, Subject};
+use crate::story::{Backends, Resolved, Story};
+use crate::subject::{self, Build, Setup, Subject};
 
 use scene::Scene;
 
@@ -124,7 +124,7 @@ impl Runner {
     /// a story then depends on that story alone.
     pub fn rest(&mut self) {
         for (_, subject) in &mut self.stages {
-            subject.reset(&Header::default(), &self.setup);
+            subject.reset(Build::default(), &self.setup);
         }
     }
 

@@ -4,8 +4,8 @@
 use harness::checks::Checks;
 use harness::headline::Headline;
 use harness::runner::Runner;
-use harness::story::{Backends, Header, Story};
-use harness::subject::{Setup, Subject, Watcher};
+use harness::story::{Backends, Story};
+use harness::subject::{Build, Setup, Subject, Watcher};
 use impls::{Task, family};
 use machine::paging::{LEVELS, index};
 use machine::{
@@ -114,8 +114,8 @@ impl Subject for Stranger {
     fn tables_allow_no_alias(&self) -> bool {
         true
     }
-    fn reset(&mut self, header: &Header, _: &Setup) {
-        let config = Config { cpus: header.cpus, frames: 16, vars: 16, steps: 10_000, ..Config::default() };
+    fn reset(&mut self, build: Build, _: &Setup) {
+        let config = Config { cpus: build.cpus, frames: 16, vars: 16, steps: 10_000, ..Config::default() };
         let drain = self.1;
         self.0.reset(config, |bus| boot(bus, drain));
     }

@@ -22,7 +22,7 @@ pub(super) fn play(
     setup: &Setup,
     resolved: &Resolved,
 ) {
-    subject.reset(&resolved.header, setup);
+    subject.reset(resolved.header.build(), setup);
     scene.enter(backend, subject, &setup.protocol);
     if scene.recording {
         subject.bus().start_tracing();

@@ -1,0 +1,86 @@
+//! What the runner sees of a kernel, and our kernels behind it: tasks go in, outcomes come out, and the machine beneath
+//! can be looked at. A stranger's kernel that implements [`Subject`] is fuzzed like ours.
+//!
+//! Nothing here may tell the checks what the kernel believes: the checks read the machine. The runner puts few questions
+//! to the kernel, and a caller could answer each: where its mapping lies, which frame is behind its page.
+//!
+//! The compiler instantiates our generic kernels in this crate and in no other, and the harness reaches them through
+//! `dyn` alone. So the fuzzing engines can count the edges of the kernels and of nothing else: they instrument this crate
+//! and `impls` (`fuzz/rustc-wrapper`).
+
+mod ours;
+mod setup;
+
+use core::fmt;
+
+use impls::Task;
+use machine::{Bus, Frame, Observer, Pause, Told};
+use oracle::vocabulary::{Mapping, Operation, Outcome, PageSlot, Range};
+
+pub use ours::{native, xen};
+pub use setup::{Build, Setup};
+
+/// What is told of every task that ends, at the moment it does.
+pub type Watcher<'w> = dyn Observer<Outcome> + 'w;
+
+/// A kernel on a machine.
+pub trait Subject: fmt::Debug {
+    /// The name for people and stories.
+    fn name(&self) -> &'static str;
+
+    /// Whether a page table may have no alias that could write to it.
+    fn tables_allow_no_alias(&self) -> bool;
+
+    /// Boots again, on a machine of this build. What was played before must leave no trace.
+    fn reset(&mut self, build: Build, setup: &Setup);
+
+    /// The machine.
+    fn bus(&self) -> &Bus;
+
+    /// How many tasks and handlers are under way on a CPU, one within the other.
+    fn depth(&self, cpu: u8) -> usize;
+
+    /// Starts a task on an idle CPU and runs it to its pause or its end.
+    fn begin(&mut self, cpu: u8, task: Task, pause: Option<Pause>, watcher: &mut Watcher<'_>) -> Told;
+
+    /// Lets the innermost task or handler of a CPU go on, to its pause or its end.
+    fn resume(&mut self, cpu: u8, pause: Option<Pause>, watcher: &mut Watcher<'_>) -> Told;
+
+    /// Delivers a pending interrupt to a CPU, if it takes one.
+    fn deliver(&mut self, cpu: u8, from: Option<u8>, pause: Option<Pause>, watcher: &mut Watcher<'_>)
+    -> Told;
+
+    /// The oldest stores of a CPU reach memory. Returns how many did.
+    fn drain_stores(&mut self, cpu: u8, most: usize) -> usize;
+
+    /// Lets a grace period pass if nobody holds it up. Returns whether it passed.
+    fn grace_period(&mut self) -> bool;
+
+    /// Whether something waits for a grace period.
+    fn grace_period_wanted(&self) -> bool;
+
+    /// Whether deferred work is queued.
+    fn work_pending(&self) -> bool;
+
+    /// The machine frame behind a page that a caller holds. Its first word is what `read` and `write` access.
+    fn frame_of(&self, page: PageSlot) -> Option<Frame>;
+
+    /// Where a mapping lies, or lay last.
+    fn last_range(&self, mapping: Mapping) -> Option<Range>;
+
+    /// A device reads or writes by the bus address that its driver was given.
+    fn device(&mut self, _operation: Operation) -> Outcome {
+        Outcome::Void
+    }
+
+    /// The first frame that no device reaches, if there is one.
+    fn device_limit(&self) -> Option<u32> {
+        None
+    }
+
+    /// Another domain takes the frames that were given away, if there is one.
+    fn other_domain_takes(&mut self) {}
+
+    /// After [`Task::Teardown`] and a grace period: what is left although everything was given back.
+    fn leftovers(&self) -> Vec<String>;
+}
