@@ -17,7 +17,8 @@ pub(super) fn syntax(line: usize, column: usize, expected: &str, found: Option<&
 #[derive(Clone, Copy)]
 pub(super) struct Word<'a> {
     pub(super) text: &'a str,
-    pub(super) column: usize,
+    /// The bytes before it on its line. Columns are counted for errors alone: a line may be long.
+    pub(super) at: usize,
 }
 
 /// What is left of a line, its comment taken off. Words are parted by white space; a comma is a word of its own.
@@ -44,14 +45,12 @@ impl<'a> Line<'a> {
         } else {
             rest.find(|c: char| c.is_whitespace() || c == ',').unwrap_or(rest.len())
         };
-        let column = self.text[..start].chars().count() + 1;
-        (length > 0).then(|| Word { text: &rest[..length], column })
+        (length > 0).then(|| Word { text: &rest[..length], at: start })
     }
 
     pub(super) fn take(&mut self) -> Option<Word<'a>> {
         let word = self.peek()?;
-        let start = self.text.len() - self.text[self.at..].trim_start().len();
-        self.at = start + word.text.len();
+        self.at = word.at + word.text.len();
         Some(word)
     }
 
@@ -100,6 +99,10 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn error(&self, word: Word<'_>, expected: &str) -> ReadError {
-        syntax(self.number, word.column, expected, Some(word.text))
+        syntax(self.number, self.column(word), expected, Some(word.text))
+    }
+
+    pub(super) fn column(&self, word: Word<'_>) -> usize {
+        self.text[..word.at].chars().count() + 1
     }
 }

@@ -69,7 +69,7 @@ fn version(line: &mut Line<'_>) -> Parsed<()> {
     line.keyword("story")?;
     let version = line.word("a story version")?;
     if version.text.parse() != Ok(VERSION) {
-        return Err(ReadError::Version { column: version.column, found: version.text.to_owned() });
+        return Err(ReadError::Version { column: line.column(version), found: version.text.to_owned() });
     }
     line.end("the end of the line")
 }

@@ -213,6 +213,15 @@ fn what_does_not_begin_as_text_is_bytes() {
     assert_eq!(error.to_string(), "the file has 4097 bytes, and a story at most 4096");
 }
 
+/// As long as a text gets, all of it words of one line.
+#[test]
+fn a_long_line_takes_no_longer_to_read_than_a_long_text() {
+    let text = format!("story 1\ncpus 1, backends {}\n", "xen ".repeat(200_000));
+    let begun = std::time::Instant::now();
+    assert!(Document::parse(&text).is_ok());
+    assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
+}
+
 #[test]
 fn a_text_holds_no_more_than_bytes_can() {
     let header = "story 1\ncpus 1\n";

@@ -26,7 +26,7 @@ pub(super) fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
         (cpu(line, first, cpus)?, line.word(OPERATION)?)
     };
     let tag = Tag::of_word(word.text).ok_or_else(|| line.error(word, OPERATION))?;
-    if alone(word) && word.column != first.column && first.text != OTHER_DOMAIN {
+    if alone(word) && word.at != first.at && first.text != OTHER_DOMAIN {
         let where_to = if tag == Tag::Touch { "after d1" } else { "without a CPU" };
         return Err(line.error(word, &format!("{} {where_to}, or another operation", word.text)));
     }
