@@ -7,10 +7,10 @@ use clap::Args;
 use harness::story::Under;
 use serde::Serialize;
 
-use crate::complaint::Done;
+use crate::complaint::{Complaint, Done};
 use crate::keep::{Folder, Kept};
 use crate::output::{Answer, count, remark};
-use crate::story_files::{self, StoryFile};
+use crate::story_files::{Reading, StoryFile};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +32,8 @@ pub(crate) struct Encode {
     #[arg(short, long = "out", value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
     answer: Answer,
 }
 
@@ -51,8 +53,14 @@ struct EncodedFile {
 
 impl Encode {
     pub(crate) fn run(&self) -> Done<()> {
-        let stories = story_files::read_all(&self.paths)?;
+        let stories = self.reading.read_all(&self.paths)?;
         let out = self.out.as_deref().map(Folder::new).transpose()?;
+        if let Some(story) = stories.iter().find(|story| out.is_none() && !story.is_file) {
+            return Err(Complaint::at(
+                &story.path,
+                "expected --out DIR, as nothing is written beside a pipe",
+            ));
+        }
         let mut files = Vec::new();
         for story in &stories {
             files.push(match &out {

@@ -12,7 +12,7 @@ use crate::Found;
 use crate::complaint::Done;
 use crate::finding::FindingJson;
 use crate::output::Answer;
-use crate::story_files::{self, StoryFile};
+use crate::story_files::{Reading, StoryFile};
 use crate::under::{self, UnderJson};
 
 const EXAMPLES: &str = "\
@@ -32,6 +32,8 @@ Exit code 1 says that there is a finding, 0 that the story raises no alarm.";
 pub(crate) struct Explain {
     /// The story of a finding: a file, text or bytes
     file: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     flags: under::Flags,
     #[command(flatten)]
@@ -57,7 +59,7 @@ struct LanesJson {
 
 impl Explain {
     pub(crate) fn run(&self) -> Done<Found> {
-        let file = story_files::read(&self.file)?;
+        let file = self.reading.read(&self.file)?;
         let unders = self.flags.over(&file.path, &file.document.under)?;
         let explain = |under: &Under| {
             let story = &file.document.story;
@@ -68,7 +70,7 @@ impl Explain {
             Some((report, under)) => (Some(report), under),
             None => (None, &unders[0]),
         };
-        let replay = replay(&file, under);
+        let replay = replay(&file, self.reading, under);
         if let Some(report) = &mut report {
             report.replay.clone_from(&replay);
         }
@@ -102,20 +104,19 @@ fn played_under(under: &Under) -> String {
 }
 
 /// The command that plays the story again; with flags where the file does not say what it was played under.
-fn replay(file: &StoryFile, under: &Under) -> String {
+fn replay(file: &StoryFile, reading: Reading, under: &Under) -> String {
+    let bytes = if reading.bytes { " --bytes" } else { "" };
     let flags = if file.document.under == *under { String::new() } else { under::as_flags(under) };
-    format!("cargo run --release -p shootdown -- replay {}{flags}", quoted(&file.path))
+    format!("cargo run --release -p shootdown -- replay {}{bytes}{flags}", quoted(&file.path))
 }
 
 /// As a shell takes it.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
+    // A name that looks like a flag is led by its folder.
+    let path = if path.starts_with('-') { format!("./{path}") } else { path };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c);
-    if path.chars().all(plain) && !path.starts_with('-') {
-        path
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    }
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
@@ -130,5 +131,6 @@ mod tests {
         assert_eq!(quoted("out/id:000000,sig:06"), "out/id:000000,sig:06");
         assert_eq!(quoted("my stories/it's"), r"'my stories/it'\''s'");
         assert_eq!(quoted("$HOME"), "'$HOME'");
+        assert_eq!(quoted("--bytes"), "./--bytes");
     }
 }

@@ -10,6 +10,7 @@ mod designs;
 mod encode;
 mod explain;
 mod finding;
+mod input;
 mod interrupt;
 mod keep;
 mod minimize;

@@ -14,7 +14,7 @@ use crate::interrupt;
 use crate::keep;
 use crate::output::{Answer, Format, count, remark};
 use crate::progress::{End, Progress};
-use crate::story_files;
+use crate::story_files::Reading;
 use crate::under::{self, UnderJson};
 
 const EXAMPLES: &str = "\
@@ -36,6 +36,8 @@ shortest story so far.";
 pub(crate) struct Minimize {
     /// The story of a finding: a file, text or bytes
     file: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     flags: under::Flags,
     /// The file to write to, whole or not at all, and never over a different one; without it, or where that cannot be done,
@@ -60,7 +62,7 @@ struct Answered {
 
 impl Minimize {
     pub(crate) fn run(&self) -> Done<()> {
-        let file = story_files::read(&self.file)?;
+        let file = self.reading.read(&self.file)?;
         let unders = self.flags.over(&file.path, &file.document.under)?;
         if let Some(out) = &self.out {
             keep::must_be_writable(out)?;

@@ -13,7 +13,7 @@ use crate::Found;
 use crate::complaint::Done;
 use crate::finding::FindingJson;
 use crate::output::{Answer, count, share};
-use crate::story_files;
+use crate::story_files::Reading;
 use crate::under::{self, UnderJson};
 
 const EXAMPLES: &str = "\
@@ -36,6 +36,8 @@ pub(crate) struct Replay {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
     flags: under::Flags,
     #[command(flatten)]
     answer: Answer,
@@ -53,6 +55,7 @@ struct Replayed {
 #[derive(Serialize)]
 struct Played {
     file: String,
+    form: &'static str,
     under: UnderJson,
     finding: Option<FindingJson>,
     #[serde(skip)]
@@ -67,7 +70,7 @@ struct OnBackend {
 
 impl Replay {
     pub(crate) fn run(&self) -> Done<Found> {
-        let files = story_files::read_all(&self.paths)?;
+        let files = self.reading.read_all(&self.paths)?;
         let mut planned = Vec::new();
         // Every name is checked before the first story is played.
         for file in &files {
@@ -82,6 +85,7 @@ impl Replay {
                 let finding = runners.under(&under).play(&file.document.story, Backends::all());
                 Played {
                     file: file.path.display().to_string(),
+                    form: file.form.name(),
                     under: (&under).into(),
                     finding: finding.as_ref().map(FindingJson::from),
                     name: under::describe(&under),

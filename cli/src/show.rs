@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::complaint::Done;
 use crate::output::Answer;
-use crate::story_files;
+use crate::story_files::Reading;
 use crate::under::UnderJson;
 
 const EXAMPLES: &str = "\
@@ -18,13 +18,15 @@ Examples:
 
 /// Show a story as text, without playing it
 ///
-/// A file that begins with `story ` is text; any other bytes up to the cap are a story too, as fuzzing engines write
-/// them. Text comes back in its canonical form, without comments.
+/// What looks like text is text; any other bytes up to the cap are a story too, as fuzzing engines write them. Text comes
+/// back in its canonical form, without comments.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
     /// The story: a file, text or bytes
     file: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     answer: Answer,
 }
@@ -41,11 +43,11 @@ struct Shown {
 
 impl Show {
     pub(crate) fn run(&self) -> Done<()> {
-        let file = story_files::read(&self.file)?;
+        let file = self.reading.read(&self.file)?;
         let story = &file.document.story;
         let shown = Shown {
             file: file.path.display().to_string(),
-            form: if file.is_text { "text" } else { "bytes" },
+            form: file.form.name(),
             story: file.document.to_string(),
             under: (&file.document.under).into(),
             events: story.events.len(),

@@ -1,15 +1,24 @@
 //! Story files: which ones a path stands for, and what they hold. Nothing here writes.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::story::{Document, ReadError};
+use clap::Args;
+use harness::story::{Document, Form, MAX_TEXT};
 
 use crate::complaint::{Complaint, Done};
+use crate::input::{self, Kind, look_up};
 
-/// More than this is never read of a file: the story in it is refused long before.
-const MOST: u64 = 4 << 20;
+/// How the files are read that a command is given.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Reading {
+    /// Read every file as bytes, even where it looks like text
+    ///
+    /// Without it, a file whose first byte is 1 is bytes. Any other is text if `story` stands near its beginning, in any
+    /// case, or if nine of ten of its bytes are printable; the rest is bytes. Text that is no story is refused.
+    #[arg(long)]
+    pub(crate) bytes: bool,
+}
 
 /// A story and where it was read.
 #[derive(Debug)]
@@ -18,52 +27,39 @@ pub(crate) struct StoryFile {
     pub(crate) path: PathBuf,
     /// What it holds.
     pub(crate) document: Document,
-    /// Whether it is text; otherwise it is bytes.
-    pub(crate) is_text: bool,
+    /// The form that it was read in.
+    pub(crate) form: Form,
+    /// Whether it lies in a folder, and is not what a pipe gave.
+    pub(crate) is_file: bool,
 }
 
-/// Reads one file.
-pub(crate) fn read(path: &Path) -> Done<StoryFile> {
-    let metadata = look_up(path, "a story file")?;
-    if metadata.is_dir() {
-        return Err(Complaint::at(path, "expected a story file, found a folder"));
+impl Reading {
+    /// Reads one file.
+    pub(crate) fn read(self, path: &Path) -> Done<StoryFile> {
+        let input = input::read(path, "a story file", MAX_TEXT)?;
+        let form = if self.bytes { Form::Bytes } else { Form::of(&input.content) };
+        let document = Document::read_as(form, &input.content)
+            .map_err(|error| Complaint::unreadable(path, &input.content, &error))?;
+        Ok(StoryFile { path: path.to_owned(), document, form, is_file: input.is_file })
     }
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MOST).read_to_end(&mut bytes))
-        .map_err(|error| Complaint::at(path, error))?;
-    let document = Document::read(&bytes).map_err(|error| match error {
-        // Of a large file only the beginning was read.
-        ReadError::TooLarge { size, cap } => {
-            let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX).max(size);
-            Complaint::unreadable(path, &bytes, &ReadError::TooLarge { size, cap })
-        }
-        error => Complaint::unreadable(path, &bytes, &error),
-    })?;
-    Ok(StoryFile { path: path.to_owned(), document, is_text: bytes.starts_with(b"story ") })
-}
 
-/// Reads every file that these paths stand for: a file for itself, a folder for the stories in it and below it, in
-/// the order of their names. Each folder must hold one.
-pub(crate) fn read_all(paths: &[PathBuf]) -> Done<Vec<StoryFile>> {
-    let mut files = Vec::new();
-    for path in paths {
-        let metadata = look_up(path, "a story file or a folder of them")?;
-        if metadata.is_dir() {
-            let before = files.len();
-            find(path, &mut files)?;
-            if files.len() == before {
-                return Err(Complaint::at(path, "expected stories in this folder, found none"));
+    /// Reads every file that these paths stand for: a file for itself, a folder for the stories in it and below it, in
+    /// the order of their names. Each folder must hold one.
+    pub(crate) fn read_all(self, paths: &[PathBuf]) -> Done<Vec<StoryFile>> {
+        let mut files = Vec::new();
+        for path in paths {
+            if look_up(path, "a story file or a folder of them")? == Kind::Folder {
+                let before = files.len();
+                find(path, &mut files)?;
+                if files.len() == before {
+                    return Err(Complaint::at(path, "expected stories in this folder, found none"));
+                }
+            } else {
+                files.push(path.clone());
             }
-        } else {
-            files.push(path.clone());
         }
+        files.iter().map(|path| self.read(path)).collect()
     }
-    files.iter().map(|path| read(path)).collect()
-}
-
-fn look_up(path: &Path, expected: &str) -> Done<fs::Metadata> {
-    fs::metadata(path).map_err(|error| Complaint::at(path, format!("expected {expected}: {error}")))
 }
 
 /// Folders behind symbolic links are not entered: they may lead back.
@@ -79,7 +75,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Done<()> {
         }
         if entry.file_type().map_err(|error| Complaint::at(&path, error))?.is_dir() {
             find(&path, files)?;
-        } else if fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+        } else if look_up(&path, "a story file")? == Kind::File {
             files.push(path);
         }
     }

@@ -66,11 +66,12 @@ impl Flags {
                 .choose(point, variant)
                 .map_err(|error| bad(format!("design {point}={variant}"), error.to_string()))?;
         }
+        let mut designs = Vec::new();
+        choose(&mut designs, &remembered.designs);
+        choose(&mut designs, &self.designs);
         let mut bugs = self.alone()?;
         for under in &mut bugs {
-            let mut designs = remembered.designs.clone();
-            choose(&mut designs, &self.designs);
-            under.designs = designs;
+            under.designs.clone_from(&designs);
         }
         match (&self.bug, &remembered.bug) {
             (None, Some(name)) => {

@@ -52,10 +52,13 @@ fn text_with_stray_binary() {
 
 #[test]
 fn a_file_over_the_size_cap() {
-    refuse_story([0; 4097], &["the file has 4097 bytes, and a story at most 4096"]);
-    refuse_story(vec![0; 5 << 20], &["the file has 5242880 bytes, and a story at most 4096"]);
+    refuse_story([0; 4097], &["expected the bytes of a story, at most 4096, found more"]);
+    refuse_story(vec![0; 5 << 20], &["expected the bytes of a story, at most 4096, found more"]);
     let comments = "// as long as it gets\n".repeat(100_000);
-    refuse_story(format!("{CALM}{comments}"), &["the file has 22", "bytes, and a story at most 1048576"]);
+    refuse_story(
+        format!("{CALM}{comments}"),
+        &["expected the text of a story, at most 1048576 bytes, found more"],
+    );
     refuse_story(CALM.to_owned() + &"c0  drain-aliases\n".repeat(1100), &["expected at most 1023 events"]);
 }
 

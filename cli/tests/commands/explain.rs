@@ -45,6 +45,18 @@ fn the_replay_command_says_what_the_file_does_not() {
 }
 
 #[test]
+fn the_replay_command_takes_for_bytes_what_was_taken_for_bytes() {
+    let place = Place::new();
+    place.write("-calm.story", CALM);
+    let explained = place.run(&["explain", "--bytes", "--format", "json", "./-calm.story"]).json();
+    let command = explained["replay"].as_str().expect("a command");
+    assert!(command.ends_with(" replay ./-calm.story --bytes"), "{command}");
+    let explained = place.run(&["explain", "--format", "json", "--", "-calm.story"]).json();
+    let command = explained["replay"].as_str().expect("a command");
+    assert!(command.ends_with(" replay ./-calm.story"), "a name is no flag: {command}");
+}
+
+#[test]
 fn what_is_seen_after_the_last_event_is_marked_there() {
     let place = Place::new();
     place.write("canary.story", "story 1\nunder bug canary\ncpus 1, backends native\nc0  free-page p0\n");

@@ -21,9 +21,15 @@ fn text_comes_back_in_its_canonical_form() {
 #[test]
 fn any_bytes_are_a_story() {
     let place = Place::new();
-    for bytes in [&b""[..], b"\x00", b"anything at all, up to the cap", b"story"] {
+    for (bytes, flag) in [
+        (&b"\x00"[..], None),
+        (&[0xff; 4096], None),
+        (b"", Some("--bytes")),
+        (b"anything at all, up to the cap", Some("--bytes")),
+        (b"story", Some("--bytes")),
+    ] {
         place.write("bytes", bytes);
-        let shown = place.run(&["show", "bytes"]);
+        let shown = place.run(&["show", "bytes"].into_iter().chain(flag).collect::<Vec<_>>());
         assert_eq!(shown.code, 0, "{shown:?}");
         place.write("text", &shown.out);
         assert_eq!(place.run(&["show", "text"]).out, shown.out);

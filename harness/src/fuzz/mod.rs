@@ -9,10 +9,13 @@ mod session;
 mod stage;
 
 use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::Read;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::path::Path;
 use std::process;
 
-use crate::story::{Document, Story};
+use crate::story::{Document, Form, MAX_BYTES, Story};
 
 use session::{Finding, Session, Stage};
 use stage::OnRunner;
@@ -46,15 +49,27 @@ fn begin(engine_args: impl Iterator<Item = String>) -> Result<(), String> {
     let mut session =
         Session::new(under, |under| OnRunner::new(under).map(|stage| Box::new(stage) as Box<dyn Stage>))?;
     if let Some(file) = request::file_to_minimize(engine_args) {
-        let place = file.display();
-        let bytes = std::fs::read(&file).map_err(|error| format!("{place}: {error}"))?;
-        let story = Document::read(&bytes).map_err(|error| format!("{place}: {error}"))?.story;
-        let finding =
-            judge(&mut session, &story).ok_or_else(|| format!("{place}: this story finds nothing"))?;
+        let finding = finding_of(&mut session, &file)?;
         session.look_only_for(finding.headline);
     }
     SESSION.set(Some(session));
     Ok(())
+}
+
+/// What the file of a crash finds. The engine plays its bytes, whatever they look like, so they are played here.
+fn finding_of(session: &mut Session, file: &Path) -> Result<Finding, String> {
+    let place = file.display();
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("{place}: {error}"))?;
+    let document = Document::read_as(Form::Bytes, &bytes).map_err(|error| format!("{place}: {error}"))?;
+    judge(session, &document.story).ok_or_else(|| match Form::of(&bytes) {
+        Form::Bytes => format!("{place}: this story finds nothing"),
+        Form::Text => {
+            format!("{place}: expected the bytes of a story, found text; `shootdown encode` writes its bytes")
+        }
+    })
 }
 
 /// Plays a story. When it finds something, prints all that is known and aborts, which every engine takes for a crash;

@@ -96,6 +96,30 @@ fn while_minimizing_other_headlines_are_passed_over() {
 }
 
 #[test]
+fn the_file_of_a_crash_is_played_as_the_engine_plays_it_and_text_is_told_from_bytes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("crash-1");
+    let wanted = |content: &[u8]| {
+        std::fs::write(&file, content).expect("a file");
+        finding_of(&mut session(), &file)
+    };
+    assert_eq!(wanted(&story_of(1).encode()).map(|finding| finding.headline), Ok("rule 4: one".to_owned()));
+    let headline = wanted(b"text\x02\0\0\0").map(|finding| finding.headline);
+    assert_eq!(
+        headline,
+        Ok("rule 4: one".to_owned()),
+        "one record after four bytes that are no header of ours"
+    );
+    assert!(wanted(&story_of(0).encode()).is_err_and(|said| said.ends_with(": this story finds nothing")));
+    let text = story_of(1).to_string();
+    assert!(wanted(text.as_bytes()).is_err_and(|said| said.contains("found text; `shootdown encode`")));
+    let large = wanted(&[1; MAX_BYTES + 1]);
+    assert!(
+        large.is_err_and(|said| said.ends_with("expected the bytes of a story, at most 4096, found more"))
+    );
+}
+
+#[test]
 fn the_pulse_does_not_beat_at_once() {
     assert_eq!(session().pulse(), None);
 }

@@ -3,10 +3,11 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::{ReadError, Story, parse};
+use super::form::UTF_16;
+use super::{Form, MAX_BYTES, ReadError, Story, parse};
 
 /// A text file may have so many bytes; comments take room that no story needs.
-const MAX_TEXT: usize = 1 << 20;
+pub const MAX_TEXT: usize = 1 << 20;
 
 /// The content of a story file.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -27,20 +28,30 @@ pub struct Under {
 }
 
 impl Document {
-    /// The story in a file: text if it begins with `story `, else bytes.
-    pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
-        if !bytes.starts_with(b"story ") {
-            return Ok(Story::decode(bytes)?.into());
+    /// The story in a file, in the form that the file is in.
+    pub fn read(content: &[u8]) -> Result<Self, ReadError> {
+        Self::read_as(Form::of(content), content)
+    }
+
+    /// The story in a file of this form.
+    pub fn read_as(form: Form, content: &[u8]) -> Result<Self, ReadError> {
+        let cap = match form {
+            Form::Text => MAX_TEXT,
+            Form::Bytes => MAX_BYTES,
+        };
+        let too_large = ReadError::TooLarge { form, cap };
+        if content.len() > cap {
+            return Err(too_large);
         }
-        if bytes.len() > MAX_TEXT {
-            return Err(ReadError::TooLarge { size: bytes.len(), cap: MAX_TEXT });
+        if form == Form::Bytes {
+            return Ok(Story::decode(content).map_err(|_| too_large)?.into());
         }
-        match core::str::from_utf8(bytes) {
+        if UTF_16.iter().any(|mark| content.starts_with(mark)) {
+            return Err(ReadError::Utf16);
+        }
+        match core::str::from_utf8(content) {
             Ok(text) => parse::document(text),
-            Err(error) => {
-                let at = error.valid_up_to();
-                Err(parse::binary(bytes, at))
-            }
+            Err(error) => Err(parse::binary(content, error.valid_up_to())),
         }
     }
 

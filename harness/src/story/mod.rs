@@ -14,6 +14,7 @@ mod document;
 mod draw;
 mod error;
 mod follow;
+mod form;
 mod generate;
 mod held;
 mod line;
@@ -33,8 +34,9 @@ use oracle::vocabulary::astray::RawCall;
 use oracle::vocabulary::{AreaSlot, BufferSlot, MmCall, Owned, PageSlot, Place, RamSlot, TreeSlot};
 
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
-pub use document::{Document, Under};
+pub use document::{Document, MAX_TEXT, Under};
 pub use error::ReadError;
+pub use form::Form;
 pub use generate::Generator;
 pub use resolve::{Resolved, ResolvedAction, Told};
 use state::State;

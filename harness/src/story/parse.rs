@@ -13,9 +13,13 @@ use super::text::CALM;
 use super::{BACKENDS, Backends, Document, Header, MAX_CPUS, MAX_RECORDS, ReadError, TEMPERAMENTS, VERSION};
 use event::event;
 
+/// What some editors put in front of a text, to say that it is UTF-8. It has no column.
+const MARK: char = '\u{feff}';
+
 /// The error for the byte at this offset, which is no text.
 pub(super) fn binary(bytes: &[u8], at: usize) -> ReadError {
     let before = String::from_utf8_lossy(&bytes[..at]);
+    let before = before.strip_prefix(MARK).unwrap_or(&before);
     let line = before.rsplit('\n').next().unwrap_or_default();
     ReadError::Binary {
         line: before.matches('\n').count() + 1,
@@ -31,10 +35,9 @@ pub(super) fn document(text: &str) -> Parsed<Document> {
         return Err(binary(text.as_bytes(), at));
     }
     let mut document = Document::default();
+    let text = text.strip_prefix(MARK).unwrap_or(text);
     let mut lines = text.lines().enumerate().map(|(index, line)| Line::new(index + 1, line));
-    version(&mut lines.next().unwrap_or(Line::new(1, "")))?;
-
-    let mut last = 1;
+    let mut last = version(&mut lines)?;
     let header = loop {
         let Some(mut line) = lines.next() else {
             break Err(syntax(last + 1, 1, HEADER_LINE, None));
@@ -65,13 +68,24 @@ pub(super) fn document(text: &str) -> Parsed<Document> {
 
 const HEADER_LINE: &str = "the header, like \"cpus 2, hardware calm, sizes tiny, backends native xen\"";
 
-fn version(line: &mut Line<'_>) -> Parsed<()> {
-    line.keyword("story")?;
-    let version = line.word("a story version")?;
-    if version.text.parse() != Ok(VERSION) {
-        return Err(ReadError::Version { column: line.column(version), found: version.text.to_owned() });
+/// Reads up to the line with the version, and tells its number.
+fn version<'a>(lines: &mut impl Iterator<Item = Line<'a>>) -> Parsed<usize> {
+    let mut last = 0;
+    for mut line in lines {
+        last = line.number;
+        let Some(first) = line.take() else { continue };
+        if first.text != "story" {
+            let (column, found) = (line.column(first), Some(first.text.to_owned()));
+            return Err(ReadError::NoStory { line: last, column, found });
+        }
+        let version = line.word("a story version")?;
+        if version.text.parse() != Ok(VERSION) {
+            let (column, found) = (line.column(version), version.text.to_owned());
+            return Err(ReadError::Version { line: last, column, found });
+        }
+        return line.end("the end of the line").map(|()| last);
     }
-    line.end("the end of the line")
+    Err(ReadError::NoStory { line: last + 1, column: 1, found: None })
 }
 
 fn under(line: &mut Line<'_>, document: &mut Document) -> Parsed<()> {

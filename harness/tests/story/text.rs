@@ -1,6 +1,6 @@
 //! The text form: lossless, and helpful where it is wrong.
 
-use harness::story::{Document, MAX_BYTES, MAX_RECORDS, ReadError, Story, Under};
+use harness::story::{Document, Form, MAX_BYTES, MAX_RECORDS, ReadError, Story, Under};
 use proptest::prelude::*;
 
 use crate::strategy;
@@ -206,11 +206,64 @@ fn text_with_stray_binary_names_the_byte() {
 }
 
 #[test]
-fn what_does_not_begin_as_text_is_bytes() {
+fn what_does_not_look_like_text_is_bytes() {
     let story = Document::read(EXAMPLE.as_bytes()).unwrap().story;
     assert_eq!(Document::read(&story.encode()), Ok(Document::from(story)));
     let error = Document::read(&[1; MAX_BYTES + 1]).unwrap_err();
-    assert_eq!(error.to_string(), "the file has 4097 bytes, and a story at most 4096");
+    assert_eq!(error.to_string(), "expected the bytes of a story, at most 4096, found more");
+}
+
+#[test]
+fn text_is_read_as_bytes_where_the_reader_says_that_it_is() {
+    let text = EXAMPLE.as_bytes();
+    assert_eq!(Document::read_as(Form::Bytes, text), Ok(Story::decode(text).unwrap().into()));
+    assert_eq!(Document::read_as(Form::Bytes, b""), Ok(Story::decode(b"").unwrap().into()));
+}
+
+/// What editors and people put in front of a text.
+#[test]
+fn a_mark_white_space_and_comments_may_come_before_the_version() {
+    let story = Document::parse(EXAMPLE).unwrap();
+    let rest = EXAMPLE.strip_prefix("story 1\n").unwrap();
+    for front in [
+        "\u{feff}story 1\n",
+        "\n\n// why\r\n  // and how\n\tstory 1\n",
+        "\u{feff}// why\nstory 1\n",
+        "  story\t1  // here\r\n",
+    ] {
+        let text = format!("{front}{rest}");
+        assert_eq!(Document::read(text.as_bytes()).as_ref(), Ok(&story), "{front:?}");
+        assert_eq!(text.parse().as_ref(), Ok(&story), "{front:?}");
+    }
+}
+
+#[test]
+fn what_does_not_begin_as_a_story_is_named_with_its_place() {
+    for (front, error) in [
+        ("", "line 1, column 1: expected \"story 1\", found the end of the file"),
+        ("\n// nothing\n", "line 3, column 1: expected \"story 1\", found the end of the file"),
+        ("\n  STORY 1\n", "line 2, column 3: expected \"story 1\", found \"STORY\""),
+        ("\u{feff}\u{feff}story 1\n", "line 1, column 1: expected \"story 1\", found \"\\u{feff}story\""),
+        ("story1\n", "line 1, column 1: expected \"story 1\", found \"story1\""),
+        ("\nstory 2\n", "line 2, column 7: expected story version 1, the only one known here, found \"2\""),
+        ("\u{feff}story 1 \u{1}", "line 1, column 9: expected text, found the byte 0x01"),
+    ] {
+        assert_eq!(Document::read(front.as_bytes()).unwrap_err().to_string(), error, "{front:?}");
+    }
+    let utf_16 = |order: fn(u16) -> [u8; 2], mark: &str| {
+        format!("{mark}{EXAMPLE}").encode_utf16().flat_map(order).collect::<Vec<_>>()
+    };
+    for (order, column) in [(u16::to_le_bytes as fn(u16) -> [u8; 2], 2), (u16::to_be_bytes, 1)] {
+        assert_eq!(Document::read(&utf_16(order, "\u{feff}")), Err(ReadError::Utf16));
+        let unmarked = Document::read(&utf_16(order, ""));
+        assert_eq!(unmarked, Err(ReadError::Binary { line: 1, column, byte: 0 }));
+    }
+}
+
+#[test]
+fn a_long_word_is_told_by_its_beginning() {
+    let said = message(&format!("c0  {}", "x".repeat(100_000)));
+    assert!(said.ends_with(&format!("found \"{}\"…", "x".repeat(60))), "{said}");
 }
 
 /// As long as a text gets, all of it words of one line.
