@@ -70,6 +70,19 @@ pub(crate) fn read(path: &Path, expected: &str, most: usize) -> Done<Input> {
     Ok(Input { content: content.map_err(complain)?, is_file: kind == Kind::File })
 }
 
+/// Reads a text; a complaint if it is none or is longer than the cap.
+pub(crate) fn read_text(path: &Path, expected: &str, most: usize) -> Done<String> {
+    let content = read(path, expected, most)?.content;
+    if content.len() > most {
+        return Err(Complaint::at(
+            path,
+            format_args!("expected {expected} of at most {most} bytes, found more"),
+        ));
+    }
+    String::from_utf8(content)
+        .map_err(|error| Complaint::at(path, format_args!("expected text in UTF-8: {}", error.utf8_error())))
+}
+
 fn beginning(file: &File, most: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.take(most as u64).read_to_end(&mut content)?;

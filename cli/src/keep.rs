@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::complaint::{Complaint, Done};
+use crate::input::{self, Kind};
 
 /// Files on their way are hidden, so that nobody takes them for stories.
 const PREFIX: &str = ".shootdown-";
@@ -29,28 +30,35 @@ pub(crate) fn keep(path: &Path, content: &[u8]) -> Done<Kept> {
     match file.persist_noclobber(path) {
         Ok(_) => Ok(Kept::Written),
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
-            refuse_to_replace(path, |there| there == content).map(|()| Kept::WasThere)
+            match there(path, content.len())? {
+                Some(there) if there == content => Ok(Kept::WasThere),
+                Some(_) => Err(another_content(path)),
+                None => Err(complain(failed.error)),
+            }
         }
         Err(failed) => Err(complain(failed.error)),
     }
 }
 
-/// Writes a file over the one that is there, which whoever asked has named for that.
+/// Writes a file over the one that is there, which the caller has named for that. Its permissions stay as they are.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Done<()> {
     let complain = |error: io::Error| Complaint::at(path, format!("cannot be written: {error}"));
+    let permissions = fs::metadata(path).map_err(complain)?.permissions();
     let mut file = temporary(folder_of(path)).map_err(complain)?;
-    file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(complain)?;
+    file.write_all(content)
+        .and_then(|()| file.as_file().set_permissions(permissions))
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(complain)?;
     file.persist(path).map(drop).map_err(|failed| complain(failed.error))
 }
 
-/// Complains if there is a file here whose content is none of those that may be there.
-pub(crate) fn refuse_to_replace(path: &Path, may_be_there: impl FnOnce(&[u8]) -> bool) -> Done<()> {
-    match fs::read(path) {
-        Ok(there) if may_be_there(&there) => Ok(()),
-        Ok(_) => Err(Complaint::at(path, "is there already with another content, and is not overwritten")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Complaint::at(path, error)),
+/// Complains if no file can be written here: what is there, if anything, must be one that may be there. Of a file with
+/// more than `most` bytes no more is looked at.
+pub(crate) fn must_be_free(path: &Path, most: usize, may_be_there: impl FnOnce(&[u8]) -> bool) -> Done<()> {
+    if there(path, most)?.is_some_and(|there| !may_be_there(&there)) {
+        return Err(another_content(path));
     }
+    must_be_writable(path)
 }
 
 /// Complains if no file can be written beside this one.
@@ -58,6 +66,31 @@ pub(crate) fn must_be_writable(path: &Path) -> Done<()> {
     let folder = folder_of(path);
     let complain = |error| Complaint::at(path, format!("cannot be written: {error}"));
     temporary(folder).map(drop).map_err(complain)
+}
+
+/// The file that is here, up to one byte more than `most`; a complaint if it is none, and nothing if the place is free.
+fn there(path: &Path, most: usize) -> Done<Option<Vec<u8>>> {
+    const EXPECTED: &str = "a file, or a name that is free";
+    let found = |found| Complaint::at(path, format!("expected {EXPECTED}, found {found}"));
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.as_os_str().as_encoded_bytes();
+            if name.is_empty() || name.ends_with(b"/") {
+                return Err(Complaint::at(path, "expected the name of a file to write to"));
+            }
+            Ok(None)
+        }
+        Err(error) => Err(Complaint::at(path, format!("cannot be written: {error}"))),
+        Ok(link) if link.is_symlink() && !path.exists() => Err(found("a link that leads nowhere")),
+        Ok(_) => match input::look_up(path, EXPECTED)? {
+            Kind::File => Ok(Some(input::read(path, EXPECTED, most)?.content)),
+            other => Err(found(other.name())),
+        },
+    }
+}
+
+fn another_content(path: &Path) -> Complaint {
+    Complaint::at(path, "is there already with another content, and is not overwritten")
 }
 
 /// A folder for output. Until the first file it need not be there; that it can be there is known from the start.
@@ -129,7 +162,7 @@ fn digest(content: &[u8]) -> u32 {
 mod tests {
     use std::fs;
 
-    use super::{Folder, Kept, digest, keep};
+    use super::{Folder, Kept, digest, keep, must_be_free};
 
     #[test]
     fn a_different_file_is_never_replaced() {
@@ -140,6 +173,33 @@ mod tests {
         let complaint = keep(&path, b"two").expect_err("another content").to_string();
         assert!(complaint.contains("a.story: is there already"), "{complaint}");
         assert_eq!(fs::read(&path).expect("it is there"), b"one");
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_read_no_further_than_it_could_be_the_same() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.story");
+        let file = fs::File::create(&path).expect("a file");
+        file.set_len(1 << 40).expect("a file without blocks");
+        let complaint = keep(&path, b"one").expect_err("another content").to_string();
+        assert!(complaint.contains("a.story: is there already"), "{complaint}");
+        let looked_at = |there: &[u8]| {
+            assert_eq!(there.len(), 101);
+            false
+        };
+        must_be_free(&path, 100, looked_at).expect_err("another content");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_no_file_that_was_there() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.story");
+        std::os::unix::fs::symlink("nowhere", &path).expect("a link");
+        let complaint = keep(&path, b"one").expect_err("nothing was written").to_string();
+        assert!(complaint.contains("found a link that leads nowhere"), "{complaint}");
+        fs::write(folder.path().join("nowhere"), "one").expect("a file");
+        assert_eq!(keep(&path, b"one").expect("the same"), Kept::WasThere);
     }
 
     #[test]

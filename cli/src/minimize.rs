@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use harness::minimize::{Minimized, minimize};
-use harness::story::{Backends, Document, Story, Under};
+use harness::story::{Backends, Document, MAX_TEXT, Story, Under};
 use serde::Serialize;
 
 use crate::complaint::{Complaint, Done};
@@ -65,9 +65,8 @@ impl Minimize {
         let file = self.reading.read(&self.file)?;
         let unders = self.flags.over(&file.path, &file.document.under)?;
         if let Some(out) = &self.out {
-            keep::must_be_writable(out)?;
-            // What is a story may be the one that this will come to; that shows in the end, when nothing may be lost.
-            keep::refuse_to_replace(out, |there| there.starts_with(b"story "))?;
+            // A story as we write it may be the one that this will come to; that shows in the end, when nothing may be lost.
+            keep::must_be_free(out, MAX_TEXT, is_as_we_write_it)?;
         }
         interrupt::catch()?;
         let story = &file.document.story;
@@ -89,7 +88,8 @@ impl Minimize {
             story: document.to_string(),
             written: None,
         };
-        // What cannot be written is said on standard output instead: it may have taken hours.
+        // It may have taken hours: what cannot be written is said on standard output instead, and where that is full on
+        // standard error.
         let mut kept = Ok(());
         if let Some(out) = &self.out {
             match keep::keep(out, answered.story.as_bytes()) {
@@ -98,12 +98,21 @@ impl Minimize {
             }
         }
         answered.say_what_it_came_to(self.answer.format);
-        self.answer.give(&answered, |text| match &answered.written {
+        let given = self.answer.give(&answered, |text| match &answered.written {
             None => text.write_str(&answered.story),
             Some(out) => writeln!(text, "{} -> {out}", answered.file),
-        })?;
+        });
+        if matches!(given, Err(Complaint::Said(_))) && answered.written.is_none() {
+            remark(answered.story.trim_end());
+        }
+        given?;
         kept
     }
+}
+
+/// Whether a file may have been written by us.
+fn is_as_we_write_it(content: &[u8]) -> bool {
+    Document::read(content).is_ok_and(|document| document.to_string().as_bytes() == content)
 }
 
 fn shrink(story: &Story, under: &Under) -> Option<Minimized> {

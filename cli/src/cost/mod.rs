@@ -5,7 +5,7 @@ mod plot;
 mod table;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -14,12 +14,16 @@ use harness::story::Backends;
 use serde::Serialize;
 
 use crate::complaint::{Complaint, Done};
-use crate::keep::{keep, must_be_writable, replace};
+use crate::input::{self, Kind};
+use crate::keep::{keep, must_be_free, must_be_writable, replace};
 use crate::output::{Answer, Format, remark};
 use crate::run::backends;
 
 /// How often there is a line about how it goes.
 const LINE: Duration = Duration::from_secs(10);
+
+/// No model and no document about costs has more bytes.
+const LARGEST: usize = 1 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -130,40 +134,56 @@ impl Cost {
             if !questions.contains(&Question::Scaling) {
                 return Err(Complaint::new("--svg: expected the question scaling, which is what is drawn"));
             }
-            must_be_writable(svg)?;
+            // What is a picture may be the one that this will come to.
+            must_be_free(svg, plot::BEGINNING.len(), |there| there.starts_with(plot::BEGINNING))?;
         }
-        let document = self.document(&questions)?;
+        self.document(&questions)?;
         let report = self.ask(&questions, backends, &model)?;
+        // What cannot be written is on standard output still: the answer may have taken minutes.
+        let written = self.write(&questions, &report);
+        let answer = Answer { format: if self.format == Shape::Json { Format::Json } else { Format::Text } };
+        answer.give(&Answered { model: &model, report: &report }, |text| table::write(text, &report))?;
+        written
+    }
+
+    /// Writes the files that were asked for.
+    fn write(&self, questions: &[Question], report: &Report) -> Done<()> {
         if let Some(svg) = &self.svg {
             keep(svg, plot::draw(&report.scaling)?.as_bytes())?;
         }
-        if let Some((path, document)) = document {
-            let mut parts = table::parts(&report).expect("strings can be written to");
+        // It is read again: a person may have edited it meanwhile.
+        if let Some((path, document)) = self.document(questions)? {
+            let mut parts = table::parts(report).expect("strings can be written to");
             if questions.len() < Question::ALL.len() {
                 parts.retain(|part| part.title != table::FINDINGS);
             }
-            replace(path, document::updated(&document, &parts).as_bytes())?;
+            replace(&path, document::updated(&document, &parts).as_bytes())?;
         }
-        let answer = Answer { format: if self.format == Shape::Json { Format::Json } else { Format::Text } };
-        answer.give(&Answered { model: &model, report: &report }, |text| table::write(text, &report))
+        Ok(())
     }
 
-    /// The document to be brought up to date, as it is.
-    fn document(&self, questions: &[Question]) -> Done<Option<(&Path, String)>> {
+    /// The document to be brought up to date, as it is, and the place behind all links.
+    fn document(&self, questions: &[Question]) -> Done<Option<(PathBuf, String)>> {
+        const EXPECTED: &str = "a Markdown file";
         let Some(path) = &self.update else { return Ok(None) };
-        let text = fs::read_to_string(path).map_err(|error| Complaint::at(path, error))?;
+        let kind = input::look_up(path, EXPECTED)?;
+        if kind != Kind::File {
+            return Err(Complaint::at(path, format!("expected {EXPECTED}, found {}", kind.name())));
+        }
+        let text = input::read_text(path, EXPECTED, LARGEST)?;
         if let Some(title) =
             document::lacking(&text, questions.iter().map(|question| table::title(*question)))
         {
             return Err(Complaint::at(path, format!("expected a block that begins with \"{title}\"")));
         }
-        must_be_writable(path)?;
-        Ok(Some((path, text)))
+        let place = fs::canonicalize(path).map_err(|error| Complaint::at(path, error))?;
+        must_be_writable(&place)?;
+        Ok(Some((place, text)))
     }
 
     fn model(&self) -> Done<Model> {
         let Some(path) = &self.model else { return Ok(Model::default()) };
-        let text = fs::read_to_string(path).map_err(|error| Complaint::at(path, error))?;
+        let text = input::read_text(path, "a model", LARGEST)?;
         Model::parse(&text).map_err(|error| Complaint::at(path, error))
     }
 

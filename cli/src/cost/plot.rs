@@ -8,6 +8,9 @@ use crate::complaint::{Complaint, Done};
 /// Width of a panel, and height of the picture.
 const SIZE: (u32, u32) = (480, 360);
 
+/// What each picture begins with.
+pub(super) const BEGINNING: &[u8] = b"<svg ";
+
 /// A line of dots, by scheme.
 fn colour(scheme: Scheme) -> RGBColor {
     match scheme {

@@ -210,8 +210,4 @@ fn what_cost_is_asked_wrongly() {
     place.write("other.md", "# Nothing about cost\n");
     let refused = ["cost", "--question", "tables", "--update", "other.md"];
     place.refuses(&refused, &["other.md: expected a block that begins with \"tables: "]);
-    place.write("there.svg", "something else");
-    let drawn =
-        ["cost", "--question", "scaling", "--cpus", "1", "--backends", "native", "--svg", "there.svg"];
-    place.refuses(&drawn, &["there.svg: is there already with another content"]);
 }

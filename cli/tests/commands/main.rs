@@ -11,3 +11,4 @@ mod reading;
 mod replay;
 mod run;
 mod show;
+mod writing;

@@ -98,6 +98,9 @@ fn a_message_about_a_long_line_is_short() {
         assert_eq!(ran.code, 2);
         assert!(ran.err.contains(said) && ran.err.len() < 5000, "{} bytes: {:.300}", ran.err.len(), ran.err);
     }
+    place.write("model.toml", format!("[nanoseconds]\n{long} = 1\n"));
+    let ran = place.run(&["cost", "--model", "model.toml"]);
+    assert!(ran.code == 2 && ran.err.len() < 5000, "{} bytes", ran.err.len());
 }
 
 #[test]
@@ -129,6 +132,11 @@ fn devices_are_refused_by_name() {
             assert!(ran.code == 2 && ran.err.starts_with(&said), "{ran:?}");
             assert!(ran.err.ends_with(", found a character device\n"), "{ran:?}");
         }
+        place.refuses(&["cost", "--model", device], &[device, "expected a model, found a character device"]);
+        place.refuses(
+            &["cost", "--update", device],
+            &[device, "expected a Markdown file, found a character device"],
+        );
     }
 }
 
