@@ -11,4 +11,6 @@ mod reading;
 mod replay;
 mod run;
 mod show;
+#[cfg(target_os = "linux")]
+mod strange;
 mod writing;
