@@ -28,9 +28,10 @@ shortest story so far.";
 
 /// Make the story of a finding as short and plain as it gets
 ///
-/// Events, CPUs, operands, pauses and header are simplified while the same headline recurs; who meets the finding, an
-/// operation and a CPU, may become somebody else. The story comes as text, on standard output or in a file, with `under`
-/// lines for the bug and the designs. A story is played under what its own `under` lines name; flags go before them.
+/// Events, CPUs, operands, pauses, designs and header are simplified while the same headline recurs; who meets the finding,
+/// an operation and a CPU, may become somebody else. The story comes as text, on standard output or in a file, with `under`
+/// lines for the bug and for those designs that the finding needs. A story is played under what its own `under` lines name;
+/// flags go before them.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Minimize {
@@ -58,6 +59,9 @@ struct Answered {
     interrupted: bool,
     story: String,
     written: Option<String>,
+    /// What it was played under at first, and the finding does not need.
+    #[serde(skip)]
+    not_needed: Under,
 }
 
 impl Minimize {
@@ -77,16 +81,20 @@ impl Minimize {
                 "nothing to minimize: {place} raises no alarm; expected the story of a finding"
             ))
         })?;
-        let document = Document { story: minimized.story.clone(), under: under.clone() };
+        let (needed, left_out) =
+            under.designs.iter().cloned().partition(|design| minimized.asked_for.contains(design));
+        let needed = Under { designs: needed, ..under };
+        let document = Document { story: minimized.story.clone(), under: needed };
         let mut answered = Answered {
             file: self.file.display().to_string(),
-            under: (&under).into(),
+            under: (&document.under).into(),
             finding: (&minimized.finding).into(),
             events_before: story.events.len(),
             events: minimized.story.events.len(),
             interrupted: minimized.interrupted,
             story: document.to_string(),
             written: None,
+            not_needed: Under { bug: None, designs: left_out },
         };
         // It may have taken hours: what cannot be written is said on standard output instead, and where that is full on
         // standard error.
@@ -134,6 +142,9 @@ impl Answered {
             let (before, events) = (self.events_before, count(self.events as u64, "event", "events"));
             let interrupted = if self.interrupted { ", interrupted" } else { "" };
             remark(format_args!("{}\nfrom {before} to {events}{interrupted}", self.finding.headline));
+            if !self.not_needed.designs.is_empty() {
+                remark(format_args!("not needed: {}", under::describe(&self.not_needed)));
+            }
         }
     }
 }

@@ -239,11 +239,10 @@ impl Selection {
     pub fn setup(&self) -> Setup {
         let designs = self.designs().expect("designs that were looked up before");
         let omitted = self.bug.map_or(&[][..], |bug| bug.omitted);
-        let of_bug = self.bug.map_or(&[][..], |bug| bug.designs).iter();
-        let of_bug = of_bug.map(|(point, variant)| ((*point).to_owned(), (*variant).to_owned()));
         Setup {
             protocol: Rc::new(Protocol::new(designs, omitted)),
-            insists_on: of_bug.chain(self.designs.iter().cloned()).collect(),
+            of_bug: self.bug.map_or(&[][..], |bug| bug.designs),
+            asked_for: self.designs.iter().cloned().collect(),
             invlpg_spares_globals: self.bug.is_some_and(|bug| bug.invlpg_spares_globals),
         }
     }

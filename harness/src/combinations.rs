@@ -51,10 +51,24 @@ pub fn repair(designs: &mut Designs, on: Backends) {
     }
     while let Some(bug) = flaw(*designs, on) {
         let (point, _) = bug.designs[bug.designs.len() - 1];
-        let known = Designs::POINTS.iter().find(|known| known.name == point);
-        let (default, _) = known.expect("a point that the catalogue names").variants[0];
-        designs.choose(point, default).expect("its first variant");
+        take_back(designs, point);
     }
+}
+
+/// Chooses the default of a point.
+///
+/// # Panics
+/// If there is no such point.
+pub fn take_back(designs: &mut Designs, point: &str) {
+    let known = Designs::POINTS.iter().find(|known| known.name == point);
+    let (default, _) = known.unwrap_or_else(|| panic!("no design point {point}")).variants[0];
+    designs.choose(point, default).expect("its first variant");
+}
+
+/// Whether the one combination is broken, on the backends it is played on, for a reason for which the other is not.
+pub fn breaks_otherwise(one: (Designs, Backends), other: (Designs, Backends)) -> bool {
+    let broken_on = |(designs, on): (Designs, Backends), bug| broken_by(designs, bug) & on;
+    broken().any(|bug| !broken_on(other, bug).contains(broken_on(one, bug)))
 }
 
 #[cfg(test)]
@@ -90,6 +104,21 @@ mod tests {
         let answered = [("irqs_off_drain", "shootdown"), ("kernel_flush", "hypercall")];
         assert_eq!(flawed(&answered, Backends::XEN), None, "no interrupt of the guest's is waited for");
         assert_eq!(flawed(&answered, Backends::all()), Some("drain-irqs-off.a"), "native has no hypercall");
+    }
+
+    #[test]
+    fn a_combination_breaks_otherwise_only_by_a_row_that_breaks_no_other_where_it_is_played() {
+        let (late, never) = (("pte_clear", "at-purge"), ("table_drain", "never"));
+        let everywhere = |choices: &[_]| (designs(choices), Backends::all());
+        let pins = everywhere(&[late, never]);
+        let spared = everywhere(&[late, never, ("unmap_flush", "eager")]);
+        assert!(breaks_otherwise(pins, spared), "what spared it is gone");
+        assert!(!breaks_otherwise((pins.0, Backends::NATIVE), spared), "native does not care");
+        assert!(breaks_otherwise(pins, (pins.0, Backends::NATIVE)), "Xen does");
+        assert!(!breaks_otherwise(spared, pins));
+        let with_more = everywhere(&[late, never, ("kernel_flush", "hypercall")]);
+        assert!(!breaks_otherwise(pins, with_more), "for the same reason");
+        assert!(breaks_otherwise(everywhere(&[late, never, ("drain", "inhibit")]), pins), "for another too");
     }
 
     #[test]

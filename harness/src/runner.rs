@@ -31,6 +31,16 @@ pub struct Runner {
     stages: Vec<(Backends, Box<dyn Subject>)>,
     scene: Scene,
     resolved: Resolved,
+    spent: Spent,
+}
+
+/// What it took to play a story.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Spent {
+    /// Points passed, on the backend on which they are most; before the event that never ended, where there is one.
+    pub steps: u32,
+    /// An event never ended: there were no more points to pass.
+    pub ran_out: bool,
 }
 
 /// What happened on one backend, line by line, when somebody wants to know.
@@ -77,12 +87,17 @@ impl Runner {
     pub fn with_subjects(setup: Setup, checks: Checks, stages: Vec<(Backends, Box<dyn Subject>)>) -> Self {
         panics::hush_while_playing();
         let scene = Scene::new(checks);
-        Self { setup, checks, stages, scene, resolved: Resolved::default() }
+        Self { setup, checks, stages, scene, resolved: Resolved::default(), spent: Spent::default() }
     }
 
     /// What is done how.
     pub fn setup(&self) -> &Setup {
         &self.setup
+    }
+
+    /// From now on stories are played by this.
+    pub fn change_setup(&mut self, setup: Setup) {
+        self.setup = setup;
     }
 
     /// What is checked.
@@ -108,16 +123,27 @@ impl Runner {
 
     /// Plays a story on those of its backends that are asked for. Gives the first finding.
     pub fn play(&mut self, story: &Story, backends: Backends) -> Option<Finding> {
+        self.play_within(story, backends, u32::MAX)
+    }
+
+    /// As [`Runner::play`], but on each backend a story that passes so many points is a livelock, as it is anyway once it
+    /// has passed as many as the machine allows.
+    pub fn play_within(&mut self, story: &Story, backends: Backends, most_steps: u32) -> Option<Finding> {
         let mut resolved = core::mem::take(&mut self.resolved);
         resolve_into(story, &mut resolved);
         let wanted = backends & resolved.header.backends;
-        self.begin(&resolved);
+        self.begin(&resolved, most_steps);
         let found = (0..self.stages.len()).find_map(|stage| {
             let plays = wanted.contains(self.stages[stage].0);
             plays.then(|| self.play_on(stage, &resolved)).flatten()
         });
         self.resolved = resolved;
         found
+    }
+
+    /// What it took to play the story that was played last.
+    pub fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// Clears away what the last story left, which the next would do otherwise. What an engine takes for the coverage of
@@ -136,7 +162,9 @@ impl Runner {
         }
     }
 
-    fn begin(&mut self, resolved: &Resolved) {
+    fn begin(&mut self, resolved: &Resolved, most_steps: u32) {
+        self.spent = Spent::default();
+        self.scene.most_steps = most_steps;
         self.scene.begin_story(resolved.events.len());
         let coverage = &mut self.scene.coverage;
         coverage.stories += 1;
@@ -154,7 +182,7 @@ impl Runner {
     pub fn record(&mut self, resolved: &Resolved, backends: Backends) -> (Vec<Recording>, Option<Finding>) {
         let wanted = backends & resolved.header.backends;
         self.scene.recording = true;
-        self.begin(resolved);
+        self.begin(resolved, u32::MAX);
         let mut recordings = Vec::new();
         let mut found = None;
         for stage in 0..self.stages.len() {
@@ -200,6 +228,11 @@ impl Runner {
                 None => resume_unwind(payload),
             }
         }
+        let bus = self.stages[stage].1.bus();
+        let ran_out = bus.steps_passed() == bus.config().steps;
+        let steps = if ran_out { self.scene.steps_before } else { bus.steps_passed() };
+        self.spent.steps = self.spent.steps.max(steps);
+        self.spent.ran_out |= ran_out;
         self.scene.count_steps(&setup.protocol);
         self.scene.finding.take()
     }

@@ -4,6 +4,7 @@
 use harness::catalogue::{Bug, Selection, named};
 use harness::checks::Checks;
 use harness::combinations;
+use harness::minimize::minimize;
 use harness::runner::Runner;
 use harness::story::{Backends, Generator, Story, Under};
 use impls::Designs;
@@ -42,6 +43,37 @@ fn what_is_asked_for_by_name_comes_before_what_a_story_chooses() {
     of_bug.header.designs = Designs::default();
     let finding = runner(Some("lazy-alias-pins.a"), &[]).play(&of_bug, Backends::all());
     assert!(finding.is_some(), "the designs of a bug need not be chosen by the story");
+}
+
+/// The designs that are left of a finding: those of the story, and those that were asked for.
+fn minimized(mut runner: Runner, text: &str) -> (Vec<String>, Vec<String>) {
+    let story: Story = text.parse().expect("a story");
+    let before = runner.play(&story, Backends::all()).expect("a finding").headline;
+    let small = minimize(&mut runner, &story, Backends::all(), &mut |_| true).expect("a finding");
+    assert_eq!(small.finding.headline, before);
+    assert_eq!(small.story.to_string().parse(), Ok(small.story.clone()), "a file can hold it");
+    let of_story = small.story.header.designs.changed().map(|(point, variant)| format!("{point}={variant}"));
+    let asked_for = small.asked_for.iter().map(|(point, variant)| format!("{point}={variant}"));
+    (of_story.collect(), asked_for.collect())
+}
+
+const MANY: &str = "pte_clear=at-purge drain=tables-only kernel_flush=hypercall dma_drain=flush kernel_tables=kept \
+    huge_over_table=small-pages page_flags=plain";
+
+#[test]
+fn a_finding_that_no_design_has_to_do_with_blames_none() {
+    let canary = "story 1\ncpus 2, hardware calm, sizes tiny, backends native xen";
+    let story = format!("{canary}, designs {MANY}\nc0  free-page p0\n");
+    let asked = [("table_drain", "high-only"), ("unmap_flush", "eager")];
+    assert_eq!(minimized(runner(Some("canary"), &asked), &story), (vec![], vec![]));
+}
+
+#[test]
+fn a_finding_blames_the_designs_that_it_needs() {
+    let asked = [("table_drain", "never"), ("kernel_tables", "kept"), ("dma_drain", "flush")];
+    let (of_story, asked_for) = (vec!["pte_clear=at-purge".to_owned()], vec!["table_drain=never".to_owned()]);
+    let story = LAZY.replace("pte_clear=at-purge", MANY);
+    assert_eq!(minimized(runner(None, &asked), &story), (of_story, asked_for));
 }
 
 #[test]

@@ -192,6 +192,23 @@ impl Bus {
         self.put(word, value);
     }
 
+    // --- steps ---
+
+    /// From now on, until the next reset, a story that passes so many points counts as a livelock, if it did not before: for
+    /// callers who play many stories that are about as long as one whose length they know. To be said before the first
+    /// point.
+    pub fn limit_steps(&self, most: u32) {
+        let config = self.config.get();
+        let steps = config.steps.min(most);
+        self.config.set(Config { steps, ..config });
+        self.steps_left.set(steps);
+    }
+
+    /// How many points the story passed, but for the last of each operation that is under way.
+    pub fn steps_passed(&self) -> u32 {
+        self.config.get().steps - self.steps_left.get()
+    }
+
     // --- alarms and trace ---
 
     /// What went wrong so far, first things first.

@@ -27,8 +27,10 @@ impl Default for Build {
 pub struct Setup {
     /// The designs chosen and the safety steps left out.
     pub protocol: Rc<Protocol>,
-    /// The designs that were asked for by name, the later before the earlier: a story's own yield to them.
-    pub insists_on: Rc<[(String, String)]>,
+    /// The designs of the bug that is planted. Those of a story yield to them.
+    pub of_bug: &'static [(&'static str, &'static str)],
+    /// The designs that were asked for by name, the later before the earlier. Those of the bug and of a story yield to them.
+    pub asked_for: Rc<[(String, String)]>,
     /// A quirk of the hardware: INVLPG spares global entries while process-context identifiers are in use.
     pub invlpg_spares_globals: bool,
 }
@@ -39,10 +41,28 @@ impl Setup {
     /// # Panics
     /// If a design that was asked for does not exist.
     #[must_use]
-    pub fn with_designs(&self, mut designs: Designs) -> Self {
-        for (point, variant) in &*self.insists_on {
+    pub fn with_designs(&self, designs: Designs) -> Self {
+        Self { protocol: Rc::new(self.protocol.with_designs(self.designs_over(designs))), ..self.clone() }
+    }
+
+    /// The same bug, with other designs asked for.
+    ///
+    /// # Panics
+    /// If one of them does not exist.
+    #[must_use]
+    pub fn asking_for(&self, asked_for: Rc<[(String, String)]>) -> Self {
+        Self { asked_for, ..self.clone() }.with_designs(Designs::default())
+    }
+
+    /// The designs that a story with these designs of its own is played by.
+    ///
+    /// # Panics
+    /// If a design that was asked for does not exist.
+    pub fn designs_over(&self, mut designs: Designs) -> Designs {
+        let asked_for = self.asked_for.iter().map(|(point, variant)| (&**point, &**variant));
+        for (point, variant) in self.of_bug.iter().copied().chain(asked_for) {
             designs.choose(point, variant).expect("designs that were looked up before");
         }
-        Self { protocol: Rc::new(self.protocol.with_designs(designs)), ..self.clone() }
+        designs
     }
 }

@@ -85,6 +85,26 @@ fn bytes_are_minimized_under_the_bug_that_is_named_and_its_first_variant_that_sh
 }
 
 #[test]
+fn designs_that_the_finding_does_not_need_are_named_no_more_and_the_bug_stays() {
+    let place = Place::new();
+    let designs = "under design pte_clear=at-purge\nunder design table_drain=never\n";
+    let pinned = "\ncpus 2, hardware calm, sizes tiny, backends xen, designs page_flags=plain kernel_tables=kept\n\
+        c0  vmap p0+1 -> a0\nc0  vunmap a0\nc0  make-table p0\n";
+    place.write("pinned.story", format!("story 1\n{designs}under design dma_drain=flush{pinned}"));
+    let ran = place.run(&["minimize", "pinned.story", "--design", "kernel_flush=hypercall"]);
+    let head = format!("story 1\n{designs}cpus 1, hardware calm, sizes tiny, backends xen\n");
+    assert!(ran.code == 0 && ran.out.starts_with(&head), "{ran:?}");
+    assert!(ran.err.contains("not needed: design dma_drain=flush, design kernel_flush=hypercall"), "{ran:?}");
+    place.write("shortest.story", &ran.out);
+    assert_eq!(place.run(&["replay", "shortest.story"]).code, 1, "it needs no flags");
+
+    place.write("long.story", LONG);
+    let ran = place.run(&["minimize", "long.story", "--design", "drain=tables-only", "--format", "json"]);
+    let under = ran.json()["under"].clone();
+    assert_eq!((&under["bug"], &under["designs"]), (&"canary".into(), &serde_json::json!([])), "{ran:?}");
+}
+
+#[test]
 fn a_story_that_raises_no_alarm_cannot_be_minimized() {
     let place = Place::new();
     place.write("calm.story", CALM);

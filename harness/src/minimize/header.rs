@@ -1,11 +1,11 @@
-//! A plainer header: fewer backends, the default designs, calmer hardware, smaller sizes, fewer CPUs.
+//! A plainer header: fewer backends, fewer designs, calmer hardware, smaller sizes, fewer CPUs.
 
 use impls::Sizes;
 use machine::Temperament;
 
 use crate::story::{Backends, Story};
 
-use super::Shrink;
+use super::{Shrink, designs};
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     for backend in Backends::all() {
@@ -15,12 +15,7 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             }
         });
     }
-    let points = impls::Designs::POINTS.iter();
-    for (point, default) in points.map(|point| (point.name, point.variants[0].0)) {
-        shrink.attempt_with(|story| {
-            story.header.designs.choose(point, default).expect("a point and its first variant");
-        });
-    }
+    designs::shrink(shrink);
     for flag in Temperament::all() {
         shrink.attempt_with(|story| story.header.temperament.remove(flag));
     }

@@ -3,7 +3,6 @@
 use machine::Pause;
 
 use super::Shrink;
-use super::measure::measure;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     for index in (0..shrink.story.events.len()).rev() {
@@ -27,7 +26,7 @@ pub(super) fn by_name(shrink: &mut Shrink<'_>) {
             let mut named = story.clone();
             named.events[index].pause = Some(Pause::Before { point, occurrence });
             if shrink.recurs(&named) {
-                shrink.smallest = measure(&named);
+                shrink.smallest = shrink.measure(&named);
                 shrink.story = named;
                 break;
             }

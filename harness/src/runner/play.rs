@@ -23,6 +23,7 @@ pub(super) fn play(
     resolved: &Resolved,
 ) {
     subject.reset(resolved.header.build(), setup);
+    subject.bus().limit_steps(scene.most_steps);
     scene.enter(backend, subject, &setup.protocol);
     if scene.recording {
         subject.bus().start_tracing();
@@ -33,13 +34,13 @@ pub(super) fn play(
         if stage.scene.recording {
             stage.scene.begins.push(stage.subject.bus().trace().len());
         }
-        stage.scene.tell(Some(told.index), name(&told.action));
+        stage.scene.tell(Some(told.index), name(&told.action), stage.subject.bus());
         stage.tell(told.index, told.cpu, &told.action, told.pause);
         if !stage.goes_on() {
             return;
         }
     }
-    stage.scene.tell(None, "the end");
+    stage.scene.tell(None, "the end", stage.subject.bus());
     if stage.scene.recording {
         stage.scene.begins.push(stage.subject.bus().trace().len());
     }

@@ -121,6 +121,10 @@ pub(super) struct Scene {
     /// The event that is being told, and its name.
     event: Option<u16>,
     told: &'static str,
+    /// How many points were passed before it.
+    pub(super) steps_before: u32,
+    /// A story that passes so many points is a livelock, even if the machine allows more.
+    pub(super) most_steps: u32,
     pub(super) finding: Option<Finding>,
     pub(super) coverage: Coverage,
     pub(super) pauses: Vec<(u16, Point)>,
@@ -157,6 +161,8 @@ impl Scene {
             overlapped: false,
             event: None,
             told: "",
+            steps_before: 0,
+            most_steps: u32::MAX,
             finding: None,
             coverage: Coverage::default(),
             pauses: Vec::new(),
@@ -198,8 +204,9 @@ impl Scene {
     }
 
     /// The next event is told; or the story is over.
-    pub(super) fn tell(&mut self, event: Option<u16>, name: &'static str) {
+    pub(super) fn tell(&mut self, event: Option<u16>, name: &'static str, bus: &Bus) {
         (self.event, self.told) = (event, name);
+        self.steps_before = bus.steps_passed();
     }
 
     /// Whether the story is to go on.

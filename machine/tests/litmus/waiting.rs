@@ -240,6 +240,25 @@ fn a_livelock_is_reported_with_what_each_waited_for() {
 }
 
 #[test]
+fn a_story_that_is_given_fewer_steps_is_a_livelock_sooner_and_no_later() {
+    let spin: Program = |stage, cpu| {
+        while cpu.load(stage.v(0)) == 0 {}
+        0
+    };
+    for (most, passed) in [(10_000, 10_000), (u32::MAX, 20_000)] {
+        let mut rig = Rig::new(Config { steps: 20_000, ..Config::default() });
+        rig.bus().limit_steps(most);
+        assert_eq!(rig.run(0, |stage, cpu| (0..100).map(|_| cpu.load(stage.v(0))).sum()), 0);
+        assert_eq!(rig.bus().steps_passed(), 100);
+        assert_eq!(rig.machine.begin(0, spin, None, &mut rig.seen), Told::Failed);
+        assert!(matches!(&rig.alarms()[..], [AlarmKind::Livelock { .. }]));
+        assert_eq!(rig.bus().steps_passed(), passed);
+        rig.machine.reset(Config::default(), |bus| Stage::new(bus));
+        assert_eq!(rig.bus().config(), Config::default(), "the next story has all its steps");
+    }
+}
+
+#[test]
 fn help_that_never_gets_anywhere_is_a_livelock() {
     let mut rig = Rig::new(Config { steps: 1000, ..Config::default() });
     rig.stage().background.set(|_, _| Background::Moved);
