@@ -5,6 +5,7 @@ use harness::checks::Checks;
 use harness::headline::Finding;
 use harness::runner::Runner;
 use harness::story::{Backends, Story, Under};
+use impls::hypervisor::xen::DEVICE_LIMIT;
 use oracle::vocabulary::Outcome;
 
 fn story(text: &str) -> Story {
@@ -116,4 +117,39 @@ fn a_partial_exchange_fails_cleanly_and_leaves_every_page_usable() {
     let ended = outcomes(&[], &lines);
     assert_eq!(ended[0], (0, Outcome::NoMemory));
     assert!(ended.iter().all(|(event, outcome)| *event < 2 || *outcome != Outcome::Void), "{ended:?}");
+}
+
+/// Where the devices find the pages of the buffers that came about on Xen, in the order in which they did.
+fn found_at(text: &str) -> Vec<Vec<u32>> {
+    let made = |(_, outcome): (u16, Outcome)| match outcome {
+        Outcome::Buffer(told) => Some(told.bus().collect()),
+        _ => None,
+    };
+    outcomes(&[], text).into_iter().filter_map(made).collect()
+}
+
+#[test]
+fn a_wide_device_takes_pages_as_they_are_and_leaves_low_frames_to_those_that_need_them() {
+    let lines = "cpus 1, backends native xen\n\
+        c0  dma-alloc-wide p0+1 -> b0\n\
+        c0  dma-alloc-wide p1+3 -> b1\n\
+        c0  dma-free b0\n\
+        c0  dma-alloc p0+1 -> b0\n";
+    assert_eq!(find(&[], lines), None);
+    let low = DEVICE_LIMIT - 3;
+    let [alone, together, narrow] = &found_at(lines)[..] else { panic!("three buffers") };
+    assert!(alone[0] >= DEVICE_LIMIT, "no exchange: {alone:?}");
+    assert_eq!(together[..2], [low + 1, low + 2], "no others follow each other");
+    assert!(together[2] >= DEVICE_LIMIT, "{together:?}");
+    assert_eq!(*narrow, [low], "one is left");
+}
+
+/// What a wide device has beyond the limit is no breach, and for a narrow one it would be.
+#[test]
+fn the_limit_is_that_of_the_narrow_device() {
+    let lines = |device: &str| format!("cpus 1, backends native xen\nc0  dma-alloc{device} p0+8 -> b0\n");
+    assert_eq!(find(&[], &lines("-wide")), None);
+    assert_eq!(found_at(&lines("-wide")).len(), 0, "the second segment finds no frames");
+    let four = "cpus 1, backends native xen\nc0  alloc-page -> p4\nc0  dma-alloc-wide p3+2 -> b0\n";
+    assert_eq!((find(&[], four), found_at(four).len()), (None, 1));
 }

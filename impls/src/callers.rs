@@ -10,8 +10,8 @@ use crate::protocol::Step;
 use crate::table_pages::NotPinned;
 use machine::{Bus, Cpu, Frame, PageFault, Word};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Call, Coherent, MAX_PAGES, Mapping, MmCall, MmSlot, Operation, Outcome, Owned,
-    PageList, PageSlot, Place, RamSlot, Range, Root, SEGMENT, SLOTS, Token, TreeSlot,
+    AreaSlot, BufferSlot, Call, Coherent, Device, MAX_PAGES, Mapping, MmCall, MmSlot, Operation, Outcome,
+    Owned, PageList, PageSlot, Place, RamSlot, Range, Root, SEGMENT, SLOTS, Token, TreeSlot,
 };
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -192,7 +192,7 @@ impl<P: PvMmu> Kernel<P> {
             Operation::Raw(call) => self.go_astray(cpu, call),
             Operation::Owned(owned) => self.attempt_owned(cpu, owned),
             Operation::Mm(call) => self.attempt_mm(cpu, call),
-            Operation::DmaAlloc { pages, buffer } => self.dma_alloc(cpu, &pages, buffer),
+            Operation::DmaAlloc { pages, buffer, device } => self.dma_alloc(cpu, &pages, buffer, device),
             Operation::DmaFree { buffer } => self.dma_free(cpu, buffer),
             Operation::DeviceRead { .. } | Operation::DeviceWrite { .. } => {
                 cpu.bug("a CPU is asked for what a device does")
@@ -376,11 +376,17 @@ impl<P: PvMmu> Kernel<P> {
         Some(Outcome::Done)
     }
 
-    fn dma_alloc(&self, cpu: &Cpu<'_>, list: &PageList, buffer: BufferSlot) -> Option<Outcome> {
+    fn dma_alloc(
+        &self,
+        cpu: &Cpu<'_>,
+        list: &PageList,
+        buffer: BufferSlot,
+        device: Device,
+    ) -> Option<Outcome> {
         let mut storage = [Pfn(0); MAX_PAGES];
         let len = self.callers.pages(list, &mut storage)?.len();
         let pages = &mut storage[..len];
-        let made = self.dma_alloc_coherent(cpu, pages);
+        let made = self.dma_alloc_coherent(cpu, pages, device);
         for (slot, pfn) in list.as_slice().iter().zip(&*pages) {
             self.callers.pages[slot.index()].set(Some(HeldPage { pfn: *pfn, table: false }));
         }

@@ -1,7 +1,7 @@
 //! Coherent memory for devices (`dma_alloc_coherent`), got by drivers with interrupts off as often as not (seed 000).
 //!
-//! A device reaches memory by machine addresses, in segments of contiguous frames below a limit. Bare metal takes such
-//! pages from the page allocator. A paravirtual kernel has no say over its frames: it exchanges those beneath its pages
+//! A device reaches memory by machine addresses, in segments of contiguous frames: a narrow device below a limit, a wide one
+//! everywhere. Bare metal takes such pages from the page allocator. A paravirtual kernel has no say over its frames: it exchanges those beneath its pages
 //! for others. The old ones go to somebody else, so nothing of the kernel's may lead to them any more: not the
 //! mapping of the buffer, which is cleared before and set again afterwards, and no alias that was unmapped lazily.
 //!
@@ -15,13 +15,19 @@ use crate::paravirt::{PageRange, Pfn, PvMmu, Wanted};
 use crate::protocol::{DmaDrain, Step};
 use crate::vmalloc::purge::WouldSleep;
 use machine::Cpu;
-use oracle::vocabulary::SEGMENT;
+use oracle::vocabulary::{Device, SEGMENT};
 
 impl<P: PvMmu> Kernel<P> {
-    /// Makes a buffer of these pages, which nothing maps: zeroed, in segments that devices reach, and mapped. Returns the
+    /// Makes a buffer of these pages, which nothing maps: zeroed, in segments that the device reaches, and mapped. Returns the
     /// number of the first page of the mapping. A platform that cannot change the frames beneath pages puts others
     /// in their place. When it fails the pages are still there, zeroed or not.
-    pub fn dma_alloc_coherent(&self, cpu: &Cpu<'_>, pages: &mut [Pfn]) -> Result<u64, MapError> {
+    pub fn dma_alloc_coherent(
+        &self,
+        cpu: &Cpu<'_>,
+        pages: &mut [Pfn],
+        device: Device,
+    ) -> Result<u64, MapError> {
+        let limit = self.limit(device);
         if !cpu.interrupts_on() && self.flushes_on_map() {
             return Err(MapError::WouldSleep);
         }
@@ -29,9 +35,9 @@ impl<P: PvMmu> Kernel<P> {
             self.drain_before_exchange(cpu)?;
         }
         let area = self.get_vm_area(cpu, pages.len() as u64)?;
-        let made = self.get_coherent_pages(cpu, pages).and_then(|reached| {
+        let made = self.get_coherent_pages(cpu, pages, limit).and_then(|reached| {
             self.map_pages(cpu, area, pages)?;
-            if reached { Ok(()) } else { self.create_contiguous_region(cpu, area, pages) }
+            if reached { Ok(()) } else { self.create_contiguous_region(cpu, area, pages, limit) }
         });
         if let Err(error) = made {
             self.free_dma_area(cpu, area, pages.len() as u64);
@@ -40,34 +46,44 @@ impl<P: PvMmu> Kernel<P> {
         Ok(area)
     }
 
-    /// Takes a buffer apart (`dma_free_coherent`). Its pages are ordinary ones again, zeroed, and the frames that devices
-    /// reach go back to where they are needed more, if that can be done here and now.
+    /// Takes a buffer apart (`dma_free_coherent`). Its pages are ordinary ones again, zeroed, and frames that narrow devices
+    /// reach go back to where they are needed more, if that can be done here and now. A buffer that has none of those keeps what
+    /// it has: it was made of its pages as they were, or of whatever frames there were.
     pub fn dma_free_coherent(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) {
         self.free_dma_area(cpu, first, pages.len() as u64);
         let mut exchanged = 0;
-        if P::EXCHANGES_FRAMES && self.drain_before_exchange(cpu).is_ok() {
+        let is_low = |pfn: &Pfn| self.pv.frame_of(*pfn).0 < P::dma_limit(self.sizes);
+        let gives_back = P::EXCHANGES_FRAMES && pages.iter().any(is_low);
+        if gives_back && self.drain_before_exchange(cpu).is_ok() {
             // A refusal changes nothing: the frames stay.
             exchanged = self.pv.exchange_frames(cpu, pages, Wanted::Any).unwrap_or(0);
         }
         self.clear_pages(cpu, &pages[exchanged..]);
     }
 
-    /// Gets the pages of a buffer: these if a device reaches them, or else others in their place. Where a kernel has no say over
-    /// its frames they stay, and it answers that no device reaches them yet.
-    fn get_coherent_pages(&self, cpu: &Cpu<'_>, pages: &mut [Pfn]) -> Result<bool, MapError> {
-        if self.device_reaches(pages) {
+    /// The first frame that a device does not reach.
+    fn limit(&self, device: Device) -> u32 {
+        match device {
+            Device::Narrow => P::dma_limit(self.sizes),
+            Device::Wide => u32::MAX,
+        }
+    }
+
+    /// Gets the pages of a buffer: these if the device reaches them, or else others in their place. Where a kernel has no say over
+    /// its frames they stay, and it answers that the device does not reach them yet.
+    fn get_coherent_pages(&self, cpu: &Cpu<'_>, pages: &mut [Pfn], limit: u32) -> Result<bool, MapError> {
+        if self.device_reaches(pages, limit) {
             self.clear_pages(cpu, pages);
             return Ok(true);
         }
         if !P::EXCHANGES_FRAMES {
-            self.replace_pages(cpu, pages)?;
+            self.replace_pages(cpu, pages, limit)?;
         }
         Ok(!P::EXCHANGES_FRAMES)
     }
 
-    /// Whether a device reaches these pages as they are.
-    fn device_reaches(&self, pages: &[Pfn]) -> bool {
-        let limit = P::dma_limit(self.sizes);
+    /// Whether a device with this limit reaches these pages as they are.
+    fn device_reaches(&self, pages: &[Pfn], limit: u32) -> bool {
         pages.chunks(SEGMENT).all(|segment| {
             let first = self.pv.frame_of(segment[0]).0;
             let contiguous = self.protocol.does(Step::BufferIsContiguous);
@@ -95,9 +111,15 @@ impl<P: PvMmu> Kernel<P> {
 
     /// The frames beneath the pages of a mapping change under their addresses (`xen_create_contiguous_region`): its entries are
     /// zapped, the frames offered, and the entries set again, to the new frames or, where there were none, to the old.
-    fn create_contiguous_region(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
+    fn create_contiguous_region(
+        &self,
+        cpu: &Cpu<'_>,
+        first: u64,
+        pages: &[Pfn],
+        limit: u32,
+    ) -> Result<(), MapError> {
         self.unmap_pages(cpu, PageRange { first, pages: pages.len() as u64 });
-        let wanted = Wanted::Reachable { segment: SEGMENT, limit: P::dma_limit(self.sizes) };
+        let wanted = Wanted::Reachable { segment: SEGMENT, limit };
         let exchanged = self.pv.exchange_frames(cpu, pages, wanted);
         self.remap(cpu, first, pages)?;
         if exchanged? == pages.len() { Ok(()) } else { Err(MapError::NoMemory) }
@@ -129,9 +151,8 @@ impl<P: PvMmu> Kernel<P> {
         Ok(())
     }
 
-    /// Puts pages that a device reaches in the place of these, segment by segment; either all or none.
-    fn replace_pages(&self, cpu: &Cpu<'_>, pages: &mut [Pfn]) -> Result<(), MapError> {
-        let limit = P::dma_limit(self.sizes);
+    /// Puts pages that a device with this limit reaches in the place of these, segment by segment; either all or none.
+    fn replace_pages(&self, cpu: &Cpu<'_>, pages: &mut [Pfn], limit: u32) -> Result<(), MapError> {
         let mut got = Vec::with_capacity(pages.len());
         for segment in pages.chunks(SEGMENT) {
             let Some(first) = self.pages.alloc_contiguous(&self.pv, cpu, segment.len() as u32, limit) else {

@@ -56,7 +56,7 @@ pub enum Wanted {
     Reachable {
         /// Pages of a segment.
         segment: usize,
-        /// The first frame that is out of reach.
+        /// The first frame that is out of reach, if there is such a one.
         limit: u32,
     },
     /// Whichever there are: those that are offered are too good for what they are used for.
@@ -77,7 +77,7 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     /// Whether kernel addresses may be mapped by large leaves.
     const LARGE_LEAVES: bool;
 
-    /// The first machine frame that devices do not reach.
+    /// The first machine frame that narrow devices do not reach.
     fn dma_limit(sizes: Sizes) -> u32;
 
     /// Machine frames needed for a kernel of this size, and for what lies beneath it.

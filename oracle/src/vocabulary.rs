@@ -269,6 +269,8 @@ pub enum Operation {
         pages: PageList,
         /// The handle for the buffer.
         buffer: BufferSlot,
+        /// The device that it is for.
+        device: Device,
     },
     /// `dma_free_coherent`: the mapping goes, lazily as by vunmap, and the pages are ordinary ones again, zeroed. The
     /// caller has no other mapping of them.
@@ -321,8 +323,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The words by which stories and headlines name the operations, in the order of their declaration.
-    pub const NAMES: [&str; 40] = [
+    /// The words by which stories and headlines name the operations, in the order in which they came to the vocabulary.
+    pub const NAMES: [&str; 41] = [
         "alloc-page",
         "free-page",
         "vmap",
@@ -363,6 +365,7 @@ impl Operation {
         MmCall::NAMES[0],
         MmCall::NAMES[1],
         MmCall::NAMES[2],
+        "dma-alloc-wide",
     ];
 
     /// Where the operation is in [`Self::NAMES`].
@@ -379,7 +382,7 @@ impl Operation {
             Self::Write { .. } => 8,
             Self::MakeTable { .. } => 9,
             Self::UnmakeTable { .. } => 10,
-            Self::DmaAlloc { .. } => 11,
+            Self::DmaAlloc { device: Device::Narrow, .. } => 11,
             Self::DmaFree { .. } => 12,
             Self::DeviceRead { .. } => 13,
             Self::DeviceWrite { .. } => 14,
@@ -390,6 +393,7 @@ impl Operation {
             Self::Raw(call) => 19 + call.index(),
             Self::Owned(owned) => 26 + owned.index(),
             Self::Mm(call) => 37 + call.index(),
+            Self::DmaAlloc { device: Device::Wide, .. } => 40,
         }
     }
 
@@ -423,7 +427,7 @@ impl fmt::Display for Operation {
             Self::Raw(call) => call.fmt(f),
             Self::Read { place } => write!(f, " {place}"),
             Self::Write { place, token } => write!(f, " {place} = {token}"),
-            Self::DmaAlloc { pages, buffer } => write!(f, " {pages} -> {buffer}"),
+            Self::DmaAlloc { pages, buffer, .. } => write!(f, " {pages} -> {buffer}"),
             Self::DmaFree { buffer } => write!(f, " {buffer}"),
             Self::DeviceRead { buffer, page } => write!(f, " {buffer}+{page}"),
             Self::DeviceWrite { buffer, page, token } => write!(f, " {buffer}+{page} = {token}"),
@@ -467,6 +471,15 @@ impl fmt::Display for Range {
 /// Pages of a segment: so many that follow each other a device takes at once. It is told where each segment begins and
 /// finds the rest of it by itself; the last one of a buffer may be shorter.
 pub const SEGMENT: usize = 2;
+
+/// The device that a buffer is for, by how much memory it can address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Device {
+    /// It reaches the frames below a limit, which depends on the backend.
+    Narrow,
+    /// It reaches every frame.
+    Wide,
+}
 
 /// What a driver is told of a buffer: where CPUs see it, and where its device does. Only checks that read the machine look at
 /// it; it is never compared between backends.

@@ -73,7 +73,7 @@ pub trait Subject: fmt::Debug {
         Outcome::Void
     }
 
-    /// The first frame that no device reaches, if there is one.
+    /// The first frame that no narrow device reaches, if there is one.
     fn device_limit(&self) -> Option<u32> {
         None
     }

@@ -7,7 +7,7 @@
 
 use machine::Pause;
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{Mapping, MmCall, Owned, Place};
+use oracle::vocabulary::{Device, Mapping, MmCall, Owned, Place};
 
 use crate::story::{Action, Event, Story, Verb};
 
@@ -78,7 +78,10 @@ fn verb_size(verb: Verb) -> u32 {
         Verb::UnmapRam { ram } => ram.number(),
         Verb::UnpinTree { tree } => tree.number(),
         Verb::DrainAliases | Verb::TrackAliases => 0,
-        Verb::DmaAlloc { first, count, buffer } => 16 * count + first.number() + buffer.number(),
+        // A device that reaches little is the usual one.
+        Verb::DmaAlloc { first, count, buffer, device } => {
+            16 * count + first.number() + buffer.number() + 64 * u8::from(device == Device::Wide)
+        }
         Verb::DmaFree { buffer } => buffer.number(),
         Verb::DeviceRead { buffer, page } => buffer.number() + 16 * page,
         Verb::DeviceWrite { buffer, page } => return 200 + u32::from(buffer.number() + 16 * page),

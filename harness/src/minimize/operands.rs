@@ -2,7 +2,7 @@
 
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root, TreeSlot,
+    AreaSlot, BufferSlot, Device, Mapping, MmCall, MmSlot, Owned, PageSlot, Place, RamSlot, Root, TreeSlot,
 };
 
 use crate::story::{Action, Event, Verb};
@@ -92,9 +92,11 @@ fn plainer_verbs(verb: Verb) -> Vec<Verb> {
             slots(ram.number()).map(|ram| Verb::UnmapRam { ram: RamSlot::new(ram) }).collect()
         }
         Verb::DrainAliases | Verb::TrackAliases => Vec::new(),
-        Verb::DmaAlloc { first, count, buffer } => (1..count)
-            .map(|count| Verb::DmaAlloc { first, count, buffer })
-            .chain(lower(first).map(|first| Verb::DmaAlloc { first, count, buffer }))
+        Verb::DmaAlloc { first, count, buffer, device } => (device == Device::Wide)
+            .then_some(Verb::DmaAlloc { first, count, buffer, device: Device::Narrow })
+            .into_iter()
+            .chain((1..count).map(|count| Verb::DmaAlloc { first, count, buffer, device }))
+            .chain(lower(first).map(|first| Verb::DmaAlloc { first, count, buffer, device }))
             .collect(),
         Verb::DmaFree { buffer } => {
             slots(buffer.number()).map(|buffer| Verb::DmaFree { buffer: BufferSlot::new(buffer) }).collect()

@@ -7,7 +7,7 @@
 
 use machine::{Pause, Temperament};
 use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{AreaSlot, BufferSlot, MmCall, Owned, PageSlot, RamSlot, SLOTS};
+use oracle::vocabulary::{AreaSlot, BufferSlot, Device, MmCall, Owned, PageSlot, RamSlot, SLOTS};
 
 use crate::story::{Action, Event, MAX_CPUS, Story, Verb};
 
@@ -179,7 +179,8 @@ fn exchanges(shrink: &mut Shrink<'_>) -> bool {
             else {
                 return false;
             };
-            let verb = Verb::DmaAlloc { first: page, count: 1, buffer: BufferSlot::new(SLOTS - 1) };
+            let (buffer, device) = (BufferSlot::new(SLOTS - 1), Device::Narrow);
+            let verb = Verb::DmaAlloc { first: page, count: 1, buffer, device };
             (0..=index).any(|before| {
                 (1..=FARTHEST_IN_AN_EXCHANGE).any(|number| {
                     for_one_or_two(shrink, &|story| {
@@ -247,10 +248,11 @@ fn takers(shrink: &mut Shrink<'_>) -> bool {
         takes(shrink.story.events[index].action)
             && (0..PAGES * PAGES).any(|number| {
                 let (first, count) = (PageSlot::new(number % PAGES), 1 + number / PAGES);
+                let (buffer, device) = (BufferSlot::new(SLOTS - 1), Device::Narrow);
                 [
                     Verb::Vmap { first, count, area: AreaSlot::new(SLOTS - 1) },
                     Verb::MapRam { first, count, ram: RamSlot::new(SLOTS - 1) },
-                    Verb::DmaAlloc { first, count, buffer: BufferSlot::new(SLOTS - 1) },
+                    Verb::DmaAlloc { first, count, buffer, device },
                 ]
                 .into_iter()
                 .any(|taker| {

@@ -4,7 +4,7 @@
 use machine::{Bus, Frame, MAX_CPUS, Observer, Point};
 use oracle::vocabulary::astray::{RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Call, MAX_PAGES, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Range, SLOTS,
+    Call, Device, MAX_PAGES, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Range, SLOTS,
 };
 use oracle::{Reference, Rule, Ticket};
 
@@ -99,7 +99,7 @@ pub(super) struct Scene {
     name: &'static str,
     designs: Designs,
     no_alias: bool,
-    /// The first frame that no device reaches.
+    /// The first frame that no narrow device reaches.
     device_limit: Option<u32>,
     /// The root that the CPUs begin on, under which the kernel's own tables are.
     boot_root: Frame,
@@ -409,8 +409,11 @@ impl Scene {
     fn look(&mut self, bus: &Bus, flight: &Flight, outcome: Outcome) -> Option<Breach> {
         let of_this = match (flight.call.operation, outcome) {
             (_, Outcome::Mapped(range)) => self.look_at_range(bus, range, flight.frames()),
-            (_, Outcome::Buffer(told)) => buffers::check(bus, self.boot_root, &told, self.device_limit)
-                .or_else(|| self.look_at_range(bus, told.range, flight.frames())),
+            (Operation::DmaAlloc { device, .. }, Outcome::Buffer(told)) => {
+                let limit = self.device_limit.filter(|_| device == Device::Narrow);
+                buffers::check(bus, self.boot_root, &told, limit)
+                    .or_else(|| self.look_at_range(bus, told.range, flight.frames()))
+            }
             (Operation::DrainAliases, Outcome::Done) => self.look_after_drain(bus, flight),
             (Operation::MakeTable { .. } | Operation::PinTree { .. } | Operation::Raw(_), _)
                 if self.no_alias && self.under_way == 0 =>

@@ -16,8 +16,8 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, MemoryType, MmCall, MmSlot, Owned, PageSlot, Place,
-    RamSlot, Root, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, Device, MAX_PAGES, Mapping, MemoryType, MmCall, MmSlot, Owned, PageSlot,
+    Place, RamSlot, Root, Token, TreeSlot,
 };
 
 use crate::combinations;
@@ -161,7 +161,10 @@ fn decode_record([tag, lane, a, b]: [u8; STRIDE], cpus: u8) -> Record {
         Tag::Write => call(Verb::Write { place: decode_place(a, b) }),
         Tag::MakeTable => call(Verb::MakeTable { page }),
         Tag::UnmakeTable => call(Verb::UnmakeTable { page }),
-        Tag::DmaAlloc => call(Verb::DmaAlloc { first, count, buffer: BufferSlot::new(b) }),
+        tag @ (Tag::DmaAlloc | Tag::DmaAllocWide) => {
+            let device = tag.device().unwrap_or(Device::Narrow);
+            call(Verb::DmaAlloc { first, count, buffer: BufferSlot::new(b), device })
+        }
         Tag::DmaFree => call(Verb::DmaFree { buffer }),
         Tag::DeviceRead => call(Verb::DeviceRead { buffer, page: a >> 5 }),
         Tag::DeviceWrite => call(Verb::DeviceWrite { buffer, page: a >> 5 }),
@@ -250,7 +253,7 @@ fn encode_event(event: &Event, cpus: u8) -> [u8; STRIDE] {
             Verb::UnmapRam { ram } => [ram.number(), 0],
             Verb::DrainAliases | Verb::TrackAliases | Verb::Raw(RawCall::Flush) => [0, 0],
             Verb::Read { place } | Verb::Write { place } => encode_place(place),
-            Verb::DmaAlloc { first, count, buffer } => [pages(first, count), buffer.number()],
+            Verb::DmaAlloc { first, count, buffer, .. } => [pages(first, count), buffer.number()],
             Verb::DmaFree { buffer } => [buffer.number(), 0],
             Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
                 [buffer.number() | page << 5, 0]

@@ -17,7 +17,7 @@ use super::slots::{MapSlots, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
-pub(super) const USUAL: [(Tag, usize); 47] = [
+pub(super) const USUAL: [(Tag, usize); 48] = [
     (Tag::AllocPage, 3),
     (Tag::FreePage, 4),
     (Tag::Vmap, 8),
@@ -36,6 +36,7 @@ pub(super) const USUAL: [(Tag, usize); 47] = [
     (Tag::GracePeriod, 1),
     (Tag::RunWork, 3),
     (Tag::DmaAlloc, 8),
+    (Tag::DmaAllocWide, 4),
     (Tag::DmaFree, 6),
     (Tag::DeviceRead, 4),
     (Tag::DeviceWrite, 4),
@@ -68,8 +69,8 @@ pub(super) const USUAL: [(Tag, usize); 47] = [
 ];
 
 /// What is about buffers for DMA, of which most stories know nothing.
-pub(super) const ABOUT_DMA: [Tag; 5] =
-    [Tag::DmaAlloc, Tag::DmaFree, Tag::DeviceRead, Tag::DeviceWrite, Tag::Touch];
+pub(super) const ABOUT_DMA: [Tag; 6] =
+    [Tag::DmaAlloc, Tag::DmaAllocWide, Tag::DmaFree, Tag::DeviceRead, Tag::DeviceWrite, Tag::Touch];
 
 /// What is about address spaces, of which most stories know nothing but the kernel's own.
 pub(super) const ABOUT_MMS: [Tag; 3] = [Tag::NewMm, Tag::SwitchMm, Tag::DropMm];
@@ -137,7 +138,8 @@ impl Draw<'_> {
             _ => {
                 let verb = self.verb(tag)?;
                 // Drivers do it with interrupts off as often as not.
-                let often = if matches!(tag, Tag::DmaAlloc | Tag::DmaFree) { 50 } else { 0 };
+                let often =
+                    if matches!(tag, Tag::DmaAlloc | Tag::DmaAllocWide | Tag::DmaFree) { 50 } else { 0 };
                 let irqs_off = verb.takes_irqs_off() && self.dice.percent(self.irqs_off.max(often));
                 Action::Call { verb, irqs_off }
             }
@@ -186,10 +188,10 @@ impl Draw<'_> {
             Tag::DrainAliases => Verb::DrainAliases,
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
             Tag::Write => Verb::Write { place: self.place(|slots| slots.live)? },
-            Tag::DmaAlloc => {
-                let first = self.page(idle)?;
+            Tag::DmaAlloc | Tag::DmaAllocWide => {
+                let (first, device) = (self.page(idle)?, tag.device()?);
                 let buffer = BufferSlot::new(slots.buffers.free.from(0)?);
-                Verb::DmaAlloc { first, count: self.count(), buffer }
+                Verb::DmaAlloc { first, count: self.count(), buffer, device }
             }
             Tag::DmaFree => {
                 let unused = slots.buffers.live.without(slots.buffers.used);

@@ -60,7 +60,10 @@ pub(super) fn follows(
                 [Tag::Write, Tag::DeviceRead, Tag::DeviceWrite, Tag::Read, Tag::Touch, Tag::DmaFree];
             Some((dice.pick(&NEXT), other))
         }
-        Operation::DmaFree { .. } => Some((dice.pick(&[Tag::DmaAlloc, Tag::Touch, Tag::DrainAliases]), any)),
+        Operation::DmaFree { .. } => {
+            const NEXT: [Tag; 4] = [Tag::DmaAlloc, Tag::DmaAllocWide, Tag::Touch, Tag::DrainAliases];
+            Some((dice.pick(&NEXT), any))
+        }
         Operation::DeviceRead { .. } => Some((Tag::Write, any)),
         Operation::DeviceWrite { .. } => Some((Tag::Read, any)),
         Operation::DrainAliases => Some((dice.pick(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable]), any)),
@@ -132,6 +135,14 @@ pub(super) const fn is_short(tag: Tag) -> bool {
     tag.is_raw() || matches!(tag, Tag::SwitchMm)
 }
 
+/// Whether it makes a mapping. A story holds a limited number of those at once.
+pub(super) const fn makes_mapping(tag: Tag) -> bool {
+    matches!(
+        tag,
+        Tag::Vmap | Tag::MapRam | Tag::DmaAlloc | Tag::DmaAllocWide | Tag::Vmalloc | Tag::VmallocHuge
+    )
+}
+
 /// What happens while an operation is paused.
 pub(super) const MEANWHILE: [Tag; 12] = [
     Tag::DrainAliases,
@@ -175,7 +186,7 @@ pub(super) fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
         ])),
         Operation::Raw(RawCall::UpdateVa { .. }) if dice.percent(80) => Some(Tag::HvUpdate),
         Operation::DmaAlloc { .. } | Operation::DmaFree { .. } if dice.percent(40) => {
-            Some(dice.pick(&[Tag::DmaAlloc, Tag::DmaFree]))
+            Some(dice.pick(&[Tag::DmaAlloc, Tag::DmaAllocWide, Tag::DmaFree, Tag::DmaFree]))
         }
         Operation::Raw(RawCall::Flush) if dice.percent(60) => {
             Some(dice.pick(&[Tag::Vunmap, Tag::UnmapRam, Tag::Vunmap, Tag::UnmapRam, Tag::HvUpdate]))

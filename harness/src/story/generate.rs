@@ -13,7 +13,9 @@ use oracle::vocabulary::{Call, Mapping, Operation, PageSlot};
 
 use super::dice::Dice;
 use super::draw::{self, Draw, USUAL};
-use super::follow::{MEANWHILE, during, follows, goes_on, held_next, is_short, is_to_build_upon, subject};
+use super::follow::{
+    MEANWHILE, during, follows, goes_on, held_next, is_short, is_to_build_upon, makes_mapping, subject,
+};
 use super::pauses;
 use super::swarm::Swarm;
 use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told, Verb};
@@ -196,9 +198,7 @@ impl Generator {
             return None;
         }
         let held = slots.areas.live.len() + slots.rams.live.len() + slots.buffers.live.len();
-        if matches!(tag, Tag::Vmap | Tag::MapRam | Tag::DmaAlloc | Tag::Vmalloc | Tag::VmallocHuge)
-            && held >= swarm.mappings
-        {
+        if makes_mapping(tag) && held >= swarm.mappings {
             return None;
         }
         // Whoever finds nobody to meet waits for a better moment.
@@ -306,7 +306,8 @@ fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm) -> (Tag, Option<Pause>) {
         return (dice.pick(&[Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm]), None);
     }
     let first = during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE));
-    let exchanges = matches!(first, Tag::HvExchange | Tag::DmaAlloc | Tag::DmaFree) && dice.percent(60);
+    let exchanges = matches!(first, Tag::HvExchange | Tag::DmaAlloc | Tag::DmaAllocWide | Tag::DmaFree)
+        && dice.percent(60);
     (first, exchanges.then(|| pauses::half_exchanged(dice)))
 }
 

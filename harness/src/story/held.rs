@@ -149,7 +149,7 @@ impl Held {
             Operation::UnmakeTable { page } => self.tables.set(page.number(), false),
             Operation::Vmap { pages, area } => self.begin_map(Mapping::Area(area), pages),
             Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
-            Operation::DmaAlloc { pages, buffer } => {
+            Operation::DmaAlloc { pages, buffer, .. } => {
                 self.begin_map(Mapping::Buffer(buffer), pages);
                 self.lend(&pages, true);
             }
@@ -236,7 +236,7 @@ impl Held {
             Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
             Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
             Operation::Read { place } | Operation::Write { place, .. } => self.end_access(place.mapping),
-            Operation::DmaAlloc { pages, buffer } => {
+            Operation::DmaAlloc { pages, buffer, .. } => {
                 self.buffers.hand_out(buffer.number());
                 self.lend(&pages, false);
             }

@@ -31,7 +31,7 @@ mod text;
 use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
 use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{AreaSlot, BufferSlot, MmCall, Owned, PageSlot, Place, RamSlot, TreeSlot};
+use oracle::vocabulary::{AreaSlot, BufferSlot, Device, MmCall, Owned, PageSlot, Place, RamSlot, TreeSlot};
 
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
 pub use document::{Document, MAX_TEXT, Under};
@@ -258,6 +258,8 @@ pub enum Verb {
         count: u8,
         /// The slot for the buffer.
         buffer: BufferSlot,
+        /// The device that it is for.
+        device: Device,
     },
     /// See [`oracle::vocabulary::Operation::DmaFree`].
     DmaFree {

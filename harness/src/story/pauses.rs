@@ -64,7 +64,7 @@ const fn worth_holding_up(tag: Tag) -> &'static [(PointKind, Family)] {
             (Load, XEN_PTE),
             (Locked, HEAP_LOCK),
         ],
-        Tag::DmaAlloc | Tag::DmaFree => {
+        Tag::DmaAlloc | Tag::DmaAllocWide | Tag::DmaFree => {
             &[(Locked, MAP_LOCK), (Locked, XEN_PMD), (Load, XEN_PTE), (Locked, HEAP_LOCK)]
         }
         Tag::HvFlush => &[(Locked, TLB_CLOCK), (Store, TLB_TIME), (Wait, HYPERVISOR_ACK)],

@@ -150,9 +150,9 @@ impl Verb {
             Operation::Write { place, .. } => Self::Write { place },
             Operation::MakeTable { page } => Self::MakeTable { page },
             Operation::UnmakeTable { page } => Self::UnmakeTable { page },
-            Operation::DmaAlloc { ref pages, buffer } => {
+            Operation::DmaAlloc { ref pages, buffer, device } => {
                 let (first, count) = list(pages);
-                Self::DmaAlloc { first, count, buffer }
+                Self::DmaAlloc { first, count, buffer, device }
             }
             Operation::DmaFree { buffer } => Self::DmaFree { buffer },
             Operation::DeviceRead { buffer, page } => Self::DeviceRead { buffer, page },

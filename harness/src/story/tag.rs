@@ -6,7 +6,7 @@
 //! the defaults do unless somebody means otherwise.
 
 use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{Access, MemoryType, MmCall, Owned};
+use oracle::vocabulary::{Access, Device, MemoryType, MmCall, Owned};
 
 use super::{Action, Verb};
 
@@ -72,7 +72,7 @@ tags! {
     UnpinTree = 14, "unpin-tree";
     /// [`Verb::TrackAliases`].
     TrackAliases = 15, "track-aliases";
-    /// [`Verb::DmaAlloc`].
+    /// [`Verb::DmaAlloc`], for a device that reaches no frame from a limit on.
     DmaAlloc = 16, "dma-alloc";
     /// [`Verb::DmaFree`].
     DmaFree = 17, "dma-free";
@@ -122,6 +122,8 @@ tags! {
     SwitchMm = 41, MmCall::NAMES[1];
     /// [`MmCall::Drop`].
     DropMm = 42, MmCall::NAMES[2];
+    /// [`Verb::DmaAlloc`], for a device that reaches all memory.
+    DmaAllocWide = 43, "dma-alloc-wide";
     /// [`Action::Continue`].
     Continue = 128, "continue";
     /// [`Action::Deliver`].
@@ -148,7 +150,7 @@ tags! {
 
 impl Tag {
     /// What bytes that are no tag stand for: everything but pauses so far away that nothing reaches them.
-    pub const STAND_INS: [Self; 49] = [
+    pub const STAND_INS: [Self; 50] = [
         Self::AllocPage,
         Self::FreePage,
         Self::Vmap,
@@ -198,6 +200,7 @@ impl Tag {
         Self::DropMm,
         Self::SetMemoryWc,
         Self::SetMemoryWb,
+        Self::DmaAllocWide,
     ];
 
     /// The number that the bytes of a story hold.
@@ -261,6 +264,15 @@ impl Tag {
         }
     }
 
+    /// The device that a buffer is for, if the operation makes one.
+    pub const fn device(self) -> Option<Device> {
+        match self {
+            Self::DmaAlloc => Some(Device::Narrow),
+            Self::DmaAllocWide => Some(Device::Wide),
+            _ => None,
+        }
+    }
+
     /// What an operation makes of an area's permissions, if it changes them.
     pub const fn access(self) -> Option<Access> {
         match self {
@@ -317,7 +329,8 @@ impl Verb {
             Self::Write { .. } => Tag::Write,
             Self::MakeTable { .. } => Tag::MakeTable,
             Self::UnmakeTable { .. } => Tag::UnmakeTable,
-            Self::DmaAlloc { .. } => Tag::DmaAlloc,
+            Self::DmaAlloc { device: Device::Narrow, .. } => Tag::DmaAlloc,
+            Self::DmaAlloc { device: Device::Wide, .. } => Tag::DmaAllocWide,
             Self::DmaFree { .. } => Tag::DmaFree,
             Self::DeviceRead { .. } => Tag::DeviceRead,
             Self::DeviceWrite { .. } => Tag::DeviceWrite,

@@ -142,7 +142,7 @@ fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Verb::Read { place } | Verb::Write { place } | Verb::Owned(Owned::WriteDirect { place, .. }) => {
             write!(f, " {place}")
         }
-        Verb::DmaAlloc { first, count, buffer } => write!(f, " {first}+{count} -> {buffer}"),
+        Verb::DmaAlloc { first, count, buffer, .. } => write!(f, " {first}+{count} -> {buffer}"),
         Verb::DmaFree { buffer } => write!(f, " {buffer}"),
         Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
             write!(f, " {buffer}+{page}")

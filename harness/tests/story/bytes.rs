@@ -152,6 +152,7 @@ fn stored_numbers_never_change() {
             (40, "new-mm"),
             (41, "switch-mm"),
             (42, "drop-mm"),
+            (43, "dma-alloc-wide"),
             (128, "continue"),
             (129, "deliver"),
             (130, "fill"),
@@ -204,4 +205,17 @@ c2  run-work
     ];
     let story: Story = text.parse().unwrap();
     assert_eq!(story.encode(), bytes.concat());
+}
+
+/// A buffer for a device that reaches all memory has a tag of its own: every record that was told before is about the other.
+#[test]
+fn which_device_a_buffer_is_for_is_told_by_the_tag() {
+    let text = "story 1
+cpus 2, hardware calm, sizes tiny, backends xen
+c1  dma-alloc p3+2 -> b5 irqs-off
+c1  dma-alloc-wide p3+2 -> b5 irqs-off
+";
+    let bytes = [[1, 1, 0, 2], [16, 5, 0x13, 5], [43, 5, 0x13, 5]];
+    let story: Story = text.parse().unwrap();
+    assert_eq!((story.encode(), story.to_string()), (bytes.concat(), text.to_owned()));
 }

@@ -222,7 +222,7 @@ impl Callers {
             Operation::Write { place, token } => {
                 self.may_use(*place) && *token != Token::ZERO && self.tokens.insert(*token)
             }
-            Operation::DmaAlloc { pages, buffer } => {
+            Operation::DmaAlloc { pages, buffer, .. } => {
                 self.may_map(Mapping::Buffer(*buffer), pages.as_slice())
                     && pages.as_slice().iter().all(|page| self.may_give(*page))
             }
@@ -302,7 +302,7 @@ impl Callers {
             Operation::UnpinTree { tree } => {
                 self.pages.extend(self.trees.remove(tree).expect("a tree that stands"));
             }
-            Operation::DmaAlloc { pages, buffer } => {
+            Operation::DmaAlloc { pages, buffer, .. } => {
                 self.hand_out(Mapping::Buffer(*buffer), pages.as_slice());
             }
             Operation::DmaFree { buffer } => drop(self.mappings.remove(&Mapping::Buffer(*buffer))),

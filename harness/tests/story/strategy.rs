@@ -6,8 +6,8 @@ use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, MAX_PAGES, Mapping, MemoryType, MmCall, MmSlot, Owned, PageSlot, Place,
-    RamSlot, Root, SLOTS, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, Device, MAX_PAGES, Mapping, MemoryType, MmCall, MmSlot, Owned, PageSlot,
+    Place, RamSlot, Root, SLOTS, Token, TreeSlot,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -86,11 +86,9 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => place().prop_map(|place| Verb::Write { place }),
         1 => page().prop_map(|page| Verb::MakeTable { page }),
         1 => page().prop_map(|page| Verb::UnmakeTable { page }),
-        1 => (page(), count(), buffer()).prop_map(|(first, count, buffer)| Verb::DmaAlloc {
-            first,
-            count,
-            buffer
-        }),
+        2 => (page(), count(), buffer(), select(&[Device::Narrow, Device::Wide][..])).prop_map(
+            |(first, count, buffer, device)| Verb::DmaAlloc { first, count, buffer, device }
+        ),
         1 => buffer().prop_map(|buffer| Verb::DmaFree { buffer }),
         1 => (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceRead { buffer, page }),
         1 => (buffer(), within()).prop_map(|(buffer, page)| Verb::DeviceWrite { buffer, page }),

@@ -4,7 +4,7 @@
 use crate::mappings::{Misfit, bit};
 use crate::verdict::Kind;
 use crate::vocabulary::astray::RawCall;
-use crate::vocabulary::{Access, Call, Mapping, MmCall, Operation, Outcome, Owned, Range, Token};
+use crate::vocabulary::{Access, Call, Device, Mapping, MmCall, Operation, Outcome, Owned, Range, Token};
 
 use super::{Flight, Reference};
 
@@ -49,8 +49,9 @@ pub(super) fn touches_no_memory(operation: &Operation) -> bool {
 const SURE: u8 = 4;
 
 impl Reference {
-    /// Whether an operation must find room where nothing is mapped and nothing overlaps. What devices reach is little: a
-    /// buffer is sure of one page, where memory is untouched and everything may be waited for. Nor is an area with many
+    /// Whether an operation must find room where nothing is mapped and nothing overlaps. A buffer is sure of
+    /// one page, where everything may be waited for. One for a narrow device is so only where memory is untouched, since such a device
+    /// reaches little. Nor is an area with many
     /// pages of its own sure of them, nor anything while address spaces take memory for their tables.
     pub(super) fn finds_room(&self, call: &Call) -> bool {
         if self.spaces.are_held() {
@@ -60,7 +61,10 @@ impl Reference {
             Operation::Vmap { .. } => true,
             Operation::Owned(Owned::Vmalloc { count, .. }) => count <= SURE,
             Operation::MapRam { .. } => self.first_ram,
-            Operation::DmaAlloc { pages, .. } => self.untouched && !call.irqs_off && pages.len() == 1,
+            Operation::DmaAlloc { pages, device, .. } => {
+                let is_reached = device == Device::Wide || self.untouched;
+                is_reached && !call.irqs_off && pages.len() == 1
+            }
             _ => false,
         }
     }
@@ -98,7 +102,7 @@ impl Reference {
             (Operation::Owned(Owned::Vmalloc { count, area, .. }), Outcome::Mapped(range)) => {
                 self.judge_range(Mapping::Area(area), range, usize::from(count))
             }
-            (Operation::DmaAlloc { pages, buffer }, Outcome::Buffer(made)) => {
+            (Operation::DmaAlloc { pages, buffer, .. }, Outcome::Buffer(made)) => {
                 self.judge_range(Mapping::Buffer(buffer), made.range, pages.len())
             }
             (_, Outcome::NoMemory)

@@ -39,7 +39,7 @@ impl Reference {
             }
             Operation::Read { place } => self.begin_read(cpu, place, void),
             Operation::Write { place, token } => self.begin_write(cpu, place, token, void),
-            Operation::DmaAlloc { pages, buffer } => {
+            Operation::DmaAlloc { pages, buffer, .. } => {
                 pages.as_slice().iter().for_each(|page| self.must_be_idle(*page));
                 self.begin_map(Mapping::Buffer(buffer), pages);
                 if void {
@@ -130,7 +130,7 @@ impl Reference {
             Operation::DeviceWrite { buffer, .. } => {
                 self.end_write(cpu, flight, Mapping::Buffer(buffer), outcome);
             }
-            Operation::DmaAlloc { pages, buffer } => {
+            Operation::DmaAlloc { pages, buffer, .. } => {
                 self.end_map(Mapping::Buffer(buffer), outcome);
                 for &page in pages.as_slice() {
                     if matches!(outcome, Outcome::Buffer(_)) {

@@ -1,8 +1,8 @@
 //! Random scripts: what a story tells, with every handle idle when it is used.
 
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, Call, Mapping, MemoryType, MmCall, MmSlot, Operation, Owned, PageList,
-    PageSlot, Place, RamSlot, Root, SLOTS, Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, Call, Device, Mapping, MemoryType, MmCall, MmSlot, Operation, Owned,
+    PageList, PageSlot, Place, RamSlot, Root, SLOTS, Token, TreeSlot,
 };
 
 /// CPUs of a script.
@@ -204,7 +204,8 @@ impl Belief {
                 });
                 let pages =
                     PageList::new(idle.skip(usize::from(operand >> 7)).take(1 + usize::from(kind) / 128));
-                (!pages.is_empty()).then_some(Operation::DmaAlloc { pages, buffer })?
+                let device = if (kind / 36).is_multiple_of(2) { Device::Narrow } else { Device::Wide };
+                (!pages.is_empty()).then_some(Operation::DmaAlloc { pages, buffer, device })?
             }
             17 => {
                 let idle = |buffer: &BufferSlot| {
@@ -276,7 +277,7 @@ impl Belief {
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 += 1;
             }
-            Operation::DmaAlloc { pages, buffer } => {
+            Operation::DmaAlloc { pages, buffer, .. } => {
                 self.begin_map(Mapping::Buffer(buffer), pages);
                 self.lend(&pages, Page::Busy);
             }
@@ -344,7 +345,7 @@ impl Belief {
             Operation::Read { place } | Operation::Write { place, .. } => {
                 self.maps[index(place.mapping)].2 -= 1;
             }
-            Operation::DmaAlloc { pages, buffer } => {
+            Operation::DmaAlloc { pages, buffer, .. } => {
                 self.maps[index(Mapping::Buffer(buffer))].0 = Map::Live;
                 self.lend(&pages, Page::Ordinary);
             }

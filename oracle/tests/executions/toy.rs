@@ -229,7 +229,7 @@ impl Toy {
                 let pages = self.trees[tree.index()].take().expect("a tree that stands");
                 pages.as_slice().iter().for_each(|page| self.words[page.index()] = Some(Token::ZERO));
             }
-            Operation::DmaAlloc { pages, buffer } => return self.make_buffer(pages, buffer),
+            Operation::DmaAlloc { pages, buffer, .. } => return self.make_buffer(pages, buffer),
             Operation::DmaFree { buffer } => {
                 if let Some((pages, _)) = self.maps[index(Mapping::Buffer(buffer))].take() {
                     self.zero(&pages, pages.len());

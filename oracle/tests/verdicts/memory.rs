@@ -1,9 +1,13 @@
 //! Who may find no memory, and who is sure of room.
 
-use oracle::vocabulary::{BufferSlot, Call, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot, Root, Token};
+use oracle::vocabulary::{
+    BufferSlot, Call, Device, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot, Root, Token,
+};
 use oracle::{Kind, Reference, Rule};
 
-use crate::told::{Told, area, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write};
+use crate::told::{
+    Told, area, dma_alloc, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write,
+};
 
 #[test]
 fn an_area_finds_room_where_nothing_else_is_mapped_and_nothing_overlaps() {
@@ -22,7 +26,7 @@ fn an_area_finds_room_where_nothing_else_is_mapped_and_nothing_overlaps() {
 fn what_is_mapped_first_finds_room_and_a_buffer_of_a_page_where_memory_is_untouched() {
     let map_ram = Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) };
     let vmalloc = Operation::Owned(Owned::Vmalloc { count: 1, area: area(0), huge: false });
-    let buffer = |of: &[u8]| Operation::DmaAlloc { pages: pages(of), buffer: BufferSlot::new(0) };
+    let buffer = |of: &[u8]| dma_alloc(of, 0);
     for first in [map_ram, vmalloc, buffer(&[0])] {
         assert_eq!(Reference::new(2).kind(first, Outcome::NoMemory), Kind::NoRoom, "{first}");
         let mut reference = Reference::new(2);
@@ -51,6 +55,23 @@ fn what_is_mapped_first_finds_room_and_a_buffer_of_a_page_where_memory_is_untouc
     let mut reference = Reference::new(2);
     let ticket = reference.begin(0, &irqs_off);
     reference.end(ticket, &Outcome::NoMemory).unwrap();
+}
+
+#[test]
+fn a_wide_device_reaches_every_page_whatever_became_of_memory() {
+    let wide = |of: &[u8]| Operation::DmaAlloc {
+        pages: pages(of),
+        buffer: BufferSlot::new(0),
+        device: Device::Wide,
+    };
+    let touched = || {
+        let mut reference = Reference::new(2);
+        reference.legal(Operation::AllocPage { page: page(5) }, Outcome::Done);
+        reference
+    };
+    assert_eq!(touched().kind(wide(&[0]), Outcome::NoMemory), Kind::NoRoom);
+    touched().legal(wide(&[0, 1]), Outcome::NoMemory);
+    touched().legal(dma_alloc(&[0], 0), Outcome::NoMemory);
 }
 
 #[test]

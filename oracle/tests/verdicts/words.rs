@@ -2,8 +2,8 @@
 
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, MemoryType, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot, Root,
-    Token, TreeSlot,
+    Access, AreaSlot, BufferSlot, Device, MemoryType, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot,
+    Root, Token, TreeSlot,
 };
 use oracle::{Kind, Rule};
 
@@ -45,7 +45,8 @@ fn every_operation() -> Vec<(Operation, &'static str)> {
         (Operation::Write { place, token }, "write a7+1 = 8"),
         (Operation::MakeTable { page }, "make-table p5"),
         (Operation::UnmakeTable { page }, "unmake-table p5"),
-        (Operation::DmaAlloc { pages, buffer }, "dma-alloc p0,p1 -> b2"),
+        (Operation::DmaAlloc { pages, buffer, device: Device::Narrow }, "dma-alloc p0,p1 -> b2"),
+        (Operation::DmaAlloc { pages, buffer, device: Device::Wide }, "dma-alloc-wide p0,p1 -> b2"),
         (Operation::DmaFree { buffer }, "dma-free b2"),
         (Operation::DeviceRead { buffer, page: 1 }, "device-read b2+1"),
         (Operation::DeviceWrite { buffer, page: 1, token }, "device-write b2+1 = 8"),

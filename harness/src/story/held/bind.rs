@@ -48,9 +48,9 @@ impl Held {
             Verb::Raw(call) => Operation::Raw(self.bind_raw(call)?),
             Verb::Read { place } => Operation::Read { place: self.place(place)? },
             Verb::Write { place } => Operation::Write { place: self.place(place)?, token: token(index) },
-            Verb::DmaAlloc { first, count, buffer } => {
-                let slot = self.buffers.slots.free.from(buffer.number())?;
-                Operation::DmaAlloc { pages: self.idle_list(first, count)?, buffer: BufferSlot::new(slot) }
+            Verb::DmaAlloc { first, count, buffer, device } => {
+                let buffer = BufferSlot::new(self.buffers.slots.free.from(buffer.number())?);
+                Operation::DmaAlloc { pages: self.idle_list(first, count)?, buffer, device }
             }
             Verb::DmaFree { buffer } => {
                 let slot = self.buffers.unused_of(buffer.number(), self.buffers.slots.live)?;

@@ -2,7 +2,7 @@
 
 use machine::{Family, Pause, Point, PointKind};
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{MAX_PAGES, Mapping, MmCall, Owned, Place, Root, Token};
+use oracle::vocabulary::{Device, MAX_PAGES, Mapping, MmCall, Owned, Place, Root, Token};
 
 use super::operand::{area, buffer, mm, page, pages, place, place_of_area, ram, table_entry, tree};
 use crate::story::line::{Line, Parsed, Word, decimal};
@@ -89,10 +89,11 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
         Tag::DrainAliases => call(Verb::DrainAliases),
         Tag::Read => call(Verb::Read { place: place(line)? }),
         Tag::Write => call(Verb::Write { place: place(line)? }),
-        Tag::DmaAlloc => {
+        Tag::DmaAlloc | Tag::DmaAllocWide => {
             let (first, count) = pages(line)?;
             line.keyword("->")?;
-            call(Verb::DmaAlloc { first, count, buffer: buffer(line)? })
+            let device = tag.device().unwrap_or(Device::Narrow);
+            call(Verb::DmaAlloc { first, count, buffer: buffer(line)?, device })
         }
         Tag::DmaFree => call(Verb::DmaFree { buffer: buffer(line)? }),
         Tag::DeviceRead | Tag::DeviceWrite => {

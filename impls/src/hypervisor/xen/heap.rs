@@ -53,15 +53,16 @@ impl Heap {
         Self { state: SpinLock::new(bus, lockdep, HEAP_LOCK, state) }
     }
 
-    /// Takes so many contiguous frames below a limit.
+    /// Takes contiguous frames below a limit. Where the limit admits high frames it takes the highest, and leaves the low ones to
+    /// devices that reach no others.
     pub(super) fn take_run(&self, cpu: &Cpu<'_>, frames: usize, limit: u32) -> Option<Vec<FreeFrame>> {
         let mut state = self.state.lock(cpu);
         let fits = |free: &FreeFrame| free.frame.0 < limit && !free.for_good;
         let mut below: Vec<_> = state.free.iter().copied().filter(fits).collect();
         below.sort_unstable_by_key(|free| free.frame);
         let length = frames as u32 - 1;
-        let run =
-            below.windows(frames).find(|run| run[frames - 1].frame.0 - run[0].frame.0 == length)?.to_vec();
+        let mut runs = below.windows(frames).filter(|run| run[frames - 1].frame.0 - run[0].frame.0 == length);
+        let run = if limit > DEVICE_LIMIT { runs.next_back() } else { runs.next() }?.to_vec();
         state.free.retain(|free| !run.contains(free));
         Some(run)
     }
