@@ -1,7 +1,7 @@
 //! Whom a flush reaches, and what comes before it.
 
-use crate::guest::{Answer, Answers, Ask, Bench, page, writable};
-use impls::hypervisor::xen::{AccessedDirty, Call, MmuExt, MmuUpdate, Reach, UpdateFlush};
+use crate::guest::{Answer, Answers, Ask, Bench, TABLE, page, writable};
+use impls::hypervisor::xen::{AccessedDirty, Call, MmuExt, MmuUpdate, Reach, Refusal, UpdateFlush};
 use machine::{Entry, Family, Pause, Point, PointKind, Temperament, Told, Word};
 
 fn mapped(cpus: u8) -> Bench {
@@ -155,4 +155,26 @@ fn nobody_keeps_what_is_old_when_the_clock_wraps() {
             bench.assert_sound();
         }
     }
+}
+
+/// It was a table once, and was not to be one again; a CPU still remembers the way to it.
+#[test]
+fn a_table_that_is_refused_when_it_comes_back_is_forgotten_before_it_becomes_data() {
+    let mut bench = Bench::new(2, Temperament::empty());
+    let (table, va) = (bench.pages[0], (1 << 21) + page(0));
+    let link = Entry::new(table, TABLE);
+    assert_eq!(bench.ask(0, Ask::Set(bench.tables[2], 1, link)), Answer::Done);
+    assert_eq!(bench.ask(1, Ask::SetVa(va, writable(bench.pages[1]), UpdateFlush::None)), Answer::Done);
+    assert_eq!(bench.ask(1, Ask::Write(va, 1)), Answer::Done);
+    assert_eq!(bench.ask(0, Ask::Set(bench.tables[2], 1, Entry::EMPTY)), Answer::Done);
+    // What its entry leads to goes to the heap.
+    let offered = bench.pages[1..5].try_into().expect("four pages");
+    assert!(matches!(bench.ask(0, Ask::Exchange(offered)), Answer::Exchanged(2, ..)));
+    let refused = Answer::Refused(Refusal::ForeignFrame(bench.pages[1]));
+    assert_eq!(bench.ask(0, Ask::Pin(table, 1)), refused);
+    bench.assert_sound();
+    assert_eq!(bench.ask(0, Ask::Set(table, 0, Entry::EMPTY)), Answer::Done);
+    assert_eq!(bench.ask(1, Ask::Write(va + page(1), 1)), Answer::Faulted);
+    assert!(bench.bus().alarms().is_empty(), "{:?}", bench.bus().alarms());
+    bench.assert_sound();
 }

@@ -75,8 +75,11 @@ impl Hypervisor {
             return Ok(());
         }
         if let Err(refusal) = self.change_type(cpu, frame, seen, wanted) {
-            // The one reference is ours: nobody else can have seen more than a type that is not validated.
-            cpu.swap(var, TypeInfo::NONE.0);
+            // The one reference is ours: no other CPU can have seen more than a type that is not validated. The frame is of no
+            // type now, since every CPU has forgotten the old one. A table that was to be one again is what it was: nothing was
+            // flushed for it, and CPUs may remember the way to it until it is something else.
+            let left = if seen.page_type() == wanted { seen } else { TypeInfo::NONE };
+            cpu.swap(var, left.0);
             return Err(refusal);
         }
         cpu.update(var, |info| Some(TypeInfo(info).with_validation().0));
