@@ -38,6 +38,8 @@ enum Held {
     AfterTaking,
     /// When it has taken the word of each CPU, as the writer of a reader-writer lock does.
     AfterTakingAll,
+    /// While it waits for the answers of other CPUs to a flush of the kernel's.
+    AwaitingAnswers,
 }
 
 /// The usual: a spinlock that every kernel has.
@@ -61,8 +63,18 @@ const TABLES: &[Tag] = &[Tag::MakeTable, Tag::UnmakeTable];
 const INTERRUPT: &[Tag] = &[Tag::DrainAliases, Tag::DropMm, Tag::SetMemoryRo, Tag::SetMemoryRox];
 
 /// What is fought for too seldom elsewhere.
-static ALL: [Contention; 11] = [
+static ALL: [Contention; 12] = [
     Contention { family: family::LAZY_LOCK, often: 2, holders: UNMAP, takers: UNMAP, ..SPINLOCK },
+    // A purge holds it until its flush is done, and what is outstanding counts until then.
+    Contention {
+        family: family::PURGE_LOCK,
+        often: 3,
+        held: Held::AwaitingAnswers,
+        holders: &[Tag::DrainAliases],
+        takers: &[Tag::DrainAliases],
+        before: &[Tag::Vmap, Tag::Vunmap, Tag::UnmapRam],
+        ..SPINLOCK
+    },
     // A block is given up by whoever unmaps the last of it, and the next is made where it came from.
     Contention {
         family: family::BLOCK_QUEUE_LOCK,
@@ -156,16 +168,18 @@ impl Contention {
             Held::BeforeRelease => dice.geometric(2, 8) as u8,
             Held::AfterTaking => dice.geometric(2, 8) as u8 + 1,
             Held::AfterTakingAll => cpus + 1,
+            Held::AwaitingAnswers => 1,
         };
         Pause::Before { point: self.held_at(), occurrence }
     }
 
     fn held_at(&self) -> Point {
-        let kind = match self.held {
-            Held::BeforeRelease => PointKind::Store,
-            Held::AfterTaking | Held::AfterTakingAll => PointKind::Locked,
+        let (kind, family) = match self.held {
+            Held::BeforeRelease => (PointKind::Store, self.family),
+            Held::AfterTaking | Held::AfterTakingAll => (PointKind::Locked, self.family),
+            Held::AwaitingAnswers => (PointKind::Wait, family::CALL_ACK),
         };
-        Point { kind, family: self.family }
+        Point { kind, family }
     }
 
     /// Whether somebody who is paused here holds it.

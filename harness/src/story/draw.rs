@@ -13,7 +13,7 @@ use oracle::vocabulary::{
 use crate::combinations;
 
 use super::dice::Dice;
-use super::slots::{MapSlots, SlotSet, Slots};
+use super::slots::{MapSlots, Operands, SlotSet, Slots};
 use super::{Action, Backends, Event, Tag, Verb};
 
 /// The events and how often each is drawn where nothing else is said.
@@ -102,8 +102,38 @@ pub(super) struct Draw<'a> {
     pub(super) mapped: Option<PageSlot>,
     /// The last raw hypercall to build upon: a table that was pinned, or an entry that was made to lead to a page.
     pub(super) astray: Option<RawCall>,
+    /// The operands of all paused operations. Events are drawn to them, in every role that they can take there.
+    pub(super) held_up: Operands,
+    /// Why the event is told.
+    pub(super) why: Why,
     /// How often, in percent, callers disable interrupts where they may.
     pub(super) irqs_off: usize,
+}
+
+/// Why an event is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Why {
+    /// By chance.
+    Chance,
+    /// It usually follows.
+    Follows,
+    /// It meets what is held up.
+    Meets,
+    /// The event that meets what is held up needs it.
+    Prepares,
+    /// It uses what the one before has made, or undoes it.
+    Undoes,
+}
+
+impl Why {
+    /// How often, in percent, the event is about what is held up, where it can be.
+    const fn attracted(self) -> usize {
+        match self {
+            Self::Chance | Self::Follows | Self::Undoes => 50,
+            Self::Meets => 80,
+            Self::Prepares => 0,
+        }
+    }
 }
 
 impl Draw<'_> {
@@ -175,7 +205,9 @@ impl Draw<'_> {
             }
             Tag::Vunmap => {
                 let unused = slots.areas.live.without(slots.areas.used).without(slots.areas.owned);
-                Verb::Vunmap { area: AreaSlot::new(self.near(self.area_in_focus(), unused)?) }
+                Verb::Vunmap {
+                    area: AreaSlot::new(self.near(self.area_in_focus(), unused, self.held_up.areas)?),
+                }
             }
             Tag::UnmapRam => {
                 let focus = match self.focus {
@@ -183,7 +215,7 @@ impl Draw<'_> {
                     _ => None,
                 };
                 let unused = slots.rams.live.without(slots.rams.used);
-                Verb::UnmapRam { ram: RamSlot::new(self.near(focus, unused)?) }
+                Verb::UnmapRam { ram: RamSlot::new(self.near(focus, unused, self.held_up.rams)?) }
             }
             Tag::DrainAliases => Verb::DrainAliases,
             Tag::Read => Verb::Read { place: self.place(|slots| slots.live)? },
@@ -195,7 +227,13 @@ impl Draw<'_> {
             }
             Tag::DmaFree => {
                 let unused = slots.buffers.live.without(slots.buffers.used);
-                Verb::DmaFree { buffer: BufferSlot::new(self.near(self.buffer_in_focus(), unused)?) }
+                Verb::DmaFree {
+                    buffer: BufferSlot::new(self.near(
+                        self.buffer_in_focus(),
+                        unused,
+                        self.held_up.buffers,
+                    )?),
+                }
             }
             Tag::DeviceRead => {
                 let (buffer, page) = self.page_of_buffer()?;
@@ -221,11 +259,15 @@ impl Draw<'_> {
             }
             Tag::DropMm => {
                 let idle = mms.without(self.slots.entered_mms);
+                let idle = self.attracted(idle, self.held_up.mms);
                 MmCall::Drop { mm: MmSlot::new(self.dice.slot(idle)?) }
             }
             _ if mms.is_empty() => return None,
             _ if self.dice.percent(20) => MmCall::Switch { to: Root::Init },
-            _ => MmCall::Switch { to: Root::Mm(MmSlot::new(self.dice.slot(mms)?)) },
+            _ => {
+                let mms = self.attracted(mms, self.held_up.mms);
+                MmCall::Switch { to: Root::Mm(MmSlot::new(self.dice.slot(mms)?)) }
+            }
         })
     }
 
@@ -234,7 +276,8 @@ impl Draw<'_> {
         let areas = self.slots.areas;
         let own = areas.live & areas.owned;
         let focus = self.area_in_focus();
-        let mut area = |set: SlotSet| self.near(focus, set).map(AreaSlot::new);
+        let held_up = self.held_up.areas;
+        let mut area = |set: SlotSet| self.near(focus, set, held_up).map(AreaSlot::new);
         Some(match tag {
             Tag::Vmalloc | Tag::VmallocHuge => Owned::Vmalloc {
                 count: self.dice.geometric(2, 4) as u8,
@@ -258,7 +301,14 @@ impl Draw<'_> {
         })
     }
 
+    /// These slots, or those of them that are held up.
+    fn attracted(&mut self, set: SlotSet, held_up: SlotSet) -> SlotSet {
+        let there = set & held_up;
+        if there.is_empty() || !self.dice.percent(self.why.attracted()) { set } else { there }
+    }
+
     fn page(&mut self, set: SlotSet) -> Option<PageSlot> {
+        let set = self.attracted(set, self.held_up.pages);
         // Stories are easier to read, and pages more often the same, where low slots are preferred.
         let slot = if self.dice.percent(40) { set.from(0) } else { self.dice.slot(set) };
         slot.map(PageSlot::new)
@@ -268,8 +318,12 @@ impl Draw<'_> {
         self.dice.geometric(2, 8) as u8
     }
 
-    /// A slot of the set, more often than not the one in focus.
-    fn near(&mut self, focus: Option<u8>, set: SlotSet) -> Option<u8> {
+    /// A slot of the set, more often than not one that is held up or the one in focus.
+    fn near(&mut self, focus: Option<u8>, set: SlotSet, held_up: SlotSet) -> Option<u8> {
+        if let Some(slot) = focus.filter(|slot| self.why == Why::Undoes && set.contains(*slot)) {
+            return Some(slot);
+        }
+        let set = self.attracted(set, held_up);
         match focus {
             Some(slot) if set.contains(slot) && self.dice.percent(60) => Some(slot),
             _ => self.dice.slot(set),
@@ -291,7 +345,7 @@ impl Draw<'_> {
     }
 
     fn page_of_buffer(&mut self) -> Option<(BufferSlot, u8)> {
-        let buffer = self.near(self.buffer_in_focus(), self.slots.buffers.live)?;
+        let buffer = self.near(self.buffer_in_focus(), self.slots.buffers.live, self.held_up.buffers)?;
         Some((BufferSlot::new(buffer), self.page_within()))
     }
 
@@ -300,8 +354,14 @@ impl Draw<'_> {
     }
 
     fn place(&mut self, set: impl Fn(&MapSlots) -> SlotSet) -> Option<Place> {
-        let (areas, rams) = (set(&self.slots.areas), set(&self.slots.rams));
-        let buffers = set(&self.slots.buffers);
+        let (mut areas, mut rams) = (set(&self.slots.areas), set(&self.slots.rams));
+        let mut buffers = set(&self.slots.buffers);
+        let Operands { areas: held_areas, rams: held_rams, buffers: held_buffers, .. } = self.held_up;
+        let there = (areas & held_areas, rams & held_rams, buffers & held_buffers);
+        let undoes = self.why == Why::Undoes;
+        if !undoes && there != Default::default() && self.dice.percent(self.why.attracted()) {
+            (areas, rams, buffers) = there;
+        }
         let focus = self.focus.filter(|focus| match focus {
             Mapping::Area(area) => areas.contains(area.number()),
             Mapping::Ram(ram) => rams.contains(ram.number()),
@@ -309,7 +369,7 @@ impl Draw<'_> {
         });
         let (count, both) = (areas.len() + rams.len() + buffers.len(), areas.len() + rams.len());
         let mapping = match focus {
-            Some(mapping) if self.dice.percent(60) => mapping,
+            Some(mapping) if undoes || self.dice.percent(60) => mapping,
             _ if count == 0 => return None,
             _ => match self.dice.below(count) {
                 number if number < areas.len() => Mapping::Area(AreaSlot::new(self.dice.slot(areas)?)),

@@ -185,6 +185,9 @@ pub(super) fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
             Tag::HvExchange,
         ])),
         Operation::Raw(RawCall::UpdateVa { .. }) if dice.percent(80) => Some(Tag::HvUpdate),
+        Operation::Raw(RawCall::Pin { .. } | RawCall::Unpin { .. }) if dice.percent(60) => {
+            Some(dice.pick(&[Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdateVa, Tag::HvPin]))
+        }
         Operation::DmaAlloc { .. } | Operation::DmaFree { .. } if dice.percent(40) => {
             Some(dice.pick(&[Tag::DmaAlloc, Tag::DmaAllocWide, Tag::DmaFree, Tag::DmaFree]))
         }
@@ -201,8 +204,8 @@ pub(super) fn during(dice: &mut Dice, operation: &Operation) -> Option<Tag> {
 }
 
 /// Where what follows is held up now and then: half done, or before the entry that it changes.
-pub(super) fn held_next(dice: &mut Dice, operation: &Operation, next: Option<(Tag, u8)>) -> Option<Pause> {
-    let (often, pause) = match (operation, next?.0) {
+pub(super) fn held_next(dice: &mut Dice, operation: &Operation, next: Tag) -> Option<Pause> {
+    let (often, pause) = match (operation, next) {
         (_, Tag::HvExchange) => (40, pauses::BEFORE_REFERENCE),
         (Operation::Mm(MmCall::Switch { .. }), Tag::DropMm) => (40, pauses::WHILE_ONE_LEAVES),
         (Operation::Vmap { .. } | Operation::MapRam { .. }, Tag::MakeTable) => (60, pauses::BEFORE_MEMORY),

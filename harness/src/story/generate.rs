@@ -12,13 +12,12 @@ use oracle::vocabulary::astray::RawCall;
 use oracle::vocabulary::{Call, Mapping, Operation, PageSlot};
 
 use super::dice::Dice;
-use super::draw::{self, Draw, USUAL};
-use super::follow::{
-    MEANWHILE, during, follows, goes_on, held_next, is_short, is_to_build_upon, makes_mapping, subject,
-};
+use super::draw::{self, Draw, USUAL, Why};
+use super::follow::{is_short, is_to_build_upon, makes_mapping, subject};
 use super::pauses;
 use super::swarm::Swarm;
-use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told, Verb};
+use super::wishes::Wishes;
+use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told};
 
 /// The most events of a story that is generated.
 const MAX_EVENTS: usize = 64;
@@ -30,20 +29,7 @@ pub struct Generator {
     backends: Backends,
     /// Each story draws its designs too.
     any_designs: bool,
-    /// What is to follow, the oldest first; at most [`MAX_WISHES`].
-    wishes: Vec<Wish>,
-}
-
-const MAX_WISHES: usize = 8;
-
-/// An event that would go well with what was told before.
-#[derive(Clone, Copy, Debug)]
-struct Wish {
-    tag: Tag,
-    cpu: u8,
-    about: Option<Mapping>,
-    /// Where it is to stop, if it can.
-    pause: Option<Pause>,
+    wishes: Wishes,
 }
 
 /// What the story told so far.
@@ -103,7 +89,7 @@ impl Generator {
             dice: Dice::new(seed),
             backends: Backends::all(),
             any_designs: false,
-            wishes: Vec::with_capacity(MAX_WISHES),
+            wishes: Wishes::default(),
         }
     }
 
@@ -141,6 +127,7 @@ impl Generator {
             swarm = match dice.below(100) {
                 0..19 => swarm.about_two(dice),
                 19..23 => swarm.about_contention(dice, self.backends),
+                23..31 => swarm.about_one(dice),
                 _ => swarm,
             };
         }
@@ -153,7 +140,7 @@ impl Generator {
             if into.events.len() == length {
                 break;
             }
-            let Some(event) = self.event(into.header, &swarm, &state, &so_far) else {
+            let Some((event, why)) = self.event(into.header, &swarm, &state, &so_far) else {
                 continue;
             };
             let told = state.tell(into.events.len() as u16, &event);
@@ -162,14 +149,21 @@ impl Generator {
             }
             into.events.push(event);
             so_far.take_note(&event, &told);
-            self.wish(&told, into.header.cpus, &swarm);
+            self.wishes.make(&mut self.dice, (&told, why), into.header.cpus, &swarm, &state);
         }
     }
 
-    fn event(&mut self, header: Header, swarm: &Swarm, state: &State, so_far: &SoFar) -> Option<Event> {
+    fn event(
+        &mut self,
+        header: Header,
+        swarm: &Swarm,
+        state: &State,
+        so_far: &SoFar,
+    ) -> Option<(Event, Why)> {
         let slots = state.slots();
         let dice = &mut self.dice;
-        let wish = (!self.wishes.is_empty() && dice.percent(swarm.follow)).then(|| self.wishes.remove(0));
+        let wish = self.wishes.grant(dice, swarm.follow);
+        let why = wish.map_or(Why::Chance, |wish| wish.why);
         let focus = wish.and_then(|wish| wish.about).or(so_far.focus);
         let mut draw = Draw {
             dice,
@@ -178,6 +172,8 @@ impl Generator {
             focus,
             mapped: so_far.mapped,
             astray: so_far.astray,
+            held_up: state.held_up(),
+            why,
             irqs_off: swarm.irqs_off,
         };
         let (tag, cpu) = if let Some(wish) = wish {
@@ -217,11 +213,18 @@ impl Generator {
             _ if is_short(tag) => 2,
             _ => 1,
         };
+        let often = often * swarm.pauses(tag);
+        let often = match why {
+            // One that is held up itself does not meet the other.
+            Why::Meets if swarm.mate(tag).is_none() => often / 3,
+            Why::Prepares | Why::Undoes => 0,
+            Why::Meets | Why::Chance | Why::Follows => often,
+        };
         if let Some(pause) = wish.and_then(|wish| wish.pause).filter(|_| event.action.takes_pause()) {
             event.pause = Some(pause);
         } else if let Some(contention) = holds.filter(|_| draw.dice.percent(60)) {
             event.pause = Some(contention.hold(draw.dice, header.cpus));
-        } else if event.action.takes_pause() && draw.dice.percent(swarm.pauses(tag) * often) {
+        } else if event.action.takes_pause() && draw.dice.percent(often) {
             event.pause = Some(match so_far.held {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
@@ -229,86 +232,8 @@ impl Generator {
                 _ => pauses::draw(draw.dice, tag, swarm.depth, if is_short(tag) { 50 } else { 12 }),
             });
         }
-        Some(event)
+        Some((event, why))
     }
-
-    /// What usually follows this event.
-    fn wish(&mut self, told: &Told, cpus: u8, swarm: &Swarm) {
-        let dice = &mut self.dice;
-        let other = draw::other_cpu(dice, told.cpu, cpus);
-        let any = if dice.percent(50) { told.cpu } else { other };
-        let (wishes, mut pause) = match told.action {
-            _ if told.pause.is_some() && told.nest > 0 => while_held_up(dice, told, other, swarm),
-            ResolvedAction::Call(call) if swarm.is_about_all() => {
-                let next = follows(dice, &call.operation, swarm.dma, (any, other));
-                ([next, None, None], held_next(dice, &call.operation, next))
-            }
-            _ => return,
-        };
-        let about = subject(told);
-        for (tag, cpu) in wishes.into_iter().flatten() {
-            if self.wishes.len() < MAX_WISHES {
-                self.wishes.push(Wish { tag, cpu, about, pause: pause.take() });
-            }
-        }
-    }
-}
-
-/// What goes well with an event that is held up, on another CPU, and by what it is let go on. With it, where the first of
-/// that is held up itself.
-fn while_held_up(
-    dice: &mut Dice,
-    told: &Told,
-    other: u8,
-    swarm: &Swarm,
-) -> ([Option<(Tag, u8)>; 3], Option<Pause>) {
-    let (first, pause) = meets(dice, told, swarm);
-    let unmaps = matches!(first, Tag::Vunmap | Tag::UnmapRam);
-    let second = if unmaps && dice.percent(30) {
-        // What was unmapped is given away, by whoever unmapped it.
-        Some(Tag::FreePage)
-    } else if matches!(told.action, ResolvedAction::Call(Call { operation: Operation::Mm(_), .. })) {
-        // A mapping shows what has become of address spaces.
-        Some(dice.pick(&[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Fill]))
-    } else {
-        dice.percent(40).then(|| dice.pick(&MEANWHILE))
-    };
-    let last = dice.percent(70).then(|| goes_on(dice, told, first));
-    let wishes = [Some((first, other)), second.map(|tag| (tag, other)), last.map(|tag| (tag, told.cpu))];
-    (wishes, pause)
-}
-
-/// What an event meets that is held up, and where that is held up itself.
-fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm) -> (Tag, Option<Pause>) {
-    if let ResolvedAction::Call(call) = told.action
-        && let Some(mate) = swarm.mate(Verb::of(&call.operation).tag())
-    {
-        return (mate, None);
-    }
-    if let Some(contention) = swarm.contention.filter(|contention| contention.is_held(told.pause)) {
-        return contention.taker(dice);
-    }
-    let waiters = pauses::waiters(told.pause);
-    if pauses::holds_interrupts(told.pause) && dice.percent(if waiters.is_empty() { 95 } else { 60 }) {
-        return (Tag::Deliver, pauses::in_handler(dice, told.pause).filter(|_| dice.percent(60)));
-    }
-    if !waiters.is_empty() && dice.percent(60) {
-        // It comes to wait, and is left there.
-        let pause = pauses::wait_there(told.pause).filter(|_| dice.percent(75));
-        return (dice.pick(waiters), pause);
-    }
-    let ResolvedAction::Call(call) = told.action else { return (dice.pick(&MEANWHILE), None) };
-    if pauses::holds_lock(told.pause) && dice.percent(50) {
-        // What is like it wants the same locks.
-        return (Verb::of(&call.operation).tag(), None);
-    }
-    if swarm.mms && !matches!(call.operation, Operation::Mm(_)) && dice.percent(25) {
-        return (dice.pick(&[Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm]), None);
-    }
-    let first = during(dice, &call.operation).unwrap_or_else(|| dice.pick(&MEANWHILE));
-    let exchanges = matches!(first, Tag::HvExchange | Tag::DmaAlloc | Tag::DmaAllocWide | Tag::DmaFree)
-        && dice.percent(60);
-    (first, exchanges.then(|| pauses::half_exchanged(dice)))
 }
 
 /// The CPU for an event: `continue` goes where something is paused, and what would end a pause mostly elsewhere.

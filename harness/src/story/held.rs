@@ -2,8 +2,10 @@
 //! pauses; see [`state`](super::state). Beneath, slots are bound to handles.
 
 mod bind;
+mod operands;
 
 use impls::Sizes;
+use oracle::vocabulary::astray::RawCall;
 use oracle::vocabulary::{
     AreaSlot, BufferSlot, Mapping, MmCall, Operation, Owned, PageList, Place, RamSlot, Root, SLOTS,
 };
@@ -28,6 +30,8 @@ pub(super) struct Held {
     tree_pages: [PageList; SLOTS as usize],
     /// Pages that were given up to raw hypercalls.
     raw: SlotSet,
+    /// Those of them that were pinned last, and not unpinned since.
+    pinned: SlotSet,
     mms: SlotSet,
     free_mms: SlotSet,
     entered_mms: SlotSet,
@@ -84,6 +88,7 @@ impl Held {
             free_trees: SlotSet::ALL,
             tree_pages: [PageList::EMPTY; SLOTS as usize],
             raw: none,
+            pinned: none,
             mms: none,
             free_mms: SlotSet::ALL,
             entered_mms: none,
@@ -106,6 +111,7 @@ impl Held {
             trees: self.trees,
             free_trees: self.free_trees,
             raw: self.raw,
+            pinned: self.pinned,
             mms: self.mms,
             free_mms: self.free_mms,
             entered_mms: self.entered_mms,
@@ -168,6 +174,9 @@ impl Held {
                 for page in call.pages() {
                     self.pages.set(page.number(), false);
                     self.raw.set(page.number(), true);
+                }
+                if let RawCall::Unpin { page } = call {
+                    self.pinned.set(page.number(), false);
                 }
             }
             Operation::SetPageFlag { page } => {
@@ -264,6 +273,7 @@ impl Held {
                     self.pages.set(page.number(), true);
                 }
             }
+            Operation::Raw(RawCall::Pin { page, .. }) => self.pinned.set(page.number(), true),
             Operation::DrainAliases | Operation::TrackAliases | Operation::Raw(_) => {}
             Operation::Owned(owned) => self.end_owned(owned),
             Operation::Mm(MmCall::New { mm }) => self.mms.set(mm.number(), true),

@@ -20,6 +20,7 @@ mod held;
 mod line;
 pub mod mutate;
 mod parse;
+mod partners;
 mod pauses;
 pub mod resolve;
 mod slots;
@@ -27,6 +28,7 @@ pub(crate) mod state;
 mod swarm;
 mod tag;
 mod text;
+mod wishes;
 
 use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};

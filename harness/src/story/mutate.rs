@@ -7,7 +7,7 @@ use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
 
 use super::dice::Dice;
-use super::draw::{self, Draw, USUAL, USUAL_WEIGHTS};
+use super::draw::{self, Draw, USUAL, USUAL_WEIGHTS, Why};
 use super::generate::Generator;
 use super::pauses;
 use super::{Action, Backends, Event, HEADER, MAX_BYTES, MAX_CPUS, MAX_RECORDS, STRIDE, State, Story};
@@ -160,8 +160,17 @@ fn fresh(story: &Story, dice: &mut Dice, at: usize, like: Option<Event>) -> Opti
         state.tell(index as u16, event);
     }
     let cpus = story.header.cpus;
-    let mut draw =
-        Draw { dice, cpus, slots: state.slots(), focus: None, mapped: None, astray: None, irqs_off: 15 };
+    let mut draw = Draw {
+        dice,
+        cpus,
+        slots: state.slots(),
+        focus: None,
+        mapped: None,
+        astray: None,
+        held_up: state.held_up(),
+        why: Why::Chance,
+        irqs_off: 15,
+    };
     (0..8).find_map(|_| {
         let (tag, cpu) = match like {
             Some(event) => (event.action.tag(), event.cpu),

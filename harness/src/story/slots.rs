@@ -91,6 +91,35 @@ impl BitAnd for SlotSet {
     }
 }
 
+/// Handles that operations act on, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Operands {
+    /// Pages, behind mappings and in trees too.
+    pub(super) pages: SlotSet,
+    /// Areas.
+    pub(super) areas: SlotSet,
+    /// Mappings of map-ram.
+    pub(super) rams: SlotSet,
+    /// Buffers.
+    pub(super) buffers: SlotSet,
+    /// Address spaces.
+    pub(super) mms: SlotSet,
+}
+
+impl Operands {
+    /// Those that are in either.
+    #[must_use]
+    pub(super) const fn or(self, other: Self) -> Self {
+        Self {
+            pages: self.pages.or(other.pages),
+            areas: self.areas.or(other.areas),
+            rams: self.rams.or(other.rams),
+            buffers: self.buffers.or(other.buffers),
+            mms: self.mms.or(other.mms),
+        }
+    }
+}
+
 /// Which slots are in which state.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots {
@@ -110,6 +139,8 @@ pub(super) struct Slots {
     pub(super) free_trees: SlotSet,
     /// Pages that were given up to raw hypercalls.
     pub(super) raw: SlotSet,
+    /// Those of them that were pinned, and not unpinned since, whatever the hypervisor said.
+    pub(super) pinned: SlotSet,
     /// Address spaces, not busy.
     pub(super) mms: SlotSet,
     /// Slots without an address space.

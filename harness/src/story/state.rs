@@ -7,7 +7,7 @@
 use oracle::vocabulary::{Call, Operation};
 
 use super::held::Held;
-use super::slots::Slots;
+use super::slots::{Operands, Slots};
 use super::{Action, Event, Header, MAX_CPUS, ResolvedAction, Told};
 
 /// So many operations and handlers are paused on one CPU at most, one within the other.
@@ -97,6 +97,18 @@ impl State {
     /// What a caller may do something with now, and what it may not.
     pub(super) fn slots(&self) -> Slots {
         self.held.slots()
+    }
+
+    /// What an operation acts on. It is under way.
+    pub(super) fn operands(&self, operation: &Operation) -> Operands {
+        self.held.operands(operation)
+    }
+
+    /// The operands of all paused operations.
+    pub(super) fn held_up(&self) -> Operands {
+        let stacks = self.paused.iter().flat_map(|stack| &stack.frames[..stack.depth]);
+        let operands = stacks.flatten().map(|operation| self.held.operands(operation));
+        operands.fold(Operands::default(), Operands::or)
     }
 
     fn end_all(&mut self, seat: usize) {

@@ -23,6 +23,8 @@ pub(super) struct Swarm {
     pub(super) depth: usize,
     /// Two operations that are to be under way at once, if the story is about that.
     pub(super) pair: Option<(Tag, Tag)>,
+    /// An operation that is to be held up, if the story is about what others do with its operands meanwhile.
+    pub(super) held_up: Option<Tag>,
     /// What is fought for, if the story is about that.
     pub(super) contention: Option<&'static Contention>,
     /// In percent: how often a wish is granted before another event is drawn.
@@ -35,6 +37,27 @@ pub(super) struct Swarm {
     pub(super) irqs_off: usize,
     /// So many mappings are held at once.
     pub(super) mappings: usize,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Subject {
+    Pages,
+    OwnPages,
+    Buffers,
+    AddressSpaces,
+    /// Pages that a guest gone astray has.
+    Astray,
+}
+
+fn subject(tag: Tag) -> Subject {
+    match tag {
+        _ if tag.is_raw() => Subject::Astray,
+        _ if is_special(tag) => Subject::OwnPages,
+        _ if ABOUT_DMA.contains(&tag) => Subject::Buffers,
+        _ if ABOUT_MMS.contains(&tag) => Subject::AddressSpaces,
+        _ => Subject::Pages,
+    }
 }
 
 /// Whether an event is about areas that own their pages.
@@ -82,7 +105,7 @@ const fn place_of(tag: Tag) -> usize {
 impl Swarm {
     /// Whether it is about nothing in particular.
     pub(super) fn is_about_all(&self) -> bool {
-        self.pair.is_none() && self.contention.is_none()
+        self.pair.is_none() && self.held_up.is_none() && self.contention.is_none()
     }
 
     /// Whom an event of this kind should meet, if the story is about that.
@@ -97,7 +120,7 @@ impl Swarm {
 
     /// In percent: how often an event of this kind is held up, if it can be.
     pub(super) fn pauses(&self, tag: Tag) -> usize {
-        if self.mate(tag).is_some() { 60 } else { self.pauses }
+        if self.mate(tag).is_some() || self.held_up == Some(tag) { 60 } else { self.pauses }
     }
 
     /// The same for a story about two operations that are under way at once, whichever: each two are to meet, however
@@ -114,6 +137,30 @@ impl Swarm {
             pair: Some((one, other)),
             dma: true,
             mms: [one, other].iter().any(|tag| ABOUT_MMS.contains(tag)),
+            pauses: 5,
+            depth: dice.pick(&[1, 2, 4, 12]),
+            follow: 90,
+            repeat: 0,
+            mappings: self.mappings.max(4),
+            ..self
+        }
+    }
+
+    /// The same for a story about any one operation, and what others do with its operands while it is held up.
+    pub(super) fn about_one(mut self, dice: &mut Dice) -> Self {
+        let mut calls = USUAL.iter().map(|(tag, _)| *tag).filter(|tag| tag.is_call());
+        let one = calls.nth(dice.below(calls.clone().count())).unwrap_or(Tag::Vmap);
+        for (weight, (tag, usual)) in self.weights.iter_mut().zip(USUAL) {
+            *weight = match tag {
+                _ if tag == one || needs(one) == Some(tag) => 60,
+                _ if subject(tag) == subject(one) => 2 * usual,
+                _ => usual.min(2),
+            };
+        }
+        Self {
+            held_up: Some(one),
+            dma: true,
+            mms: ABOUT_MMS.contains(&one),
             pauses: 5,
             depth: dice.pick(&[1, 2, 4, 12]),
             follow: 90,
@@ -155,8 +202,9 @@ impl Swarm {
             *weight *= [0, 1, 2, 6][dice.weighted(&[25, 35, 25, 15])];
         }
         let (mms, dma) = (dice.percent(30), dice.percent(35));
-        // Guests seldom go astray; to flush is no harm.
+        // Guests seldom go astray. Those that do mostly do little else. A flush does no harm.
         let astray = dice.percent(18);
+        let all_astray = astray && dice.percent(60);
         let lazy = header.temperament.contains(Temperament::LAZY_STORES);
         let is_unknown = |tag: Tag| {
             (!special && is_special(tag))
@@ -168,6 +216,8 @@ impl Swarm {
         for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
             if is_unknown(tag) {
                 *weight = 0;
+            } else if all_astray && tag.is_raw() {
+                *weight *= 4;
             }
         }
         // Without a mapping there is little to tell.
@@ -179,6 +229,7 @@ impl Swarm {
             weights,
             dma,
             pair: None,
+            held_up: None,
             contention: None,
             mms,
             pauses: dice.pick(&[0, 10, 25, 25, 45]),

@@ -165,3 +165,75 @@ fn rare_states_are_told_often_enough() {
     assert!(full > STORIES / 50, "{full}");
     assert!(lazy > STORIES / 5, "{lazy}");
 }
+
+/// The handles that an operation names, and the pages behind its mapping.
+fn named(operation: &Operation, pages_of: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+    let text = operation.to_string();
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric()).skip(1);
+    let is_handle = |word: &&str| {
+        word.starts_with(['p', 'a', 'r', 'b', 'm'])
+            && word.len() > 1
+            && word[1..].bytes().all(|digit| digit.is_ascii_digit())
+    };
+    let named: BTreeSet<_> = words.filter(is_handle).map(str::to_owned).collect();
+    let behind = named.iter().filter_map(|handle| pages_of.get(handle)).flatten().cloned().collect();
+    named.union(&behind).cloned().collect()
+}
+
+/// While an operation is held up other CPUs act on what it acts on, in several roles, for each operation that leaves them anything to
+/// act on; and far more often than by chance.
+#[test]
+fn what_is_held_up_is_met_by_others_that_act_on_the_same() {
+    let mut met = BTreeMap::<String, BTreeSet<&str>>::new();
+    let (mut on_the_same, mut all) = (0, 0);
+    let mut resolved = resolve::Resolved::default();
+    for seed in 20..22 {
+        each(seed, |story| {
+            resolve::resolve_into(story, &mut resolved);
+            let mut pages_of = BTreeMap::new();
+            let mut paused: [Option<(Operation, BTreeSet<String>)>; 4] = Default::default();
+            for told in &resolved.events {
+                let cpu = usize::from(told.cpu);
+                let ResolvedAction::Call(Call { operation, .. }) = told.action else {
+                    if told.nest == 0 {
+                        paused[cpu] = None;
+                    }
+                    continue;
+                };
+                let names = named(&operation, &pages_of);
+                for (other, held_up) in paused.iter().enumerate() {
+                    if let Some((held_up, its)) = held_up
+                        && other != cpu
+                        && !its.is_empty()
+                    {
+                        all += 1;
+                        if !its.is_disjoint(&names) {
+                            on_the_same += 1;
+                            met.entry(held_up.name().to_owned()).or_default().insert(operation.name());
+                        }
+                    }
+                }
+                if !operation.is_of_a_device() {
+                    paused[cpu] = (told.nest > 0).then(|| (operation, names.clone()));
+                }
+                if let Some(mapping) = names.iter().find(|name| !name.starts_with(['p', 'm'])) {
+                    let pages = names.iter().filter(|name| name.starts_with('p')).cloned().collect();
+                    pages_of.insert(mapping.clone(), pages);
+                }
+            }
+        });
+    }
+    // What is being made or taken away is busy, and the others name nothing.
+    let alone =
+        ["alloc-page", "free-page", "make-table", "unmake-table", "pin-tree", "unpin-tree", "vmalloc"];
+    let alone = alone.iter().chain(&["vmalloc-huge", "vfree", "new-mm", "drop-mm", "dma-alloc"]);
+    let alone = alone.chain(&["dma-alloc-wide", "dma-free", "drain-aliases", "track-aliases", "hv-flush"]);
+    let alone: BTreeSet<_> = alone.copied().chain(["device-read", "device-write"]).collect();
+    for operation in Operation::NAMES.iter().filter(|name| !alone.contains(*name)) {
+        let by = met.get(*operation).map_or(0, BTreeSet::len);
+        // No caller drops an address space that a CPU is on the way into.
+        let least = if *operation == "switch-mm" { 1 } else { 3 };
+        assert!(by >= least, "{operation} is met by {:?}", met.get(*operation));
+    }
+    assert!(on_the_same * 3 > all, "{on_the_same} of {all}");
+}

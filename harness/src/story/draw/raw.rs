@@ -4,19 +4,38 @@
 use oracle::vocabulary::PageSlot;
 use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 
-use super::Draw;
+use super::{Draw, Why};
 use crate::story::Tag;
+use crate::story::slots::SlotSet;
 
 impl Draw<'_> {
     /// A raw hypercall. Few pages are given up, so that what was done to one is built upon.
     pub(super) fn raw(&mut self, tag: Tag) -> Option<RawCall> {
-        let raw = self.slots.raw;
+        let (raw, fresh) = (self.slots.raw, self.slots.idle_pages());
+        let held_up = self.held_up.pages & raw;
+        if tag == Tag::HvPin && self.why == Why::Prepares {
+            let page = self.page(fresh.or(raw).without(self.held_up.pages))?;
+            return Some(RawCall::Pin { page, level: 1 });
+        }
+        if let Some(RawCall::Update { table, index, .. }) = self.astray.filter(|_| self.why == Why::Undoes) {
+            match tag {
+                Tag::HvUpdate => return Some(RawCall::Update { table, index, entry: RawEntry::Empty }),
+                Tag::HvWrite => return Some(RawCall::Write { table, index }),
+                _ => {}
+            }
+        }
+        if tag == Tag::HvUpdate
+            && !held_up.is_empty()
+            && self.dice.percent(self.why.attracted())
+            && let Some(call) = self.leads_to(held_up)
+        {
+            return Some(call);
+        }
         if let Some(call) =
             self.astray.filter(|_| self.dice.percent(75)).and_then(|last| self.raw_after(tag, last))
         {
             return Some(call);
         }
-        let fresh = self.slots.idle_pages();
         let any = |draw: &mut Self| {
             let again = !raw.is_empty() && (raw.len() >= 4 || draw.dice.percent(60));
             draw.page(if again { raw } else { fresh.or(raw) })
@@ -24,23 +43,39 @@ impl Draw<'_> {
         let index = if self.dice.percent(70) { 0 } else { self.dice.below(RawCall::ENTRIES.into()) as u8 };
         Some(match tag {
             Tag::HvUpdate => {
-                let table = any(self)?;
+                let table = self.pinned(60).or_else(|| any(self))?;
                 let to = any(self)?;
                 RawCall::Update { table, index, entry: self.raw_entry(to) }
             }
             Tag::HvUpdateVa => {
-                let table = self.page(raw)?;
+                let table = self.pinned(60).or_else(|| self.page(raw))?;
                 let to = any(self)?;
                 RawCall::UpdateVa { table, index, entry: self.raw_entry(to) }
             }
             Tag::HvPin => {
-                RawCall::Pin { page: any(self)?, level: self.dice.weighted(&[10, 5, 2, 1]) as u8 + 1 }
+                // What is pinned already is refused.
+                let other = any(self).filter(|page| !self.slots.pinned.contains(page.number()));
+                let page = other.or_else(|| self.page(fresh.or(raw)))?;
+                RawCall::Pin { page, level: self.dice.weighted(&[10, 5, 2, 1]) as u8 + 1 }
             }
-            Tag::HvUnpin => RawCall::Unpin { page: self.page(raw)? },
+            Tag::HvUnpin => RawCall::Unpin { page: self.pinned(80).or_else(|| self.page(raw))? },
             Tag::HvExchange => RawCall::Exchange { page: any(self)? },
-            Tag::HvWrite => RawCall::Write { table: self.page(raw)?, index },
+            Tag::HvWrite => RawCall::Write { table: self.pinned(80).or_else(|| self.page(raw))?, index },
             _ => RawCall::Flush,
         })
+    }
+
+    /// With this chance, in percent, a page that was pinned.
+    fn pinned(&mut self, often: usize) -> Option<PageSlot> {
+        if self.dice.percent(often) { self.page(self.slots.pinned) } else { None }
+    }
+
+    /// An entry of a table is made to lead to one of these pages, whatever else is done with the page meanwhile.
+    fn leads_to(&mut self, pages: SlotSet) -> Option<RawCall> {
+        let to = RawFrame::Page(self.page(pages)?);
+        let table = self.page(self.slots.pinned.without(pages))?;
+        let access = RawAccess::ALL[self.dice.weighted(&[4, 12, 1])];
+        Some(RawCall::Update { table, index: 0, entry: RawEntry::Leads { to, access } })
     }
 
     /// What an entry is to hold: mostly something, and mostly this page.
