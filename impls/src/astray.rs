@@ -115,7 +115,7 @@ impl<P: PvMmu> Kernel<P> {
             }
             None if exchanged.frames == 0 => Outcome::NoMemory,
             None => {
-                self.pv.has_frame(pfn, given[0]);
+                self.pv.has_frame(pfn, Some(given[0]));
                 Outcome::Done
             }
         };
@@ -231,8 +231,9 @@ impl<P: PvMmu> Kernel<P> {
         let Some(hypervisor) = self.pv.beneath() else { return };
         for pfn in self.callers.astray.came_back.take() {
             let frame = self.pv.frame_of(pfn);
-            if let Err(refusal) = hypervisor.decrease_reservation(cpu, frame) {
-                cpu.note(refusal.reason(), refusal.subject());
+            match hypervisor.decrease_reservation(cpu, frame) {
+                Ok(()) => self.pv.has_frame(pfn, None),
+                Err(refusal) => cpu.note(refusal.reason(), refusal.subject()),
             }
         }
     }

@@ -192,8 +192,8 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     /// An interrupt for the platform itself.
     fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt);
 
-    /// A caller has exchanged the frame beneath a page behind the kernel's back.
-    fn has_frame(&self, _pfn: Pfn, _frame: Frame) {}
+    /// The frame beneath a page was exchanged for this one behind the kernel's back, or given up for good.
+    fn has_frame(&self, _pfn: Pfn, _frame: Option<Frame>) {}
 
     /// Another domain takes the frames that were given away, if the platform has other domains. No CPU takes part.
     fn other_domain_takes(&self, _bus: &Bus) {}

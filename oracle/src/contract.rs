@@ -105,7 +105,8 @@ rules! {
     /// Everything ends; nobody with interrupts off at its own level of privilege waits for an acknowledgement, a
     /// grace period or a sleeping lock. The potential cycle is reported, not only the actual one.
     Progress = 9, "progress", "seed 000: a drain asked for with interrupts off";
-    /// When all is torn down nothing is left: frames, ranges, references, queued callbacks.
+    /// When all is torn down nothing is left: frames, ranges, references, queued callbacks; and the guest's pages and machine
+    /// frames match one to one.
     Rest = 10, "rest", "seed 004: what is put off is still done";
     /// While a pin is held and its address not remapped, pin and owner see each other's writes, and no other address
     /// space's private write is seen through it.

@@ -98,13 +98,6 @@ pub(super) const EFFECTS: &[Effect] = &[
     },
     Effect {
         bug: "exchange-alias.b",
-        name: "frames-lost",
-        length: 4,
-        finds: "rule 10 (rest): frames were not given back",
-        shows_on: Backends::XEN,
-    },
-    Effect {
-        bug: "exchange-alias.b",
         name: "out-of-reach",
         length: 3,
         finds: "rule 1 (outcome): a buffer that its device cannot reach",

@@ -255,8 +255,11 @@ impl PvMmu for Xen {
         self.hypervisor.interrupt(cpu, interrupt);
     }
 
-    fn has_frame(&self, pfn: Pfn, frame: Frame) {
-        self.p2m.set(pfn, frame);
+    fn has_frame(&self, pfn: Pfn, frame: Option<Frame>) {
+        self.p2m.zap(pfn);
+        if let Some(frame) = frame {
+            self.p2m.set(pfn, frame);
+        }
     }
 
     fn other_domain_takes(&self, bus: &Bus) {
@@ -268,7 +271,9 @@ impl PvMmu for Xen {
     }
 
     fn leftovers(&self, bus: &Bus) -> Vec<String> {
-        let mut left = self.hypervisor.leftovers(bus);
+        // Before what the hypervisor has to say: with a frame of another's everything else goes wrong too.
+        let mut left = self.p2m.leftovers(bus);
+        left.extend(self.hypervisor.leftovers(bus));
         match self.multicalls.outstanding() {
             0 => {}
             calls => left.push(format!("{calls} hypercalls were put off and never issued")),
