@@ -153,3 +153,20 @@ fn the_limit_is_that_of_the_narrow_device() {
     let four = "cpus 1, backends native xen\nc0  alloc-page -> p4\nc0  dma-alloc-wide p3+2 -> b0\n";
     assert_eq!((find(&[], four), found_at(four).len()), (None, 1));
 }
+
+/// Frames that follow each other by luck are the region that they are taken for; those of a buffer of one page always.
+#[test]
+fn a_buffer_that_is_freed_as_a_region_is_seen_where_it_is_none() {
+    let under = Under { bug: Some("freed-as-region".to_owned()), designs: Vec::new() };
+    let setup = Selection::all(&under).expect("a known bug")[0].setup();
+    let mut runner = Runner::new(setup, Checks::default());
+    let mut seen = |buffer: &str| {
+        let lines = format!("cpus 1, backends native xen\nc0  {buffer} -> b0\nc0  dma-free b0\n");
+        assert_eq!(find(&[], &lines), None, "{buffer}");
+        runner.play(&story(&lines), Backends::all()).is_some()
+    };
+    assert!(seen("dma-alloc-wide p0+3"));
+    for luck in ["dma-alloc p0+3", "dma-alloc p0+2", "dma-alloc-wide p0+2", "dma-alloc-wide p0+1"] {
+        assert!(!seen(luck), "{luck}");
+    }
+}

@@ -287,6 +287,8 @@ steps! {
     FlushAfterExchange = "flush-after-exchange",
     /// Pages are taken for a buffer as they are only if the frames of a segment follow each other.
     BufferIsContiguous = "buffer-is-contiguous",
+    /// A buffer gives back the frames that it has, each for itself, and not as many as it has pages from the first frame on.
+    GiveBackEachFrame = "give-back-each-frame",
     /// What an exchange did not complete is put back as it was.
     RestoreRemainder = "restore-remainder",
     /// The references of a frame that is taken from a guest go in one step, and only if there are no others.

@@ -60,15 +60,31 @@ pub(super) const EXCHANGES: &[Bug] = &[
     },
 ];
 
-/// What a device is told of a buffer.
-pub(super) const SEGMENTS: &[Bug] = &[Bug {
-    name: "dma-not-contiguous",
-    about: "Each page of a buffer is looked at for itself: all lie where the device reaches, and a segment of them has frames \
+/// What a device is told of a buffer, and what becomes of its frames.
+pub(super) const SEGMENTS: &[Bug] = &[
+    Bug {
+        name: "dma-not-contiguous",
+        about: "Each page of a buffer is looked at for itself: all lie where the device reaches, and a segment of them has frames \
                 that do not follow each other. The device reads and writes somebody else's.",
-    source: "derived from what coherent memory for devices promises (seed 000)",
-    omitted: &[Step::BufferIsContiguous],
-    length: 4,
-    finds: "rule 1 (outcome): a buffer that its device cannot reach",
-    met_by: "dma-alloc",
-    ..NONE
-}];
+        source: "derived from what coherent memory for devices promises (seed 000)",
+        omitted: &[Step::BufferIsContiguous],
+        length: 4,
+        finds: "rule 1 (outcome): a buffer that its device cannot reach",
+        met_by: "dma-alloc",
+        ..NONE
+    },
+    Bug {
+        name: "freed-as-region",
+        about: "A buffer gives its frames back as one region, from its first frame on. Its segments follow each other only by \
+                luck. Where they do not, the kernel offers frames of other pages to the hypervisor, and a frame that comes back is \
+                that of two pages.",
+        source: "Linux commit 50f6393f9654: a region that is not contiguous is destroyed as one when a coherent buffer is \
+                 freed under Xen, and several pages have one machine frame",
+        omitted: &[Step::GiveBackEachFrame],
+        shows_on: Backends::XEN,
+        length: 1,
+        finds: "rule 10 (rest): the guest's pages and frames do not match one to one",
+        met_by: "teardown",
+        ..NONE
+    },
+];

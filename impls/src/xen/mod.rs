@@ -194,9 +194,23 @@ impl PvMmu for Xen {
 
     /// A page has no frame from the moment it is offered to the moment it is known what became of the offer. What was
     /// not exchanged gets its own back: beyond the number that the hypervisor says it exchanged, its list holds nothing.
+    ///
+    /// Each page offers its own frame. The frames of a segment follow each other. Those of the next segment lie anywhere, and it is
+    /// luck if they come next:
+    ///
+    /// ```text
+    ///   a buffer of p1 to p3                  p7, of another caller's
+    ///   f10  f11 | f40                        f12
+    ///   as a region it is f10 to f12: the hypervisor takes f12, or p3 gets it back
+    ///                                         has a frame that is not the guest's, or is p3's too
+    /// ```
     fn exchange_frames(&self, cpu: &Cpu<'_>, pages: &[Pfn], wanted: Wanted) -> Result<usize, Refused> {
         self.issue(cpu);
-        let offered: Vec<_> = pages.iter().map(|pfn| self.p2m.zap(*pfn)).collect();
+        let mut offered: Vec<_> = pages.iter().map(|pfn| self.p2m.zap(*pfn)).collect();
+        if wanted == Wanted::Any && !self.protocol.does(Step::GiveBackEachFrame) {
+            let first = offered[0].0;
+            (first..).map(Frame).zip(&mut offered).for_each(|(next, frame)| *frame = next);
+        }
         // By the hypercall's custom the list says first for which pages the frames are meant.
         let mut given: Vec<_> = pages.iter().map(|pfn| Frame(pfn.0)).collect();
         let (segment, below) = match wanted {
