@@ -46,3 +46,28 @@ fn an_update_that_goes_to_the_table_of_before_is_not_what_was_acknowledged() {
         "a flush of everything is one of it"
     );
 }
+
+/// What is seen is that a CPU can write the table, and not that the flush came early.
+#[test]
+fn a_type_that_is_taken_after_the_flush_is_seen_where_the_page_was_writable_in_between() {
+    let lines = |paused: &str, between: &str| {
+        format!(
+            "cpus 2, hardware eager-walkers, backends native xen\n\
+            c0  hv-update p0+0 empty\n\
+            c0  hv-pin p1 1\n\
+            c0  hv-pin p0 1  {paused}\n\
+            {between}"
+        )
+    };
+    let before = "pause before locked type_info";
+    let writable = "c1  hv-update p1+0 -> p0 writable\nc1  hv-update p1+0 empty\n";
+    let found = find(Some("type-after-flush"), &lines(before, writable)).expect("c1 can write p0");
+    let headline = "rule 7 (hypervisor): hv-pin on xen, c0: a CPU can write a page table";
+    assert_eq!(found.headline.to_string(), headline);
+    assert_eq!(find(None, &lines(before, writable)), None, "the flush comes after all of that");
+    let readable = writable.replace("writable", "readable");
+    assert_eq!(find(Some("type-after-flush"), &lines(before, &readable)), None);
+    assert_eq!(find(Some("type-after-flush"), &lines("", "")), None, "no other CPU came by");
+    let kept = "c1  hv-update p1+0 -> p0 writable\n";
+    assert_eq!(find(Some("type-after-flush"), &lines(before, kept)), None, "the type is another: refused");
+}

@@ -311,6 +311,8 @@ steps! {
     StampAfterStore = "stamp-after-store",
     /// Every CPU flushes while the TLB clock wraps.
     FlushAtWrap = "flush-at-wrap",
+    /// The new type of a frame is taken before every CPU forgets the old one, and not after that.
+    TypeBeforeFlush = "type-before-flush",
     /// A frame that is in use as one type is refused as another.
     RefuseTypeConflict = "refuse-type-conflict",
     /// The references that a refused table has taken so far are given back.

@@ -63,6 +63,19 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "type-after-flush",
+        about: "The hypervisor has every CPU forget a page before it takes the page's new type. In between the guest maps the page \
+                writable once more, writes to it and unmaps it, and the exchange of type and count sees nothing of that.",
+        source: "Xen advisory XSA-401 (CVE-2022-26362, commit 8cc5036bc3): a race in taking a reference of a type, whose flush \
+                 comes too early",
+        omitted: &[Step::TypeBeforeFlush],
+        shows_on: Backends::XEN,
+        length: 5,
+        finds: "rule 7 (hypervisor): a CPU can write a page table",
+        met_by: "hv-pin",
+        ..NONE
+    },
+    Bug {
         name: "type-conflict",
         about: "The hypervisor does not ask what a frame is in use as already: a guest maps its own page table writable.",
         source: "derived from the types that Xen keeps of frames; a guest gone astray in seed 004",

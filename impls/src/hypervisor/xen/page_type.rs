@@ -3,7 +3,7 @@
 //! A frame changes its type only while nobody holds the old one. The change itself has three steps: the new type is
 //! taken, unvalidated, so that nobody else gets a reference; then every CPU that may have translations made under the
 //! old type forgets them (`tlb_clock.rs` tells which did already); then what stands in the frame is validated and others may take references. The flush must not
-//! come before the type is taken:
+//! come before the type is taken (XSA-401, Xen commit 8cc5036bc3):
 //!
 //! ```text
 //!   c0 promotes a page to an L1 table     c1 maps it writable, writes, unmaps it
@@ -16,6 +16,9 @@
 //!   validate
 //!                                         write through the stale TLB entry: forges a PTE
 //! ```
+//!
+//! Here the word would not be as it was, since the time at which c1's reference went is a part of it. Of a hypervisor that
+//! keeps the time elsewhere the exchange sees the type and the count alone.
 //!
 //! A flush also drains the CPU's store buffer: what the guest wrote while it could has arrived before its entries are
 //! looked at, whether the CPU flushes now or did so since the last reference went.
@@ -47,7 +50,7 @@ impl Hypervisor {
     pub(super) fn get_page_type(&self, cpu: &Cpu<'_>, frame: Frame, wanted: PageType) -> Result<(), Refusal> {
         let var = self.frames.type_info(frame);
         let mut seen = TypeInfo(cpu.load(var));
-        let taken = loop {
+        let (taken, flushed) = loop {
             let found = seen.page_type();
             let taken = if seen.count() == 0 {
                 if found == wanted && seen.validated() {
@@ -66,15 +69,25 @@ impl Hypervisor {
                 seen = wait_for_worker(cpu, var, seen);
                 continue;
             };
-            match cpu.compare_exchange(var, seen.0, taken.0) {
-                Ok(()) => break taken,
+            let flushes_first = !taken.validated() && !self.protocol.does(Step::TypeBeforeFlush);
+            let exchanged = if flushes_first {
+                self.forget_type(cpu, seen, wanted);
+                exchange_but_for_stamp(cpu, var, seen, taken)
+            } else {
+                cpu.compare_exchange(var, seen.0, taken.0)
+            };
+            match exchanged {
+                Ok(()) => break (taken, flushes_first),
                 Err(now) => seen = TypeInfo(now),
             }
         };
         if taken.validated() {
             return Ok(());
         }
-        if let Err(refusal) = self.change_type(cpu, frame, seen, wanted) {
+        if !flushed {
+            self.forget_type(cpu, seen, wanted);
+        }
+        if let Err(refusal) = self.change_type(cpu, frame, wanted) {
             // The one reference is ours: no other CPU can have seen more than a type that is not validated. The frame is of no
             // type now, since every CPU has forgotten the old one. A table that was to be one again is what it was: nothing was
             // flushed for it, and CPUs may remember the way to it until it is something else.
@@ -86,15 +99,19 @@ impl Hypervisor {
         Ok(())
     }
 
-    /// The one reference to an unvalidated type is held: makes the frame what it says.
-    ///
-    /// The role follows the type. It is a table's before any entry can lead here, and stops being one only when no CPU
-    /// can remember a way here.
-    fn change_type(&self, cpu: &Cpu<'_>, frame: Frame, old: TypeInfo, new: PageType) -> Result<(), Refusal> {
+    /// Every CPU forgets what it may remember of a frame that was of this type, and is to be of another.
+    fn forget_type(&self, cpu: &Cpu<'_>, old: TypeInfo, new: PageType) {
         // A frame of no type was never mapped writable nor walked since the last flush: nothing to forget.
         if old.page_type() != new && old.page_type() != PageType::None {
             self.flush.forget(cpu, old.stamp());
         }
+    }
+
+    /// The one reference to an unvalidated type is held, and no CPU remembers the old one: makes the frame what it says.
+    ///
+    /// The role follows the type. It is a table's before any entry can lead here, and stops being one only when no CPU
+    /// can remember a way here.
+    fn change_type(&self, cpu: &Cpu<'_>, frame: Frame, new: PageType) -> Result<(), Refusal> {
         match new {
             PageType::Table(level) => {
                 self.validate(cpu, frame, level)?;
@@ -176,6 +193,13 @@ impl Hypervisor {
     fn time_of(&self, cpu: &Cpu<'_>, went: Option<Time>) -> Time {
         went.unwrap_or_else(|| self.flush.time(cpu))
     }
+}
+
+/// The exchange of a hypervisor that keeps the stamp beside the word: whether that has changed it cannot see.
+fn exchange_but_for_stamp(cpu: &Cpu<'_>, var: Var, seen: TypeInfo, taken: TypeInfo) -> Result<(), u64> {
+    let is_as_seen = |info: u64| TypeInfo(info).stamped(0) == seen.stamped(0);
+    let found = cpu.update(var, |info| is_as_seen(info).then_some(taken.0));
+    if is_as_seen(found) { Ok(()) } else { Err(found) }
 }
 
 /// Somebody validates the frame as the same type, or takes that back: waits until it is decided.
