@@ -98,7 +98,7 @@ struct Flight {
     void: bool,
     /// Another operation was in flight at some moment since it began.
     overlapped: bool,
-    /// It finds room, if nothing is mapped and nothing overlaps.
+    /// It finds room, if nothing is in the way and nothing overlaps.
     finds_room: bool,
     /// Of an access: what its mapping may have allowed at some moment since it began, a bit for each [`Access`].
     allowed: u8,
@@ -146,6 +146,8 @@ pub struct Reference {
     untouched: bool,
     /// `map-ram` was never asked for: blocks that others unmapped may lie so that a new one finds no room.
     first_ram: bool,
+    /// The page numbers from which the kernel takes areas; none where that is not known.
+    room: core::ops::Range<u64>,
 }
 
 impl Reference {
@@ -168,13 +170,17 @@ impl Reference {
             serial: 0,
             untouched: true,
             first_ram: true,
+            room: 0..0,
         };
-        reference.reset(initial_pages);
+        reference.reset(initial_pages, 0..0);
         reference
     }
 
     /// Back to the state that [`Self::new`] makes, without giving memory back. Tickets of before are worthless.
-    pub fn reset(&mut self, initial_pages: u8) {
+    ///
+    /// The kernel takes areas from these page numbers and from no others: where they hold enough of them side by side, an area
+    /// must be made. Nothing is known of a kernel that names none.
+    pub fn reset(&mut self, initial_pages: u8, room: core::ops::Range<u64>) {
         assert!(initial_pages <= SLOTS, "there are {SLOTS} page slots, and not {initial_pages}");
         self.pages = [Page::default(); SLOTS as usize];
         self.trees = Tree::none();
@@ -184,6 +190,7 @@ impl Reference {
         self.flights = [Flight::default(); CPUS];
         (self.untouched, self.first_ram) = (true, true);
         self.in_flight = 0;
+        self.room = room;
         for number in 0..initial_pages {
             let page = PageSlot::new(number);
             self.pages[page.index()].handle = Handle::held();

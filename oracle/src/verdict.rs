@@ -150,7 +150,7 @@ impl Kind {
             Self::WrongLength => "mapped a range of the wrong length",
             Self::Misplaced => "mapped a range at no legal place",
             Self::NoMemory => "out of memory where none is needed",
-            Self::NoRoom => "no room although nothing else is mapped",
+            Self::NoRoom => "no room although nothing that is mapped is in the way",
             Self::WaitedWithIrqsOff => "waited with interrupts off",
             Self::WouldSleep => "refused to sleep where it may",
             Self::Refused => "the hypervisor refused",

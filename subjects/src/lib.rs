@@ -73,6 +73,11 @@ pub trait Subject: fmt::Debug {
         Outcome::Void
     }
 
+    /// The page numbers from which it takes areas and no others; none where a kernel does not say.
+    fn room(&self) -> core::ops::Range<u64> {
+        0..0
+    }
+
     /// The first frame that no narrow device reaches, if there is one.
     fn device_limit(&self) -> Option<u32> {
         None

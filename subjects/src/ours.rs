@@ -97,6 +97,12 @@ impl<P: PvMmu> Subject for Machine<Kernel<P>> {
         self.software().device(Machine::bus(self), operation)
     }
 
+    fn room(&self) -> std::ops::Range<u64> {
+        let sizes = self.software().sizes;
+        let first = sizes.vmalloc_first();
+        first..first + sizes.vmalloc_pages()
+    }
+
     fn device_limit(&self) -> Option<u32> {
         Some(P::dma_limit(self.software().sizes))
     }

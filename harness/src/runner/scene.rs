@@ -185,7 +185,7 @@ impl Scene {
         self.no_alias = subject.tables_allow_no_alias();
         self.device_limit = subject.device_limit();
         self.boot_root = subject.bus().core(0).cr3().root;
-        self.reference.reset(Sizes::INITIAL_PAGES);
+        self.reference.reset(Sizes::INITIAL_PAGES, subject.room());
         self.aliases.clear();
         self.other_domain.clear();
         self.astray = 0;

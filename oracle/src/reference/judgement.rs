@@ -49,7 +49,7 @@ pub(super) fn touches_no_memory(operation: &Operation) -> bool {
 const SURE: u8 = 4;
 
 impl Reference {
-    /// Whether an operation must find room where nothing is mapped and nothing overlaps. A buffer is sure of
+    /// Whether an operation must find room where nothing is in its way and nothing overlaps. A buffer is sure of
     /// one page, where everything may be waited for. One for a narrow device is so only where memory is untouched, since such a device
     /// reaches little. Nor is an area with many
     /// pages of its own sure of them, nor anything while address spaces take memory for their tables.
@@ -67,6 +67,18 @@ impl Reference {
             }
             _ => false,
         }
+    }
+
+    /// Whether no mapping keeps another one from being made: none stands, or all leave room for an area whose pages the caller
+    /// brings. With interrupts off the kernel cannot purge what it freed lazily.
+    fn nothing_is_in_the_way(&self, call: &Call) -> bool {
+        let leaves_room = match call.operation {
+            Operation::Vmap { pages, .. } if !call.irqs_off => {
+                self.mappings.leave_room(pages.len() as u64, &self.room)
+            }
+            _ => false,
+        };
+        leaves_room || self.mappings.live().next().is_none()
     }
 
     pub(super) fn judge(&mut self, cpu: usize, flight: &Flight, call: &Call, outcome: Outcome) -> Judgement {
@@ -106,9 +118,9 @@ impl Reference {
                 self.judge_range(Mapping::Buffer(buffer), made.range, pages.len())
             }
             (_, Outcome::NoMemory)
-                if !flight.overlapped && flight.finds_room && self.mappings.live().next().is_none() =>
+                if !flight.overlapped && flight.finds_room && self.nothing_is_in_the_way(call) =>
             {
-                no(Kind::NoRoom, "a range: nothing else is mapped")
+                no(Kind::NoRoom, "a range: nothing that is mapped is in its way")
             }
             (
                 Operation::Read { .. }

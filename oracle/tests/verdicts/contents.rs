@@ -133,7 +133,7 @@ fn reset_forgets_everything() {
     reference.legal(vunmap(2), Outcome::Done);
     reference.legal(Operation::MakeTable { page: page(1) }, Outcome::Done);
     let _abandoned = reference.start(1, write(0, 8));
-    reference.reset(1);
+    reference.reset(1, 0..0);
     assert_eq!(format!("{:?}", reference.live_pages().collect::<Vec<_>>()), "[p0]");
     assert_eq!((reference.live_mappings().count(), reference.live_tables().count()), (0, 0));
     assert_eq!((reference.possible(page(0)), reference.possible(page(1))), (&[Token::ZERO][..], &[][..]));

@@ -4,9 +4,10 @@ use oracle::vocabulary::{
     BufferSlot, Call, Device, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot, Root, Token,
 };
 use oracle::{Kind, Reference, Rule};
+use std::ops::Range;
 
 use crate::told::{
-    Told, area, dma_alloc, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write,
+    PAGE, START, Told, area, dma_alloc, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write,
 };
 
 #[test]
@@ -20,6 +21,60 @@ fn an_area_finds_room_where_nothing_else_is_mapped_and_nothing_overlaps() {
     let draining = reference.start(1, Operation::DrainAliases);
     reference.legal(vmap(&[0], 0), Outcome::NoMemory);
     reference.end(draining, &Outcome::Done).unwrap();
+}
+
+/// The page number of [`START`].
+const FIRST: u64 = START / PAGE;
+
+/// The kernel of these takes areas from pages 8 to 15 and no others.
+#[test]
+fn an_area_finds_room_between_those_that_stand_with_a_page_to_spare_on_each_side() {
+    let places = |taken: &[(u64, u8)]| {
+        let mut reference = Reference::new(2);
+        reference.reset(2, FIRST + 8..FIRST + 16);
+        for (number, (first, pages)) in (1..).zip(taken) {
+            let of: Vec<u8> = (0..*pages).collect();
+            reference.legal(vmap(&of, number), mapped(*first, *pages));
+        }
+        reference
+    };
+    assert_eq!(places(&[(8, 1)]).kind(vmap(&[0], 0), Outcome::NoMemory), Kind::NoRoom);
+    assert_eq!(
+        places(&[(11, 2)]).kind(vmap(&[0], 0), Outcome::NoMemory),
+        Kind::NoRoom,
+        "pages 8 to 10, and 13 to 15"
+    );
+    assert_eq!(places(&[(8, 1), (12, 1)]).kind(vmap(&[0], 0), Outcome::NoMemory), Kind::NoRoom);
+    places(&[(10, 2), (14, 1)]).legal(vmap(&[0], 0), Outcome::NoMemory);
+    places(&[(11, 2)]).legal(vmap(&[0, 1], 0), Outcome::NoMemory);
+    assert_eq!(places(&[(12, 2)]).kind(vmap(&[0, 1], 0), Outcome::NoMemory), Kind::NoRoom);
+}
+
+#[test]
+fn an_area_is_sure_of_no_room_where_the_reference_cannot_know_it() {
+    let among = |room: Range<u64>| {
+        let mut reference = Reference::new(2);
+        reference.reset(2, FIRST + room.start..FIRST + room.end);
+        reference
+    };
+    let taken = |room: Range<u64>| {
+        let mut reference = among(room);
+        reference.legal(vmap(&[1], 7), mapped(8, 1));
+        reference
+    };
+    taken(0..0).legal(vmap(&[0], 0), Outcome::NoMemory);
+    taken(9..32).legal(vmap(&[0], 0), Outcome::NoMemory);
+    taken(0..8).legal(vmap(&[0], 0), Outcome::NoMemory);
+    assert_eq!(taken(8..32).kind(vmap(&[0], 0), Outcome::NoMemory), Kind::NoRoom);
+    let mut reference = among(8..32);
+    reference.legal(Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) }, mapped(8, 1));
+    reference.legal(vmap(&[0], 0), Outcome::NoMemory);
+    let mut reference = taken(8..32);
+    let draining = reference.start(1, Operation::DrainAliases);
+    reference.legal(vmap(&[0], 0), Outcome::NoMemory);
+    reference.end(draining, &Outcome::Done).unwrap();
+    taken(8..32)
+        .legal(Operation::Owned(Owned::Vmalloc { count: 1, area: area(0), huge: false }), Outcome::NoMemory);
 }
 
 #[test]

@@ -128,14 +128,14 @@ fn every_page_has_a_word_of_its_own_and_all_are_forgotten() {
     fill(&mut reference);
     let fresh = words(&reference);
     for (number, page) in [(0, 0), (0, 1), (7, 7), (last, 0), (last, 7)] {
-        reference.reset(SLOTS);
+        reference.reset(SLOTS, 0..0);
         fill(&mut reference);
         let place = Place { mapping: Mapping::Area(area(number)), page };
         reference.legal(Operation::Write { place, token: Token(5) }, Outcome::Done);
         assert_eq!(reference.possible_in(area(number), page), [Token(5)]);
         let changed = words(&reference).iter().zip(&fresh).filter(|(now, then)| now != then).count();
         assert_eq!(changed, 1, "a{number}+{page}");
-        reference.reset(0);
+        reference.reset(0, 0..0);
         assert!(words(&reference).iter().all(Vec::is_empty), "a{number}+{page}");
     }
 }
