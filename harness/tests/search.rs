@@ -25,79 +25,97 @@ fn first(runner: &mut Runner, seed: u64, backends: Backends, most: u64) -> Optio
     search.found().next().cloned()
 }
 
-/// The first finding of each headline, until one does what the bug's witness does.
-fn until_as_in_the_witness(runner: &mut Runner, bug: &Bug, most: u64) -> Vec<Found> {
-    let (mut search, mut found) = (Search::new(1, Backends::all()), Vec::new());
+/// The first finding that does what the bug's witness does.
+fn as_in_the_witness(runner: &mut Runner, bug: &Bug, most: u64) -> Option<Found> {
+    let (mut search, mut found) = (Search::new(1, Backends::all()), None);
     search.run(runner, |step| {
-        let seen = step.new.is_some_and(|found| found.finding.headline.breach() == bug.finds);
-        found.extend(step.new.cloned());
-        !seen && step.played < most
+        let seen = step.new.filter(|found| found.finding.headline.breach() == bug.finds);
+        found = seen.cloned();
+        found.is_none() && step.played < most
     });
     found
 }
 
+/// One bug in so many is minimized here, and all of them by `prove`: a minimal story takes the longest to make smaller in vain.
+const MINIMIZED: usize = 4;
+
 /// What does not hold for a bug.
-fn complaints(bug: &Bug) -> Vec<String> {
+fn complaints(number: usize, bug: &Bug) -> Vec<String> {
     let mut runner = runner(bug);
-    let found = until_as_in_the_witness(&mut runner, bug, 400_000);
-    if found.iter().all(|found| found.finding.headline.breach() != bug.finds) {
-        return vec![format!("{} is not found", bug.name)];
+    match as_in_the_witness(&mut runner, bug, 400_000) {
+        None => vec![format!("{} is not found", bug.name)],
+        Some(found) if number.is_multiple_of(MINIMIZED) => complaints_of_minimal(&mut runner, bug, &found),
+        Some(_) => Vec::new(),
     }
+}
+
+fn complaints_of_minimal(runner: &mut Runner, bug: &Bug, found: &Found) -> Vec<String> {
     let mut broken = Vec::new();
-    for found in found {
-        let small =
-            minimize(&mut runner, &found.story, Backends::all(), &mut |_| true).expect("it was found");
-        let breach = small.finding.headline.breach();
-        if small.finding.headline != found.finding.headline {
-            broken.push(format!("{}: it was {}", small.finding, found.finding));
-        }
-        let on = BACKENDS.iter().find(|(_, name)| *name == small.finding.headline.backend);
-        if small.story.events.len() > bug.longest(&breach, on.expect("a backend").0) {
-            broken.push(format!("{}: {}\n{}", bug.name, small.finding, small.story));
-        }
-        let mut pauses = small.story.events.iter().filter_map(|event| event.pause);
-        if pauses.any(|pause| matches!(pause, Pause::At(_))) {
-            broken.push(format!("{}: paused by number\n{}", bug.name, small.story));
-        }
-        if breach == bug.finds {
-            let again = minimize(&mut runner, &small.story, Backends::all(), &mut |_| true);
-            if again.expect("it was found").story != small.story {
-                broken.push(format!("{}: not a fixpoint\n{}", bug.name, small.story));
-            }
-        }
+    let small = minimize(runner, &found.story, Backends::all(), &mut |_| true).expect("it was found");
+    if small.finding.headline != found.finding.headline {
+        broken.push(format!("{}: it was {}", small.finding, found.finding));
+    }
+    let on = BACKENDS.iter().find(|(_, name)| *name == small.finding.headline.backend);
+    let breach = small.finding.headline.breach();
+    if small.story.events.len() > bug.longest(&breach, on.expect("a backend").0) {
+        broken.push(format!("{}: {}\n{}", bug.name, small.finding, small.story));
+    }
+    let mut pauses = small.story.events.iter().filter_map(|event| event.pause);
+    if pauses.any(|pause| matches!(pause, Pause::At(_))) {
+        broken.push(format!("{}: paused by number\n{}", bug.name, small.story));
+    }
+    let again = minimize(runner, &small.story, Backends::all(), &mut |_| true).expect("it was found");
+    if again.story != small.story {
+        broken.push(format!("{}: not a fixpoint\n{}", bug.name, small.story));
     }
     broken
 }
 
-/// On as many threads as there are.
-#[test]
-fn every_bug_is_found_and_minimized_to_no_more_than_its_witness() {
+/// Plays this for every bug, on as many threads as there are, and gathers what does not hold.
+fn complaints_of_all(complaints: impl Fn(usize, &Bug) -> Vec<String> + Sync) -> Vec<String> {
     let (next, broken) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
             scope.spawn(|| {
-                while let Some(bug) = BUGS.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let said = complaints(bug);
-                    broken.lock().expect("nobody panicked").extend(said);
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(bug) = BUGS.get(number) else { break };
+                    let said = complaints(number, bug);
+                    broken.lock().expect("no thread panicked").extend(said);
                 }
             });
         }
     });
-    let broken = broken.into_inner().expect("nobody panicked");
+    broken.into_inner().expect("no thread panicked")
+}
+
+#[test]
+fn every_bug_is_found_and_some_are_minimized_to_no_more_than_their_witness() {
+    let broken = complaints_of_all(complaints);
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// For twice as many stories as it takes to be seen where it shows: fewer would say nothing.
+/// For twice as many stories as it takes to be seen where it shows: fewer would say nothing. A bug that takes long to be seen is
+/// left to `prove`.
 #[test]
 fn a_bug_that_shows_on_one_backend_only_is_silent_on_the_others() {
-    for bug in BUGS.iter().filter(|bug| bug.shows_on != Backends::all()) {
-        let mut runner = runner(bug);
-        let seen = first(&mut runner, 1, bug.shows_on, 400_000);
-        let seen = seen.unwrap_or_else(|| panic!("{} is not seen where it shows", bug.name));
+    const MOST: u64 = 10_000;
+    let told = AtomicUsize::new(0);
+    let broken = complaints_of_all(|_, bug| {
         let blind = Backends::all().difference(bug.shows_on);
+        let mut runner = runner(bug);
+        let Some(seen) = (!blind.is_empty()).then(|| first(&mut runner, 1, bug.shows_on, MOST)).flatten()
+        else {
+            return Vec::new();
+        };
+        told.fetch_add(1, Ordering::Relaxed);
         let found = first(&mut runner, 1, blind, 2 * (seen.number + 1));
-        assert!(found.is_none(), "{}: {:?}", bug.name, found.map(|found| found.finding));
-    }
+        found.map(|found| format!("{}: {}", bug.name, found.finding)).into_iter().collect()
+    });
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    let bugs = BUGS.iter().filter(|bug| bug.shows_on != Backends::all()).count();
+    let told = told.into_inner();
+    assert!(told * 10 >= bugs * 8, "{told} of {bugs} are seen within {MOST} stories");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod handle;
 mod mappings;
 #[cfg(feature = "reference")]
 pub mod reference;
+#[cfg(feature = "reference")]
 mod room;
 #[cfg(feature = "reference")]
 mod spaces;
