@@ -121,7 +121,7 @@ minimize: ## make a finding as short as it gets: FILE=PATH
 
 .PHONY: prove
 prove: compiler ## what takes too long for every change: no false alarm, every bug found and minimized (about forty minutes on two cores)
-	.ci/prove
+	$(shootdown) prove --jobs "$$(nproc)" $(if $(BUG),--part bugs --bug '$(BUG)') $(ARGS)
 
 # --- the code ---
 

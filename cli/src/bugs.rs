@@ -41,8 +41,8 @@ struct BugJson {
     changes: Vec<String>,
     unless: Vec<String>,
     backends: Vec<&'static str>,
-    finds: &'static str,
-    effects: Vec<&'static str>,
+    finds: String,
+    effects: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -82,8 +82,8 @@ impl From<&Bug> for BugJson {
             changes: bug.changes(),
             unless: bug.exceptions(),
             backends: backends.map(|(_, name)| name).collect(),
-            finds: bug.finds,
-            effects: bug.effects().map(|effect| effect.finds).collect(),
+            finds: bug.finds(),
+            effects: bug.effects().collect(),
         }
     }
 }
@@ -97,7 +97,7 @@ impl BugJson {
         if !self.unless.is_empty() {
             fill(text, "  unless:  ", &self.unless.join(", "))?;
         }
-        fill(text, "  finds:   ", self.finds)?;
+        fill(text, "  finds:   ", &self.finds)?;
         self.effects.iter().try_for_each(|effect| fill(text, "  also:    ", effect))
     }
 }

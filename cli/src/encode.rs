@@ -49,6 +49,7 @@ struct EncodedFile {
     bytes: usize,
     written: bool,
     under_left_off: bool,
+    finds_left_off: bool,
 }
 
 impl Encode {
@@ -75,6 +76,11 @@ impl Encode {
                 "shootdown: the `under` lines of {stories} were left off: say --bug or --design to replay"
             ));
         }
+        let finds = files.iter().filter(|file| file.finds_left_off).count() as u64;
+        if finds > 0 {
+            let stories = count(finds, "story", "stories");
+            remark(format_args!("shootdown: the `finds` lines of {stories} were left off"));
+        }
         let encoded = Encoded { files };
         self.answer.give(&encoded, |text| {
             encoded.files.iter().try_for_each(|file| writeln!(text, "{} -> {}", file.from, file.to))
@@ -92,5 +98,6 @@ fn encode(file: &StoryFile, out: &Folder) -> Done<EncodedFile> {
         bytes: bytes.len(),
         written: kept == Kept::Written,
         under_left_off: file.document.under != Under::default(),
+        finds_left_off: file.document.finds.is_some(),
     })
 }

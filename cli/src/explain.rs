@@ -78,7 +78,8 @@ impl Explain {
             file: file.path.display().to_string(),
             under: under.into(),
             finding: report.as_ref().map(|report| (&report.finding).into()),
-            story: Document { story: file.document.story.clone(), under: under.clone() }.to_string(),
+            story: Document { story: file.document.story.clone(), under: under.clone(), finds: None }
+                .to_string(),
             lanes: report.iter().flat_map(lanes_of).collect(),
             replay,
         };

@@ -16,6 +16,7 @@ mod keep;
 mod minimize;
 mod output;
 mod progress;
+mod prove;
 mod replay;
 mod run;
 mod show;
@@ -55,6 +56,7 @@ enum Command {
     Bugs(bugs::Bugs),
     Designs(designs::Designs),
     Cost(cost::Cost),
+    Prove(prove::Prove),
 }
 
 /// What a command found.
@@ -87,5 +89,6 @@ fn run(command: &Command) -> Done<Found> {
         Command::Bugs(bugs) => bugs.run().map(|()| Found::Nothing),
         Command::Designs(designs) => designs.run().map(|()| Found::Nothing),
         Command::Cost(cost) => cost.run().map(|()| Found::Nothing),
+        Command::Prove(prove) => prove.run(),
     }
 }

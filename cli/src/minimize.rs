@@ -28,9 +28,9 @@ shortest story so far.";
 
 /// Make the story of a finding as short and plain as it gets
 ///
-/// Events, CPUs, operands, pauses, designs and header are simplified while the same headline recurs; who meets the finding,
-/// an operation and a CPU, may become somebody else. The story comes as text, on standard output or in a file, with `under`
-/// lines for the bug and for those designs that the finding needs. A story is played under what its own `under` lines name;
+/// Events, CPUs, operands, pauses, designs and header are simplified while the same headline recurs. Another operation on
+/// another CPU may come to meet the finding. The story comes as text, on standard output or in a file, with `under` lines
+/// for the bug and for those designs that the finding needs. A story is played under what its own `under` lines name;
 /// flags go before them.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -83,8 +83,11 @@ impl Minimize {
         })?;
         let (needed, left_out) =
             under.designs.iter().cloned().partition(|design| minimized.asked_for.contains(design));
-        let needed = Under { designs: needed, ..under };
-        let document = Document { story: minimized.story.clone(), under: needed };
+        let document = Document {
+            story: minimized.story.clone(),
+            under: Under { designs: needed, ..under },
+            finds: Some(minimized.finding.headline.breach()),
+        };
         let mut answered = Answered {
             file: self.file.display().to_string(),
             under: (&document.under).into(),

@@ -22,13 +22,15 @@ Examples:
   shootdown replay corpus --bug none    the corpus, with no bug planted
   shootdown replay crash-0f3a --bug va-reuse-unflushed.a
 
-Exit code 1 says that a story found something. A folder stands for the files in it and below it,
+Exit code 1 says that a story found something that its file does not say, or did not find what its
+file says. A folder stands for the files in it and below it,
 but for hidden ones and README files.";
 
 /// Play stories again: files or folders, text or bytes
 ///
 /// A story is played under the bug and the designs that its `under` lines name; flags go before them, point by point.
-/// `--bug none` plants no bug, whatever the file says. There is a line for each story, and a summary.
+/// `--bug none` plants no bug, whatever the file says. A `finds` line of the file says what the story finds; it is compared unless
+/// flags change what the story is played under. There is a line for each story, and a summary.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Replay {
@@ -47,6 +49,7 @@ pub(crate) struct Replay {
 struct Replayed {
     stories: Vec<Played>,
     findings: usize,
+    differ: usize,
     events: u64,
     void: u64,
     backends: Vec<OnBackend>,
@@ -57,7 +60,11 @@ struct Played {
     file: String,
     form: &'static str,
     under: UnderJson,
+    /// What the file says that the story finds, if that counts here.
+    finds: Option<String>,
     finding: Option<FindingJson>,
+    /// Whether the story found what its file does not say, or did not find what it says.
+    differs: bool,
     #[serde(skip)]
     name: String,
 }
@@ -83,7 +90,10 @@ impl Replay {
             .into_iter()
             .map(|(file, under)| {
                 let finding = runners.under(&under).play(&file.document.story, Backends::all());
+                let finds = file.document.finds.clone().filter(|_| self.flags.are_none());
                 Played {
+                    differs: finding.as_ref().map(|finding| finding.headline.breach()) != finds,
+                    finds,
                     file: file.path.display().to_string(),
                     form: file.form.name(),
                     under: (&under).into(),
@@ -94,7 +104,7 @@ impl Replay {
             .collect();
         let replayed = Replayed::new(stories, &runners.coverage());
         self.answer.give(&replayed, |text| replayed.write(text))?;
-        Ok(if replayed.findings > 0 { Found::Something } else { Found::Nothing })
+        Ok(if replayed.differ > 0 { Found::Something } else { Found::Nothing })
     }
 }
 
@@ -123,6 +133,7 @@ impl Replayed {
         let on_backend = |(backend, name)| OnBackend { name, stories: coverage.on(backend).stories };
         Self {
             findings: stories.iter().filter(|played| played.finding.is_some()).count(),
+            differ: stories.iter().filter(|played| played.differs).count(),
             stories,
             events: coverage.events,
             void: coverage.void,
@@ -131,11 +142,23 @@ impl Replayed {
     }
 
     fn write(&self, text: &mut String) -> fmt::Result {
-        for Played { file, finding, name, .. } in &self.stories {
+        for Played { file, finding, finds, differs, name, .. } in &self.stories {
             let under = if name.is_empty() { String::new() } else { format!(" ({name})") };
-            match finding {
-                None => writeln!(text, "ok       {file}{under}")?,
-                Some(finding) => writeln!(text, "finding  {file}{under}: {}", finding.headline)?,
+            let (word, finding) = match finding {
+                None => (if *differs { "differs" } else { "ok" }, String::new()),
+                Some(found) => {
+                    let word = match finds {
+                        None => "finding",
+                        Some(_) if *differs => "differs",
+                        Some(_) => "as told",
+                    };
+                    (word, format!(": {}", found.headline))
+                }
+            };
+            writeln!(text, "{word:<9}{file}{under}{finding}")?;
+            if let Some(finds) = finds.as_ref().filter(|_| *differs) {
+                let found = if finding.is_empty() { "; found nothing" } else { "" };
+                writeln!(text, "         expected, as the file says: {finds}{found}")?;
             }
         }
         write!(text, "{}", count(self.stories.len() as u64, "story", "stories"))?;

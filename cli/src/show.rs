@@ -37,6 +37,7 @@ struct Shown {
     form: &'static str,
     story: String,
     under: UnderJson,
+    finds: Option<String>,
     events: usize,
     void: usize,
 }
@@ -50,6 +51,7 @@ impl Show {
             form: file.form.name(),
             story: file.document.to_string(),
             under: (&file.document.under).into(),
+            finds: file.document.finds.clone(),
             events: story.events.len(),
             void: story.resolve().void,
         };

@@ -37,6 +37,11 @@ fn design(text: &str) -> Result<(String, String), String> {
 }
 
 impl Flags {
+    /// Whether they change nothing: a story is played under what its file says.
+    pub(crate) const fn are_none(&self) -> bool {
+        self.bug.is_none() && self.designs.is_empty()
+    }
+
     /// What the flags alone ask for: one, or one for each variant of the bug.
     pub(crate) fn alone(&self) -> Done<Vec<Under>> {
         let bugs = match self.bug.as_deref() {

@@ -1,5 +1,6 @@
 story 1
 under bug drop-before-store
+finds rule 7 (hypervisor): a CPU can write a page table
 // c0 has dropped the reference to p1 and not cleared the entry: p1 becomes a table while it leads there. The walkers come by as
 // it is cleared after all.
 cpus 2, hardware eager-walkers, sizes tiny, backends native xen

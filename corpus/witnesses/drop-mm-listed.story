@@ -1,5 +1,6 @@
 story 1
 under bug drop-mm-listed
+finds rule 6 (frames): a walk went through a freed table
 // The tables of m0 are freed, and it is still on the list.
 cpus 2, hardware calm, sizes tiny, backends native xen
 c0  new-mm -> m0

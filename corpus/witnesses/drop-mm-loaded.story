@@ -1,5 +1,6 @@
 story 1
 under bug drop-mm-loaded
+finds rule 4 (kernel range reuse): the tables lead elsewhere
 // c1 counts as being out of m0 and has not loaded the other root yet: nobody waits for it, and it stands on a root that is
 // anybody's page.
 cpus 2, hardware calm, sizes tiny, backends native xen

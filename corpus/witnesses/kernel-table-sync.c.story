@@ -1,5 +1,6 @@
 story 1
 under bug kernel-table-sync.c
+finds rule 4 (kernel range reuse): the tables lead elsewhere
 // c1 is in an address space that never hears of what c0 maps.
 cpus 2, hardware calm, sizes tiny, backends native xen
 c0  new-mm -> m0

@@ -1,5 +1,6 @@
 story 1
 under bug leave-mm-late
+finds rule 1 (outcome): a CPU is not in the address space that it loaded
 // c0 sees c1 in m0 and interrupts it. By then c1 has gone over to m1, with interrupts off, and leaves that.
 cpus 2, hardware calm, sizes tiny, backends native xen
 c0  new-mm -> m0

@@ -1,5 +1,6 @@
 story 1
 under bug pat-alias-freed
+finds rule 12 (permissions and memory types): a page has two memory types
 // The direct map of the page is write-combining still when a1 gets it.
 cpus 1, hardware lifo-reuse, sizes tiny, backends native xen
 c0  vmalloc +1 -> a0

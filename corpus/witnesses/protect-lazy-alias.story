@@ -1,5 +1,6 @@
 story 1
 under bug protect-lazy-alias
+finds rule 12 (permissions and memory types): a page that was made read-only can be written
 // The page was a0's, and is a1's now. A walker cached where a0 had it, writable, as a0 was unmapped.
 cpus 1, hardware eager-walkers lifo-reuse, sizes tiny, backends native xen
 c0  vmalloc +1 -> a0

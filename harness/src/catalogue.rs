@@ -1,13 +1,19 @@
-//! The catalogue of known bugs: each a row of data, and with it a witness, a story written by hand that is as short as
-//! can be (`corpus/witnesses/NAME.story`).
+//! The catalogue of known bugs: each is a row of data with a witness, a story written by hand and as short as possible
+//! (`corpus/witnesses/NAME.story`).
 //!
-//! A bug is what is changed in kernels that are right by default: designs chosen, safety steps left out, a quirk of the
-//! hardware. Variants of one incident bear its name and a letter. The rows stand in files beneath, a group each. No check
-//! may know a row: every bug is caught by what it does.
+//! A bug changes kernels that are correct by default: it chooses designs, leaves safety steps out, or turns on a quirk of
+//! the hardware. Variants of one incident bear its name and a letter. The rows stand in files beneath, a group each. No
+//! check may know a row: the checks catch every bug by what it does.
+
+/// The text of a story of the corpus.
+macro_rules! corpus {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/", $name, ".story"))
+    };
+}
 
 mod dma;
 mod drains;
-mod effects;
 mod hypervisor;
 mod kernel_tables;
 mod memory_types;
@@ -20,7 +26,7 @@ use std::rc::Rc;
 use impls::protocol::UnknownDesign;
 use impls::{Designs, Protocol, Step};
 
-use crate::story::{BACKENDS, Backends, Under};
+use crate::story::{BACKENDS, Backends, Document, Under};
 use crate::subject::Setup;
 
 /// A known bug.
@@ -30,27 +36,26 @@ pub struct Bug {
     pub name: &'static str,
     /// What goes wrong.
     pub about: &'static str,
-    /// Where it was seen or argued over.
+    /// Where it was seen or discussed.
     pub source: &'static str,
-    /// The designs chosen: points and variants.
+    /// The designs that it chooses: points and variants.
     pub designs: &'static [(&'static str, &'static str)],
-    /// Choices beside those with any of which nothing is wrong, and the backends on which that is so.
+    /// Choices beside these designs that make everything correct again, and the backends on which they do.
     pub unless: &'static [(&'static str, &'static str, Backends)],
-    /// The safety steps left out.
+    /// The safety steps that it leaves out.
     pub omitted: &'static [Step],
     /// The quirk of the hardware.
     pub invlpg_spares_globals: bool,
     /// The backends on which it shows.
     pub shows_on: Backends,
-    /// How many events its witness has.
-    pub length: usize,
-    /// What its witness finds: a [`breach`](crate::headline::Headline::breach).
-    pub finds: &'static str,
-    /// The operation that meets it there, in the words of stories; or `teardown`.
-    pub met_by: &'static str,
+    /// The text of its witness, which says what it finds.
+    witness: &'static str,
+    /// The texts of stories that break a rule which its witness does not break: the damage is met later, or by another
+    /// operation.
+    effects: &'static [&'static str],
 }
 
-/// No bug: what every row begins with.
+/// No bug: the defaults of every row.
 const NONE: Bug = Bug {
     name: "",
     about: "",
@@ -60,12 +65,12 @@ const NONE: Bug = Bug {
     omitted: &[],
     invlpg_spares_globals: false,
     shows_on: Backends::all(),
-    length: 0,
-    finds: "",
-    met_by: "",
+    witness: "",
+    effects: &[],
 };
 
-/// What looks like a bug and is none, as the architecture allows it: a variant of an incident that is left out of the catalogue.
+/// What looks like a bug and is none, because the architecture allows it: a variant of an incident that the catalogue
+/// leaves out.
 #[derive(Clone, Copy, Debug)]
 pub struct Legal {
     /// The name that its row would have.
@@ -74,46 +79,24 @@ pub struct Legal {
     pub about: &'static str,
     /// Why that breaks no rule.
     pub why: &'static str,
-    /// Where it was seen, and what allows it.
+    /// Where it was seen, and which document allows it.
     pub source: &'static str,
 }
 
-/// All of it. No bug has any of these names, and none of them can be planted.
+/// All legal variants. No bug has one of these names, and none of them can be planted.
 pub const LEGAL: &[Legal] = permissions::LEGAL;
 
-/// What a bug does beside what its witness finds, and only a longer story shows: the damage is met later, or by somebody else.
-/// It has a witness of its own (`corpus/effects/BUG/NAME.story`): the shortest that is known on the backends on which it
-/// shows.
-#[derive(Clone, Copy, Debug)]
-pub struct Effect {
-    /// The bug.
-    pub bug: &'static str,
-    /// Its name among the effects of the bug.
-    pub name: &'static str,
-    /// How many events its witness has.
-    pub length: usize,
-    /// What that finds: a [`breach`](crate::headline::Headline::breach).
-    pub finds: &'static str,
-    /// The backends on which that story shows it.
-    pub shows_on: Backends,
-}
-
-/// All of them, in the order of the bugs.
-pub const EFFECTS: &[Effect] = effects::EFFECTS;
-
-/// The bug that is there to be found.
+/// The bug that every search must find.
 const CANARY: Bug = Bug {
     name: "canary",
     about: "A page that is freed is not given back. Its only purpose is to prove that findings are reported.",
     source: "none: planted",
     omitted: &[Step::Canary],
-    length: 1,
-    finds: "rule 10 (rest): pages were not given back",
-    met_by: "teardown",
+    witness: corpus!("witnesses/canary"),
     ..NONE
 };
 
-/// The groups, in the order in which they are told.
+/// The groups, in the order in which they are listed.
 const GROUPS: &[&[Bug]] = &[
     &[CANARY],
     drains::DESIGNS,
@@ -154,15 +137,21 @@ pub const BUGS: &[Bug] = &{
 };
 
 impl Bug {
-    /// What it does beside what its witness finds, and only longer stories show.
-    pub fn effects(&self) -> impl Iterator<Item = &'static Effect> {
-        EFFECTS.iter().filter(|effect| effect.bug == self.name)
+    /// The story that shows it, written by hand, as short as possible.
+    ///
+    /// If the text is no story that says what it finds; a test rules that out.
+    pub fn witness(&self) -> Document {
+        read(self.witness)
     }
 
-    /// How many events the witness of a breach on this backend has: the bug's own, unless there is one for this effect.
-    pub fn longest(&self, breach: &str, backend: Backends) -> usize {
-        let own = self.effects().find(|effect| effect.finds == breach && effect.shows_on.contains(backend));
-        own.map_or(self.length, |effect| effect.length)
+    /// What its witness finds: a [`breach`](crate::headline::Headline::breach).
+    pub fn finds(&self) -> String {
+        finds(self.witness())
+    }
+
+    /// What longer stories find under it besides, a breach of another rule each.
+    pub fn effects(&self) -> impl Iterator<Item = String> {
+        self.effects.iter().map(|text| finds(read(text)))
     }
 
     /// Its name without the letter.
@@ -173,7 +162,7 @@ impl Bug {
         }
     }
 
-    /// What is changed, in the words of designs, steps and quirks.
+    /// What it changes, in the words of designs, steps and quirks.
     pub fn changes(&self) -> Vec<String> {
         let designs = self.designs.iter().map(|(point, variant)| format!("design {point}={variant}"));
         let steps = self.omitted.iter().map(|step| format!("without {}", step.name()));
@@ -181,7 +170,7 @@ impl Bug {
         designs.chain(steps).chain(quirk).collect()
     }
 
-    /// The designs beside which nothing is wrong, and where, if that is not everywhere.
+    /// The designs beside which everything is correct, with the backends where that is not so on all.
     pub fn exceptions(&self) -> Vec<String> {
         let exception = |(point, variant, on): &(&str, &str, Backends)| {
             let places: Vec<_> =
@@ -194,13 +183,21 @@ impl Bug {
     }
 }
 
-/// The bug of this name; without its letter, every variant in turn.
+fn read(text: &str) -> Document {
+    text.parse().expect("a story of the corpus")
+}
+
+fn finds(document: Document) -> String {
+    document.finds.expect("a line that says what it finds")
+}
+
+/// The bug of this name. Without its letter: every variant, in order.
 pub fn named(name: &str) -> Result<Vec<&'static Bug>, Unknown> {
     let found: Vec<_> = BUGS.iter().filter(|bug| bug.name == name || bug.group() == name).collect();
     if found.is_empty() { Err(Unknown::Bug(name.to_owned())) } else { Ok(found) }
 }
 
-/// What stories are played under.
+/// The bug and the designs that a story is played under.
 #[derive(Clone, Default, Debug)]
 pub struct Selection {
     /// A known bug.
@@ -210,8 +207,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// What a file or a command line asks for: one selection for each variant of the bug. The error names what is
-    /// known instead.
+    /// The selections that a file or a command line asks for, one for each variant of the bug. An error names what is known
+    /// instead.
     pub fn all(under: &Under) -> Result<Vec<Self>, Unknown> {
         let bugs = match &under.bug {
             None => vec![None],
@@ -232,10 +229,9 @@ impl Selection {
         Ok(designs)
     }
 
-    /// The kernels and the machine as this wants them.
+    /// The kernels and the machine for this selection.
     ///
-    /// # Panics
-    /// If a design does not exist: [`Selection::all`] has made sure of that.
+    /// If a design does not exist; [`Selection::all`] rules that out.
     pub fn setup(&self) -> Setup {
         let designs = self.designs().expect("designs that were looked up before");
         let omitted = self.bug.map_or(&[][..], |bug| bug.omitted);
@@ -247,7 +243,7 @@ impl Selection {
         }
     }
 
-    /// What a file that was found under this remembers.
+    /// The `under` lines of a file that was found under this selection.
     pub fn under(&self) -> Under {
         Under { bug: self.bug.map(|bug| bug.name.to_owned()), designs: self.designs.clone() }
     }
@@ -304,7 +300,8 @@ mod tests {
         assert_eq!(names.len(), BUGS.len());
         for bug in BUGS {
             assert!(!bug.changes().is_empty(), "{}", bug.name);
-            assert!(!bug.shows_on.is_empty() && bug.length > 0 && !bug.about.is_empty(), "{}", bug.name);
+            assert!(!bug.shows_on.is_empty() && !bug.about.is_empty(), "{}", bug.name);
+            assert_eq!(bug.witness().under.bug.as_deref(), Some(bug.name));
             let under = Under { bug: Some(bug.name.to_owned()), designs: Vec::new() };
             assert_eq!(Selection::all(&under).expect("it exists").len(), 1, "{}", bug.name);
         }

@@ -23,6 +23,7 @@ pub mod progress;
 pub mod range_reuse;
 pub mod rest;
 pub mod translations;
+pub mod watch;
 pub mod ways;
 #[cfg(test)]
 mod workbench;

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use impls::protocol::STEPS;
 use impls::{Designs, Step};
 use machine::{Family, Point, PointKind};
-use oracle::vocabulary::Operation;
+use oracle::vocabulary::{Mode, Names, Operation, ROWS, Role, Row};
 
 use crate::catalogue::{BUGS, Bug};
 use crate::story::{BACKENDS, Backends};
 
 /// How many operations there are.
-const OPERATIONS: usize = Operation::NAMES.len();
+const OPERATIONS: usize = ROWS.len();
 
 /// The counts of a run. Runs are added up with [`Coverage::merge`].
 #[derive(Clone, Debug, Default)]
@@ -77,7 +77,7 @@ impl OnBackend {
         self.overlaps[low][high] += 1;
     }
 
-    /// How often one of two operations, given by their places in [`Operation::NAMES`], began during the other.
+    /// How often one of two operations, given by their places in [`oracle::vocabulary::ROWS`], began during the other.
     pub fn overlaps(&self, one: usize, other: usize) -> u64 {
         self.overlaps[one.min(other)][one.max(other)]
     }
@@ -177,15 +177,16 @@ impl Coverage {
             if on.stories == 0 {
                 continue;
             }
-            for (index, operation) in Operation::NAMES.iter().enumerate() {
+            for (index, row) in ROWS.iter().enumerate() {
+                let operation = row.word;
                 if on.effects[index] < least {
                     thin.push(format!("{name}: {operation} took effect {} times", on.effects[index]));
                 }
-                for (other, with) in Operation::NAMES.iter().enumerate().skip(index) {
-                    if takes_no_time(operation, backend) && takes_no_time(with, backend) {
+                for (other, with) in ROWS.iter().enumerate().skip(index) {
+                    if takes_no_time(row, backend) && takes_no_time(with, backend) {
                         continue;
                     }
-                    let count = on.overlaps(index, other);
+                    let (count, with) = (on.overlaps(index, other), with.word);
                     if count < least {
                         thin.push(format!("{name}: {operation} and {with} overlapped {count} times"));
                     }
@@ -223,7 +224,8 @@ impl Coverage {
         }
         let _ = write!(line, "), {:.1}% of events void; took effect: ", self.void_percent());
         before = "";
-        for (index, name) in Operation::NAMES.iter().enumerate() {
+        for (index, row) in ROWS.iter().enumerate() {
+            let name = row.word;
             let mut effects = 0;
             for on in &self.backends {
                 effects += on.effects[index];
@@ -237,8 +239,11 @@ impl Coverage {
 
 /// Whether nothing can begin while an operation is under way: what a device does, and hypercalls where nobody takes
 /// them.
-fn takes_no_time(operation: &str, backend: Backends) -> bool {
-    operation.starts_with("device-") || backend == Backends::NATIVE && operation.starts_with("hv-")
+fn takes_no_time(row: &Row, backend: Backends) -> bool {
+    let is_astray =
+        |names: &Names| matches!(names.mode, Some(Mode::GivesUp | Mode::Uses(Some(Role::Astray))));
+    let is_hypercall = row.operands.iter().any(is_astray) || row.word == "hv-flush";
+    row.device || backend == Backends::NATIVE && is_hypercall
 }
 
 /// Whether a step matters on a backend: some bug shows there that leaves it out, under the default designs or under
@@ -274,11 +279,11 @@ impl fmt::Display for Coverage {
             }
             writeln!(f, "\n{name}: {} stories", on.stories)?;
             writeln!(f, "  operations                     called    took effect")?;
-            for (index, operation) in Operation::NAMES.iter().enumerate() {
+            for (index, operation) in ROWS.iter().map(|row| row.word).enumerate() {
                 writeln!(f, "    {operation:<22} {:>12} {:>14}", on.called[index], on.effects[index])?;
             }
             writeln!(f, "  pairs that overlapped")?;
-            for (index, operation) in Operation::NAMES.iter().enumerate() {
+            for (index, operation) in ROWS.iter().map(|row| row.word).enumerate() {
                 write!(f, "    {operation:<15}")?;
                 for other in 0..=index {
                     write!(f, " {:>8}", on.overlaps(index, other))?;
@@ -309,7 +314,7 @@ mod tests {
         one.on_mut(Backends::NATIVE).paused_at(point);
         let never = Point { kind: PointKind::Wait, family: Family(200) };
         one.on_mut(Backends::NATIVE).know(never);
-        let drain = Operation::DrainAliases;
+        let drain = Operation::DrainAliases {};
         one.on_mut(Backends::NATIVE).overlapped(&drain, &drain);
         let mut designs = Designs::default();
         one.played_with(designs);

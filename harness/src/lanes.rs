@@ -63,7 +63,7 @@ pub fn explain(
         }
     }
     let replay = format!("shootdown replay {}", file.unwrap_or("FILE"));
-    let document = Document { story: story.clone(), under: under.clone() };
+    let document = Document { story: story.clone(), under: under.clone(), finds: None };
     Some(Report { finding, document, lanes, replay })
 }
 

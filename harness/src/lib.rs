@@ -12,5 +12,6 @@ pub mod runner;
 pub mod search;
 pub mod story;
 pub mod subject;
+mod tactics;
 
 pub use impls::protocol;

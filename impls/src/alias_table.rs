@@ -1,5 +1,5 @@
 //! A side table from frames to aliases (seed 004): how many kernel mappings each page has, in words of its own, so that
-//! nobody's flags are touched.
+//! no owner's flags are touched.
 //!
 //! An alias counts from before its entry is set until after its entry is cleared. Entries are cleared by the batch
 //! (`paravirt.rs`, lazy MMU mode), and what was put off is not cleared yet:
@@ -13,7 +13,7 @@
 //!   issue the batch
 //! ```
 //!
-//! Where the table is switched on at run time, aliases may exist that nobody counted, and a count of 0 says nothing.
+//! Where the table is switched on at run time, aliases may exist that were never counted, and a count of 0 says nothing.
 //!
 //! ```text
 //!   c0                                    c1
@@ -23,13 +23,13 @@
 //!                                         the page becomes a table: it has 0 aliases, so no drain
 //! ```
 //!
-//! So a page is *unknown* until it was drained for while the table was on: at that moment nobody maps it, and whoever does
-//! so later counts. Nor is such an old alias counted off when it goes, which is not for safety: the count would be below
+//! So a page is *unknown* until it was drained for while the table was on: at that moment no caller maps it, and every
+//! later mapping counts. Nor is such an old alias counted off when it goes, which is not for safety: the count would be below
 //! nothing from then on, and the table of no use for this page. So a bit that the hardware leaves to software marks the
 //! entries that were counted.
 
+use crate::base::Base;
 use crate::family;
-use crate::kernel::Kernel;
 use crate::paravirt::{Pfn, PvMmu};
 use crate::protocol::{Step, TableDrain};
 use machine::{Bus, Cpu, Entry, Flags, Var, VarArray};
@@ -51,7 +51,7 @@ pub struct AliasTable {
 }
 
 impl AliasTable {
-    /// Variables needed for so many pages.
+    /// Variables needed for this number of pages.
     pub const fn vars(pages: u32) -> u32 {
         pages + 1
     }
@@ -74,63 +74,61 @@ impl AliasTable {
     fn of(&self, pfn: Pfn) -> Var {
         self.words.at(pfn.index())
     }
-}
 
-impl<P: PvMmu> Kernel<P> {
-    /// Whether this kernel may keep the table at all.
-    pub(crate) fn has_alias_table(&self) -> bool {
-        P::TABLES_ALLOW_NO_ALIAS && !self.aliases.words.is_empty()
+    /// Whether a kernel on this platform may keep the table at all.
+    pub(crate) fn may_be_kept<P: PvMmu>(&self) -> bool {
+        P::TABLES_ALLOW_NO_ALIAS && !self.words.is_empty()
     }
 
-    /// Whether the table is kept at this moment.
-    fn tracks_aliases(&self, cpu: &Cpu<'_>) -> bool {
-        self.has_alias_table()
-            && (self.protocol.designs.table_drain == TableDrain::SideTable || cpu.load(self.aliases.on) != 0)
+    /// Whether the kernel keeps the table at this moment.
+    fn is_kept<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>) -> bool {
+        self.may_be_kept::<P>()
+            && (base.protocol.designs.table_drain == TableDrain::SideTable || cpu.load(self.on) != 0)
     }
 
-    /// Keeps the table from now on. The switch is there on every kernel; who keeps no table does not look at it.
-    pub(crate) fn track_aliases(&self, cpu: &Cpu<'_>) {
-        cpu.swap(self.aliases.on, 1);
+    /// Keeps the table from now on. The switch is there on every kernel; one that keeps no table does not look at it.
+    pub(crate) fn switch_on(&self, cpu: &Cpu<'_>) {
+        cpu.swap(self.on, 1);
     }
 
     /// The vmap layer is about to map these pages: counts them. Returns what marks their entries.
-    pub(crate) fn count_aliases(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Flags {
-        if !self.tracks_aliases(cpu) {
+    pub(crate) fn count<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, pages: &[Pfn]) -> Flags {
+        if !self.is_kept(base, cpu) {
             return Flags::empty();
         }
         for pfn in pages {
-            cpu.fetch_add(self.aliases.of(*pfn), 1);
+            cpu.fetch_add(self.of(*pfn), 1);
         }
         COUNTED
     }
 
-    /// The page whose alias goes with an entry, if that is to be counted off.
-    pub(crate) fn counted_alias(&self, entry: Entry) -> Option<Pfn> {
-        (entry.present() && entry.has(COUNTED)).then(|| self.pv.pfn_of(entry.frame()))
-    }
-
-    /// An entry was cleared.
-    pub(crate) fn count_off_alias(&self, cpu: &Cpu<'_>, pfn: Pfn) {
-        if cpu.fetch_sub(self.aliases.of(pfn), 1) & COUNT == 0 {
+    /// An entry was cleared that led to the page, and was counted.
+    pub(crate) fn count_off(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        if cpu.fetch_sub(self.of(pfn), 1) & COUNT == 0 {
             cpu.bug("an alias is counted off that was never counted");
         }
     }
 
-    /// Whether a page that nobody maps any more may have an alias left, as far as the table says.
-    pub(crate) fn may_have_aliases(&self, cpu: &Cpu<'_>, pfn: Pfn) -> bool {
-        if !self.tracks_aliases(cpu) {
+    /// Whether a page that no caller maps any more may have an alias left, as far as the table says.
+    pub(crate) fn may_have_aliases<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, pfn: Pfn) -> bool {
+        if !self.is_kept(base, cpu) {
             return true;
         }
-        let word = cpu.load(self.aliases.of(pfn));
-        let unknown = self.protocol.does(Step::UnknownUntilDrained) && word & KNOWN == 0;
+        let word = cpu.load(self.of(pfn));
+        let unknown = base.protocol.does(Step::UnknownUntilDrained) && word & KNOWN == 0;
         unknown || word & COUNT != 0
     }
 
-    /// The page was drained for, and nobody can have mapped it since. While the table is off that says nothing about
+    /// The page was drained for, and no caller can have mapped it since. While the table is off that says nothing about
     /// later.
-    pub(crate) fn aliases_are_known(&self, cpu: &Cpu<'_>, pfn: Pfn) {
-        if self.tracks_aliases(cpu) {
-            cpu.update(self.aliases.of(pfn), |word| (word & KNOWN == 0).then_some(word | KNOWN));
+    pub(crate) fn are_known<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, pfn: Pfn) {
+        if self.is_kept(base, cpu) {
+            cpu.update(self.of(pfn), |word| (word & KNOWN == 0).then_some(word | KNOWN));
         }
     }
+}
+
+/// The page whose alias goes with an entry, if that is to be counted off.
+pub(crate) fn counted_by<P: PvMmu>(base: &Base<P>, entry: Entry) -> Option<Pfn> {
+    (entry.present() && entry.has(COUNTED)).then(|| base.pv.pfn_of(entry.frame()))
 }

@@ -8,15 +8,17 @@
 //!
 //! Beside it lie the pages of 2 MiB, each mapped by one large entry, where the platform has any: `vmalloc_huge` takes them.
 //!
-//! An entry of the direct map is changed only on behalf of whoever holds the page, and is back at the default when the
-//! page goes back to the zone.
+//! An entry of the direct map is changed only on behalf of the area that owns the page, and is back at the default when
+//! the page goes back to the zone.
 
+use crate::base::Base;
 use crate::family;
-use crate::kernel_tables::TABLE_FLAGS;
 use crate::page_alloc::PageAllocator;
-use crate::paravirt::{PageRange, Pfn, PvMmu};
+use crate::paravirt::{Pfn, PvMmu};
+use crate::pgtable::TABLE_FLAGS;
 use crate::sizes::Sizes;
 use crate::sync::{LockClass, Lockdep};
+use crate::vpn::{PageRange, Vpn};
 use machine::paging::{LARGE_MEMORY, LEVELS, index};
 use machine::{Bus, Cpu, Entry, Flags, Frame, Role, Word};
 use std::rc::Rc;
@@ -24,7 +26,7 @@ use std::rc::Rc;
 /// Where the direct map begins (`PAGE_OFFSET`).
 pub const PAGE_OFFSET: u64 = 0xffff_8880_0000_0000;
 
-/// Flags of an entry of the direct map, unless somebody wants others.
+/// Flags of an entry of the direct map, unless the area that owns the page has others.
 pub const DEFAULT: Flags = TABLE_FLAGS.union(Flags::GLOBAL).union(Flags::NO_EXECUTE);
 
 const LARGE_LOCK: LockClass = LockClass { family: family::LARGE_ZONE_LOCK, name: "zone->lock (large pages)" };
@@ -38,9 +40,9 @@ pub struct DirectMap {
     table: Frame,
     /// The table above that, which holds the large entries.
     above: Frame,
-    /// The pages of the zone that nobody has.
+    /// The free pages of the zone.
     pub(crate) free: PageAllocator,
-    /// The large pages that nobody has, each by its first.
+    /// The free large pages, each by its first.
     pub(crate) free_large: PageAllocator,
 }
 
@@ -74,7 +76,7 @@ impl DirectMap {
         let table_above = pv.frame_of(tables[1].0);
         for frame in bus.memory.large_pages() {
             let pfn = pv.pfn_of(frame);
-            let word = Word::new(table_above, index(address_of_large(pfn), 2));
+            let word = Word::new(table_above, index(page_of_large(pfn).address(), 2));
             bus.boot_word(word, pv.make_entry(pfn, DEFAULT | Flags::HUGE_PAGE).0);
         }
         let large = bus.memory.large_pages().map(|frame| frame.0);
@@ -89,48 +91,48 @@ impl DirectMap {
         (Self { first, table, above: table_above, free, free_large }, tables)
     }
 
-    /// Whether a page number of the kernel's address space lies within it.
+    /// The entry of the root that leads to all of it.
     pub(crate) fn index_in_root() -> usize {
         index(PAGE_OFFSET, LEVELS)
     }
 
-    /// The number of the kernel page at which a page of the zone is mapped (`__va`).
-    pub fn page_of(&self, pfn: Pfn) -> u64 {
+    /// The kernel page at which a page of the zone is mapped (`__va`).
+    pub fn page_of(&self, pfn: Pfn) -> Vpn {
         if pfn.0 >= LARGE_MEMORY {
-            address_of_large(pfn) >> 12
+            page_of_large(pfn)
         } else {
-            (PAGE_OFFSET >> 12) + u64::from(pfn.0 - self.first)
+            Vpn::of(PAGE_OFFSET) + u64::from(pfn.0 - self.first)
         }
     }
 
     /// Sets the entry of a large page, or clears it with no flags. Flushes nothing.
     #[track_caller]
-    pub fn set_large<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>, pfn: Pfn, flags: Flags) {
+    pub fn set_large<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, pfn: Pfn, flags: Flags) {
         let entry =
-            if flags.is_empty() { Entry::EMPTY } else { pv.make_entry(pfn, flags | Flags::HUGE_PAGE) };
-        let word = Word::new(self.above, index(address_of_large(pfn), 2));
-        if pv.set_entry(cpu, word, 2, entry).is_err() {
+            if flags.is_empty() { Entry::EMPTY } else { base.pv.make_entry(pfn, flags | Flags::HUGE_PAGE) };
+        let word = Word::new(self.above, index(page_of_large(pfn).address(), 2));
+        if base.pv.set_entry(cpu, word, 2, entry).is_err() {
             cpu.bug("the platform refuses a large entry of the direct map");
         }
     }
 
     /// Sets the entry of a page, or clears it with no flags. Flushes nothing (`set_direct_map_*_noflush`).
     #[track_caller]
-    pub fn set<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>, pfn: Pfn, flags: Flags) {
-        let va = self.page_of(pfn) << 12;
-        let entry = if flags.is_empty() { Entry::EMPTY } else { pv.make_entry(pfn, flags) };
+    pub fn set<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, pfn: Pfn, flags: Flags) {
+        let va = self.page_of(pfn).address();
+        let entry = if flags.is_empty() { Entry::EMPTY } else { base.pv.make_entry(pfn, flags) };
         let word = Word::new(self.table, index(va, 1));
-        if pv.set_pte_at(cpu, va, word, entry).is_err() {
+        if base.pv.set_pte_at(cpu, va, word, entry).is_err() {
             cpu.bug("the platform refuses an entry of the direct map");
         }
     }
 
     /// The runs of neighbours among these pages, as kernel addresses.
     pub fn runs(&self, pages: &[Pfn]) -> Vec<PageRange> {
-        let mut numbers: Vec<_> = pages.iter().map(|pfn| self.page_of(*pfn)).collect();
-        numbers.sort_unstable();
+        let mut all: Vec<_> = pages.iter().map(|pfn| self.page_of(*pfn)).collect();
+        all.sort_unstable();
         let mut runs: Vec<PageRange> = Vec::new();
-        for first in numbers {
+        for first in all {
             match runs.last_mut() {
                 Some(run) if run.first + run.pages == first => run.pages += 1,
                 _ => runs.push(PageRange { first, pages: 1 }),
@@ -141,6 +143,6 @@ impl DirectMap {
 }
 
 /// Where a page of 2 MiB, or one within it, lies in the direct map: behind the zone, at the next 2 MiB and so on.
-fn address_of_large(pfn: Pfn) -> u64 {
-    PAGE_OFFSET + machine::paging::span(2) + (u64::from(pfn.0 - LARGE_MEMORY) << 12)
+fn page_of_large(pfn: Pfn) -> Vpn {
+    Vpn::of(PAGE_OFFSET + machine::paging::span(2)) + u64::from(pfn.0 - LARGE_MEMORY)
 }

@@ -2,31 +2,42 @@
 //!
 //! A device reaches memory by machine addresses, in segments of contiguous frames: a narrow device below a limit, a wide one
 //! everywhere. Bare metal takes such pages from the page allocator. A paravirtual kernel has no say over its frames: it exchanges those beneath its pages
-//! for others. The old ones go to somebody else, so nothing of the kernel's may lead to them any more: not the
+//! for others. The old ones go to another domain, so nothing of the kernel's may lead to them any more: not the
 //! mapping of the buffer, which is cleared before and set again afterwards, and no alias that was unmapped lazily.
 //!
-//! With interrupts off nobody may wait for the answers of other CPUs. It is enough to clear the entries of aliases:
-//! their ranges stay reserved until a flush, and before the hypervisor gives a frame to anybody it flushes by itself.
+//! With interrupts off a CPU may not wait for the answers of others. It is enough to clear the entries of aliases:
+//! their ranges stay reserved until a flush, and before the hypervisor gives a frame away it flushes by itself.
 //! This file must never send an interrupt, nor sleep where its caller has interrupts off.
 
+use crate::base::WouldSleep;
 use crate::kernel::Kernel;
-use crate::kernel_tables::{MapError, PAGE_KERNEL};
-use crate::paravirt::{PageRange, Pfn, PvMmu, Wanted};
+use crate::paravirt::{Pfn, PvMmu, Wanted};
+use crate::pgtable::PAGE_KERNEL;
 use crate::protocol::{DmaDrain, Step};
-use crate::vmalloc::purge::WouldSleep;
+use crate::table_pages::MapError;
+use crate::vpn::{PageRange, Vpn};
 use machine::Cpu;
-use oracle::vocabulary::{Device, SEGMENT};
+use oracle::vocabulary::SEGMENT;
+
+/// What a buffer is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Device {
+    /// A device that reaches no frame from a limit on.
+    Narrow,
+    /// A device that reaches all memory.
+    Wide,
+}
 
 impl<P: PvMmu> Kernel<P> {
     /// Makes a buffer of these pages, which nothing maps: zeroed, in segments that the device reaches, and mapped. Returns the
-    /// number of the first page of the mapping. A platform that cannot change the frames beneath pages puts others
+    /// first page of the mapping. A platform that cannot change the frames beneath pages puts others
     /// in their place. When it fails the pages are still there, zeroed or not.
     pub fn dma_alloc_coherent(
         &self,
         cpu: &Cpu<'_>,
         pages: &mut [Pfn],
         device: Device,
-    ) -> Result<u64, MapError> {
+    ) -> Result<Vpn, MapError> {
         let limit = self.limit(device);
         if !cpu.interrupts_on() && self.flushes_on_map() {
             return Err(MapError::WouldSleep);
@@ -49,7 +60,7 @@ impl<P: PvMmu> Kernel<P> {
     /// Takes a buffer apart (`dma_free_coherent`). Its pages are ordinary ones again, zeroed, and frames that narrow devices
     /// reach go back to where they are needed more, if that can be done here and now. A buffer that has none of those keeps what
     /// it has: it was made of its pages as they were, or of whatever frames there were.
-    pub fn dma_free_coherent(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) {
+    pub fn dma_free_coherent(&self, cpu: &Cpu<'_>, first: Vpn, pages: &[Pfn]) {
         self.free_dma_area(cpu, first, pages.len() as u64);
         let mut exchanged = 0;
         let is_low = |pfn: &Pfn| self.pv.frame_of(*pfn).0 < P::dma_limit(self.sizes);
@@ -96,7 +107,7 @@ impl<P: PvMmu> Kernel<P> {
 
     fn clear_pages(&self, cpu: &Cpu<'_>, pages: &[Pfn]) {
         for pfn in pages {
-            cpu.clear_frame(self.pv.frame_of(*pfn));
+            self.clear_page(cpu, *pfn);
         }
     }
 
@@ -114,7 +125,7 @@ impl<P: PvMmu> Kernel<P> {
     fn create_contiguous_region(
         &self,
         cpu: &Cpu<'_>,
-        first: u64,
+        first: Vpn,
         pages: &[Pfn],
         limit: u32,
     ) -> Result<(), MapError> {
@@ -136,13 +147,13 @@ impl<P: PvMmu> Kernel<P> {
     ///                                         writes through V: into the old frame, and lost
     /// ```
     ///
-    /// The hypervisor flushes only when it gives the old frame to somebody: for its own safety, and not for the guest's.
-    fn remap(&self, cpu: &Cpu<'_>, first: u64, pages: &[Pfn]) -> Result<(), MapError> {
+    /// The hypervisor flushes only when it gives the old frame away: for its own safety, and not for the guest's.
+    fn remap(&self, cpu: &Cpu<'_>, first: Vpn, pages: &[Pfn]) -> Result<(), MapError> {
         let Some((last, before)) = pages.split_last() else { return Ok(()) };
         self.map_pages(cpu, first, before)?;
         if self.protocol.does(Step::FlushAfterExchange) {
-            let va = (first + before.len() as u64) << 12;
-            let flags = PAGE_KERNEL | self.note_aliases(cpu, std::slice::from_ref(last));
+            let va = (first + before.len() as u64).address();
+            let flags = PAGE_KERNEL | self.table_pages.note_aliases(self, cpu, std::slice::from_ref(last));
             let entry = self.pv.make_entry(*last, flags);
             self.pv.set_pte_and_flush(cpu, va, entry, !before.is_empty())?;
         } else {
@@ -156,15 +167,13 @@ impl<P: PvMmu> Kernel<P> {
         let mut got = Vec::with_capacity(pages.len());
         for segment in pages.chunks(SEGMENT) {
             let Some(first) = self.pages.alloc_contiguous(&self.pv, cpu, segment.len() as u32, limit) else {
-                for pfn in got {
-                    self.pages.free(&self.pv, cpu, pfn);
-                }
+                self.free_pages(cpu, got);
                 return Err(MapError::NoMemory);
             };
             got.extend((first.0..).take(segment.len()).map(Pfn));
         }
         for (old, new) in pages.iter_mut().zip(got) {
-            self.pages.free(&self.pv, cpu, std::mem::replace(old, new));
+            self.free_page(cpu, std::mem::replace(old, new));
         }
         Ok(())
     }

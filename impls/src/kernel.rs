@@ -1,25 +1,28 @@
 //! The kernel: everything that stands between a caller and a platform, put together, and its entry points.
 
-use crate::alias_table::AliasTable;
-use crate::callers::Callers;
+use crate::base::Base;
+use crate::callers::{Callers, pinned};
 use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel_tables::KernelTables;
 use crate::mm::{LEAVE_MM_VECTOR, Mms};
 use crate::page_alloc::PageAllocator;
-use crate::page_flags::PageFlags;
 use crate::paravirt::PvMmu;
 use crate::process::Process;
 use crate::protocol::Protocol;
-use crate::quicklist::Quicklist;
 use crate::sizes::Sizes;
 use crate::sync::{Lockdep, Rcu, Work, Workqueue};
+use crate::table_pages::TablePages;
 use crate::tlbflush::{FLUSH_VECTOR, TlbFlush};
 use crate::vmalloc::Vmalloc;
-use crate::vmalloc::block::VmapBlock;
+use crate::vmalloc::block::RcuCallback;
 use machine::paging::LEVELS;
-use machine::{Background, Bus, Config, Cpu, Interrupt, Level, Role, Software, Standing, Temperament, Wait};
+use machine::{
+    Background, Bus, Config, Cpu, Interrupt, Level, PageFault, Resolution, Role, Software, Standing,
+    Temperament, Wait,
+};
 use oracle::vocabulary::{Call, Outcome};
+use std::ops::Deref;
 use std::rc::Rc;
 
 /// What a CPU of the kernel is given to do.
@@ -37,23 +40,11 @@ pub enum Task {
     Teardown,
 }
 
-/// What is given back after a grace period.
-#[derive(Debug)]
-pub enum RcuCallback {
-    /// A block of slots that nobody finds any more.
-    VmapBlock(Rc<VmapBlock>),
-}
-
 /// A kernel on a platform.
 #[derive(Debug)]
 pub struct Kernel<P: PvMmu> {
-    /// The platform.
-    pub pv: P,
-    /// What is done how, and what is left out.
-    pub protocol: Rc<Protocol>,
-    /// How large everything is.
-    pub sizes: Sizes,
-    pub(crate) pages: PageAllocator,
+    base: Base<P>,
+    pub(crate) table_pages: TablePages,
     pub(crate) tables: KernelTables,
     pub(crate) mms: Mms,
     pub(crate) direct: DirectMap,
@@ -61,19 +52,34 @@ pub struct Kernel<P: PvMmu> {
     pub(crate) rcu: Rcu<RcuCallback>,
     pub(crate) work: Workqueue,
     pub(crate) vmalloc: Vmalloc,
-    pub(crate) page_flags: PageFlags,
-    pub(crate) aliases: AliasTable,
-    pub(crate) quicklist: Quicklist,
     pub(crate) callers: Callers,
     pub(crate) process: Process,
     pages_at_boot: usize,
 }
 
+/// A kernel stands on its base.
+impl<P> Deref for Kernel<P>
+where
+    P: PvMmu,
+{
+    type Target = Base<P>;
+
+    fn deref(&self) -> &Base<P> {
+        &self.base
+    }
+}
+
 impl<P: PvMmu> Kernel<P> {
     /// The machine that a kernel of this size needs.
     pub fn config(sizes: Sizes, cpus: u8, temperament: Temperament) -> Config {
-        let of_pages = sizes.frames() + AliasTable::vars(sizes.frames());
-        let own = 18 + Mms::vars(cpus) + TlbFlush::vars(cpus) + Vmalloc::vars(cpus, sizes) + of_pages;
+        /// The locks of the three zones, the count of grace periods, the work item.
+        const OTHERS: u32 = 5;
+        let own = OTHERS
+            + TablePages::vars(sizes.frames())
+            + KernelTables::VARS
+            + Mms::vars(cpus)
+            + TlbFlush::vars(cpus)
+            + Vmalloc::vars(cpus, sizes);
         Config {
             cpus,
             frames: P::machine_frames(sizes),
@@ -96,21 +102,16 @@ impl<P: PvMmu> Kernel<P> {
         let callers = Callers::new((0..Sizes::INITIAL_PAGES).map(|_| pages.alloc_at_boot(&pv, bus)));
         Self {
             tables: KernelTables::boot(bus, &lockdep, &pv, root, &direct_tables),
-            mms: Mms::new(bus, &lockdep, root),
+            mms: Mms::new(bus, root),
             direct,
             tlb: TlbFlush::new(bus),
             rcu: Rcu::new(bus),
             work: Workqueue::new(bus),
             vmalloc: Vmalloc::new(bus, &lockdep, sizes),
-            page_flags: PageFlags::new(bus, sizes.frames()),
-            aliases: AliasTable::new(bus, sizes.frames(), protocol.designs.table_drain),
-            quicklist: Quicklist::new(bus, &lockdep),
+            table_pages: TablePages::new(bus, &lockdep, sizes.frames(), protocol.designs.table_drain),
             callers,
             process: Process::default(),
-            pages,
-            pv,
-            protocol,
-            sizes,
+            base: Base { pv, protocol, sizes, pages },
             pages_at_boot,
         }
     }
@@ -155,7 +156,7 @@ impl<P: PvMmu> Kernel<P> {
         if self.direct.free_large.count_free() != bus.memory.large_pages().count() {
             left.push("large pages were not given back".to_owned());
         }
-        if !self.mms.are_none() {
+        if !self.tables.have_no_copies() {
             left.push("address spaces were not dropped".to_owned());
         }
         if self.rcu.queued() != 0 {
@@ -182,7 +183,7 @@ impl<P: PvMmu> Kernel<P> {
         self.give_everything_back(cpu);
         self.purge_everything(cpu);
         self.free_all_tables(cpu);
-        self.empty_quicklist(cpu);
+        self.table_pages.free_all(self, cpu);
         self.give_up_frames(cpu);
         Outcome::Done
     }
@@ -196,8 +197,11 @@ impl<P: PvMmu> Software for Kernel<P> {
         match task {
             Task::Call(call) => self.call(cpu, &call),
             Task::RunWork => self.run_work(cpu),
-            Task::AddProcessTable => self.add_process_table(cpu),
-            Task::PinProcess => self.pin_process(cpu),
+            Task::AddProcessTable => match self.add_process_table(cpu) {
+                Some(added) => pinned(added),
+                None => Outcome::NoMemory,
+            },
+            Task::PinProcess => pinned(self.pin_process(cpu)),
             Task::Teardown => self.teardown(cpu),
         }
     }
@@ -205,10 +209,14 @@ impl<P: PvMmu> Software for Kernel<P> {
     fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
         match (interrupt.level, interrupt.vector) {
             (Level::Hypervisor, _) => self.pv.interrupt(cpu, interrupt),
-            (Level::Guest, FLUSH_VECTOR) => self.flush_tlb_handler(cpu, interrupt),
+            (Level::Guest, FLUSH_VECTOR) => self.tlb.handle(self, cpu, interrupt),
             (Level::Guest, LEAVE_MM_VECTOR) => self.leave_mm_handler(cpu, interrupt),
-            (Level::Guest, _) => cpu.bug("an interrupt that nobody sends"),
+            (Level::Guest, _) => cpu.bug("an interrupt that no CPU sends"),
         }
+    }
+
+    fn page_fault(&self, cpu: &Cpu<'_>, fault: PageFault, again: bool) -> Resolution {
+        self.handle_page_fault(cpu, fault, again)
     }
 
     fn background(&self, standing: &Standing<'_>, wait: &Wait) -> Background {

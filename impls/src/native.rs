@@ -1,7 +1,8 @@
 //! Native: the kernel runs on the hardware itself. Frames are what they seem, entries are stores, flushes are
 //! instructions.
 
-use crate::paravirt::{PageRange, Pfn, PvMmu, Refused, Wanted};
+use crate::flush_request::FlushRequest;
+use crate::paravirt::{Pfn, PvExchange, PvFlush, PvMmu, PvSwitch, PvTables, Refused, Wanted};
 use crate::protocol::Protocol;
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
@@ -12,29 +13,9 @@ use std::rc::Rc;
 #[derive(Clone, Copy, Debug)]
 pub struct Native;
 
-impl PvMmu for Native {
-    const NAME: &'static str = "native";
+impl PvTables for Native {
     const TABLES_ALLOW_NO_ALIAS: bool = false;
-    const EXCHANGES_FRAMES: bool = false;
     const LARGE_LEAVES: bool = true;
-
-    fn dma_limit(sizes: Sizes) -> u32 {
-        sizes.first_high_frame()
-    }
-
-    fn machine_frames(sizes: Sizes) -> u32 {
-        sizes.frames()
-    }
-
-    fn machine_vars(_sizes: Sizes) -> u32 {
-        0
-    }
-
-    fn boot(_bus: &Rc<Bus>, _sizes: Sizes, _protocol: &Rc<Protocol>, _lockdep: &Rc<Lockdep>) -> Self {
-        Self
-    }
-
-    fn adopt_boot_tables(&self, _bus: &Bus, _root: Pfn, _tables: &[(Pfn, u8)]) {}
 
     fn frame_of(&self, pfn: Pfn) -> Frame {
         Frame(pfn.0)
@@ -85,11 +66,6 @@ impl PvMmu for Native {
     }
 
     #[track_caller]
-    fn load_root(&self, cpu: &Cpu<'_>, root: Pfn) {
-        cpu.load_cr3(Cr3 { root: self.frame_of(root), pcid: 0 }, false);
-    }
-
-    #[track_caller]
     fn set_entry(&self, cpu: &Cpu<'_>, word: Word, level: u8, entry: Entry) -> Result<(), Refused> {
         cpu.store_word(word, Family::of_level(level), entry.0);
         Ok(())
@@ -100,22 +76,14 @@ impl PvMmu for Native {
         self.set_entry(cpu, word, 1, entry)
     }
 
-    #[track_caller]
-    fn set_pte_and_flush(&self, cpu: &Cpu<'_>, _va: u64, _entry: Entry, _full: bool) -> Result<(), Refused> {
-        cpu.bug("nobody flushes for the kernel on bare metal")
-    }
-
-    #[track_caller]
-    fn exchange_frames(&self, cpu: &Cpu<'_>, _pages: &[Pfn], _wanted: Wanted) -> Result<usize, Refused> {
-        cpu.bug("nobody exchanges frames on bare metal")
-    }
-
     fn enter_lazy_mmu(&self, _cpu: &Cpu<'_>) {}
 
     fn leave_lazy_mmu(&self, _cpu: &Cpu<'_>) -> Result<(), Refused> {
         Ok(())
     }
+}
 
+impl PvFlush for Native {
     #[track_caller]
     fn flush_local(&self, cpu: &Cpu<'_>) {
         cpu.flush_all();
@@ -126,7 +94,7 @@ impl PvMmu for Native {
         cpu.invlpg(va);
     }
 
-    fn flush_everywhere(&self, _cpu: &Cpu<'_>, _range: PageRange, _full: bool) -> bool {
+    fn flush_everywhere(&self, _cpu: &Cpu<'_>, _request: FlushRequest) -> bool {
         false
     }
 
@@ -138,6 +106,49 @@ impl PvMmu for Native {
     fn interrupt(&self, cpu: &Cpu<'_>, _interrupt: Interrupt) {
         cpu.bug("an interrupt for a hypervisor, and there is none");
     }
+}
+
+impl PvSwitch for Native {
+    #[track_caller]
+    fn load_root(&self, cpu: &Cpu<'_>, root: Pfn) {
+        cpu.load_cr3(Cr3 { root: self.frame_of(root), pcid: 0 }, false);
+    }
+}
+
+impl PvExchange for Native {
+    const EXCHANGES_FRAMES: bool = false;
+
+    fn dma_limit(sizes: Sizes) -> u32 {
+        sizes.first_high_frame()
+    }
+
+    #[track_caller]
+    fn set_pte_and_flush(&self, cpu: &Cpu<'_>, _va: u64, _entry: Entry, _full: bool) -> Result<(), Refused> {
+        cpu.bug("on bare metal the kernel flushes by itself")
+    }
+
+    #[track_caller]
+    fn exchange_frames(&self, cpu: &Cpu<'_>, _pages: &[Pfn], _wanted: Wanted) -> Result<usize, Refused> {
+        cpu.bug("on bare metal no frames are exchanged")
+    }
+}
+
+impl PvMmu for Native {
+    const NAME: &'static str = "native";
+
+    fn machine_frames(sizes: Sizes) -> u32 {
+        sizes.frames()
+    }
+
+    fn machine_vars(_sizes: Sizes) -> u32 {
+        0
+    }
+
+    fn boot(_bus: &Rc<Bus>, _sizes: Sizes, _protocol: &Rc<Protocol>, _lockdep: &Rc<Lockdep>) -> Self {
+        Self
+    }
+
+    fn adopt_boot_tables(&self, _bus: &Bus, _root: Pfn, _tables: &[(Pfn, u8)]) {}
 
     fn leftovers(&self, _bus: &Bus) -> Vec<String> {
         Vec::new()

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 const ZONE_LOCK: LockClass = LockClass { family: family::ZONE_LOCK, name: "zone->lock" };
 
-/// All pages that nobody uses.
+/// The free pages of a zone.
 #[derive(Debug)]
 pub struct PageAllocator {
     free: SpinLock<VecDeque<Pfn>>,
@@ -49,7 +49,7 @@ impl PageAllocator {
         Some(pfn)
     }
 
-    /// Allocates so many zeroed pages that follow each other, all below a limit, in any context. Returns the first.
+    /// Allocates zeroed pages that follow each other, all below a limit, in any context. Returns the first.
     pub fn alloc_contiguous<P: PvMmu>(&self, pv: &P, cpu: &Cpu<'_>, pages: u32, limit: u32) -> Option<Pfn> {
         let first = {
             let mut free = self.free.lock_irqsave(cpu);

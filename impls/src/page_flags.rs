@@ -2,7 +2,7 @@
 //! that have aliases.
 //!
 //! The word belongs to the owner of the page, and an owner that holds its page for itself changes it by a load and a
-//! store. Whoever else puts a bit into it loses that bit:
+//! store. Another CPU that puts a bit into it loses that bit:
 //!
 //! ```text
 //!   c0, the owner                 c1 vmap
@@ -13,11 +13,11 @@
 //!   the page becomes a table: no drain, and the hypervisor refuses; or an entry is left that can write to it
 //! ```
 //!
-//! So the bit is right only if *everybody* changes flags by locked operations, for the sake of one user in a corner: "we
+//! So the bit is right only if *every* CPU changes flags by locked operations, for the sake of one user in a corner: "we
 //! don't own the page flags" (seed 004).
 
+use crate::base::Base;
 use crate::family;
-use crate::kernel::Kernel;
 use crate::paravirt::{Pfn, PvMmu};
 use crate::protocol;
 use machine::{Bus, Cpu, Var, VarArray};
@@ -41,13 +41,11 @@ impl PageFlags {
     fn of(&self, pfn: Pfn) -> Var {
         self.0.at(pfn.index())
     }
-}
 
-impl<P: PvMmu> Kernel<P> {
     /// The owner of a page sets a flag of its own (`SetPageOwnerPriv1`, or the plain `__SetPageOwnerPriv1`).
-    pub(crate) fn set_page_flag(&self, cpu: &Cpu<'_>, pfn: Pfn) {
-        let flags = self.page_flags.of(pfn);
-        match self.protocol.designs.page_flags {
+    pub(crate) fn set_owner<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, pfn: Pfn) {
+        let flags = self.of(pfn);
+        match base.protocol.designs.page_flags {
             protocol::PageFlags::Atomic => {
                 cpu.update(flags, |flags| Some(flags | OWNER));
             }
@@ -56,17 +54,17 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// The vmap layer is about to map the page.
-    pub(crate) fn set_alias_flag(&self, cpu: &Cpu<'_>, pfn: Pfn) {
-        cpu.update(self.page_flags.of(pfn), |flags| Some(flags | ALIAS));
+    pub(crate) fn set_alias(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        cpu.update(self.of(pfn), |flags| Some(flags | ALIAS));
     }
 
-    /// A drain for the page is over, and nobody can have mapped it since.
-    pub(crate) fn clear_alias_flag(&self, cpu: &Cpu<'_>, pfn: Pfn) {
-        cpu.update(self.page_flags.of(pfn), |flags| Some(flags & !ALIAS));
+    /// A drain for the page is over, and no caller can have mapped it since.
+    pub(crate) fn clear_alias(&self, cpu: &Cpu<'_>, pfn: Pfn) {
+        cpu.update(self.of(pfn), |flags| Some(flags & !ALIAS));
     }
 
     /// Whether the vmap layer has mapped the page since it was last drained for.
-    pub(crate) fn alias_flag(&self, cpu: &Cpu<'_>, pfn: Pfn) -> bool {
-        cpu.load(self.page_flags.of(pfn)) & ALIAS != 0
+    pub(crate) fn has_alias(&self, cpu: &Cpu<'_>, pfn: Pfn) -> bool {
+        cpu.load(self.of(pfn)) & ALIAS != 0
     }
 }

@@ -1,9 +1,9 @@
-//! The paravirt layer: what the kernel leaves to the platform beneath it (`pv_mmu_ops`).
+//! The paravirt layer: what the kernel leaves to the platform beneath it (`pv_ops`), in parts by subject.
 //!
 //! The kernel is generic over [`PvMmu`], so native pays nothing for the others. Page tables hold machine frames; the
 //! kernel thinks in pseudo-physical frames ([`Pfn`]), and only the platform knows which is which.
 
-use crate::hypervisor::xen::Hypervisor;
+use crate::flush_request::FlushRequest;
 use crate::protocol::Protocol;
 use crate::sizes::Sizes;
 use crate::sync::Lockdep;
@@ -32,26 +32,21 @@ impl fmt::Debug for Pfn {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refused;
 
-/// A run of kernel addresses to be flushed, in pages (never in bytes: the last page of the space has no end address).
+/// Why the platform refused a call that a caller made behind the kernel's back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageRange {
-    /// Number of the first page: its address shifted right by 12.
-    pub first: u64,
-    /// How many.
-    pub pages: u64,
-}
-
-impl PageRange {
-    /// The address of the page at an index.
-    pub const fn address(&self, index: u64) -> u64 {
-        (self.first + index) << 12
-    }
+pub struct Refusal {
+    /// The reason in words, for a line of the trace.
+    pub reason: &'static str,
+    /// The frame, level or address that the reason is about.
+    pub subject: u64,
+    /// The address that was named has no table of the lowest level.
+    pub no_lowest_table: bool,
 }
 
 /// Which frames are wanted in an exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wanted {
-    /// Those that a device reaches: in segments of contiguous frames, of so many pages each (the last may be
+    /// Those that a device reaches: in segments of contiguous frames, each of the same number of pages (the last may be
     /// shorter), below a limit.
     Reachable {
         /// Pages of a segment.
@@ -63,35 +58,13 @@ pub enum Wanted {
     Any,
 }
 
-/// What the kernel asks of the platform beneath it.
-pub trait PvMmu: Sized + fmt::Debug + 'static {
-    /// The name for people and stories.
-    const NAME: &'static str;
-
+/// Page tables: which pages are tables, and what stands in their entries.
+pub trait PvTables {
     /// Whether a page table may have no alias that could write to it, live or lazy.
     const TABLES_ALLOW_NO_ALIAS: bool;
 
-    /// Whether the machine frames beneath pages can be exchanged for others.
-    const EXCHANGES_FRAMES: bool;
-
     /// Whether kernel addresses may be mapped by large leaves.
     const LARGE_LEAVES: bool;
-
-    /// The first machine frame that narrow devices do not reach.
-    fn dma_limit(sizes: Sizes) -> u32;
-
-    /// Machine frames needed for a kernel of this size, and for what lies beneath it.
-    fn machine_frames(sizes: Sizes) -> u32;
-
-    /// Machine variables that the platform needs for itself at this size.
-    fn machine_vars(sizes: Sizes) -> u32;
-
-    /// The platform at boot, before any CPU runs. Changes memory directly.
-    fn boot(bus: &Rc<Bus>, sizes: Sizes, protocol: &Rc<Protocol>, lockdep: &Rc<Lockdep>) -> Self;
-
-    /// The kernel's first tables are built (with this root, and these tables by level): takes them as they are, before
-    /// any CPU runs.
-    fn adopt_boot_tables(&self, bus: &Bus, root: Pfn, tables: &[(Pfn, u8)]);
 
     /// The machine frame behind a frame of the kernel's (`pfn_to_mfn`).
     fn frame_of(&self, pfn: Pfn) -> Frame;
@@ -116,11 +89,11 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     #[track_caller]
     fn pin_table(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Result<(), Refused>;
 
-    /// The reverse of [`PvMmu::pin_table`].
+    /// The reverse of [`PvTables::pin_table`].
     #[track_caller]
     fn unpin_table(&self, cpu: &Cpu<'_>, pfn: Pfn);
 
-    /// A zeroed page is to be a table of this level in a tree under construction, which nothing uses before it is pinned.
+    /// A zeroed page is to be a table of this level in a tree under construction, which no CPU uses before it is pinned.
     #[track_caller]
     fn begin_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8);
 
@@ -132,17 +105,13 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     #[track_caller]
     fn pin_tree(&self, cpu: &Cpu<'_>, root: Pfn) -> Result<(), Refused>;
 
-    /// The reverse of [`PvMmu::pin_tree`]. Its pages are no ordinary pages before [`PvMmu::end_table`].
+    /// The reverse of [`PvTables::pin_tree`]. Its pages are no ordinary pages before [`PvTables::end_table`].
     #[track_caller]
     fn unpin_tree(&self, cpu: &Cpu<'_>, root: Pfn);
 
     /// A page of a tree that is not pinned, or no more, becomes an ordinary page of data.
     #[track_caller]
     fn end_table(&self, cpu: &Cpu<'_>, pfn: Pfn);
-
-    /// This CPU loads a root, which is of a tree of tables that is in use as such (`write_cr3`).
-    #[track_caller]
-    fn load_root(&self, cpu: &Cpu<'_>, root: Pfn);
 
     /// Sets an entry of a kernel table. While in lazy MMU mode the platform may put it off until the mode is left, or
     /// until it must flush.
@@ -153,17 +122,6 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     #[track_caller]
     fn set_pte_at(&self, cpu: &Cpu<'_>, va: u64, word: Word, entry: Entry) -> Result<(), Refused>;
 
-    /// The same, and makes every CPU forget the page, or everything, also where the caller has interrupts off: asked only
-    /// of a platform that exchanges frames.
-    #[track_caller]
-    fn set_pte_and_flush(&self, cpu: &Cpu<'_>, va: u64, entry: Entry, full: bool) -> Result<(), Refused>;
-
-    /// Puts other machine frames beneath pages, zeroed; nothing leads to the old ones. Returns how many it did, from the
-    /// first on: a segment for which there are no frames, and those after it, keep what they have. Asked only of a
-    /// platform that exchanges frames.
-    #[track_caller]
-    fn exchange_frames(&self, cpu: &Cpu<'_>, pages: &[Pfn], wanted: Wanted) -> Result<usize, Refused>;
-
     /// Enters lazy MMU mode (`arch_enter_lazy_mmu_mode`).
     #[track_caller]
     fn enter_lazy_mmu(&self, cpu: &Cpu<'_>);
@@ -171,7 +129,10 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     /// Leaves lazy MMU mode: everything put off is done, or refused.
     #[track_caller]
     fn leave_lazy_mmu(&self, cpu: &Cpu<'_>) -> Result<(), Refused>;
+}
 
+/// Flushes, and the interrupts by which CPUs ask each other for them.
+pub trait PvFlush {
     /// Flushes everything on this CPU, global entries too (`flush_tlb_kernel`).
     #[track_caller]
     fn flush_local(&self, cpu: &Cpu<'_>);
@@ -183,7 +144,7 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
     /// Flushes kernel addresses on all CPUs without help of the kernel's, if the platform can and is to do so.
     /// Returns whether it did.
     #[track_caller]
-    fn flush_everywhere(&self, cpu: &Cpu<'_>, range: PageRange, full: bool) -> bool;
+    fn flush_everywhere(&self, cpu: &Cpu<'_>, request: FlushRequest) -> bool;
 
     /// Sends an interrupt to another CPU.
     #[track_caller]
@@ -191,15 +152,95 @@ pub trait PvMmu: Sized + fmt::Debug + 'static {
 
     /// An interrupt for the platform itself.
     fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt);
+}
 
-    /// The frame beneath a page was exchanged for this one behind the kernel's back, or given up for good.
-    fn has_frame(&self, _pfn: Pfn, _frame: Option<Frame>) {}
+/// Address spaces.
+pub trait PvSwitch {
+    /// This CPU loads a root, which is of a tree of tables that is in use as such (`write_cr3`).
+    #[track_caller]
+    fn load_root(&self, cpu: &Cpu<'_>, root: Pfn);
+}
+
+/// The machine frames beneath pages, as far as devices care for them. What exchanges them is asked only of a platform that can.
+pub trait PvExchange {
+    /// Whether the machine frames beneath pages can be exchanged for others.
+    const EXCHANGES_FRAMES: bool;
+
+    /// The first machine frame that narrow devices do not reach.
+    fn dma_limit(sizes: Sizes) -> u32;
+
+    /// Puts other machine frames beneath pages, zeroed; nothing leads to the old ones. Returns how many it did, from the
+    /// first on: a segment for which there are no frames, and those after it, keep what they have.
+    #[track_caller]
+    fn exchange_frames(&self, cpu: &Cpu<'_>, pages: &[Pfn], wanted: Wanted) -> Result<usize, Refused>;
+
+    /// As [`PvTables::set_pte_at`], and makes every CPU forget the page, or everything, also where the caller has interrupts off.
+    #[track_caller]
+    fn set_pte_and_flush(&self, cpu: &Cpu<'_>, va: u64, entry: Entry, full: bool) -> Result<(), Refused>;
 
     /// Another domain takes the frames that were given away, if the platform has other domains. No CPU takes part.
     fn other_domain_takes(&self, _bus: &Bus) {}
+}
 
-    /// The hypervisor beneath, for whoever calls it behind the kernel's back.
-    fn beneath(&self) -> Option<&Hypervisor> {
+/// What callers can ask of the platform by calls of their own, behind the kernel's back. It changes the machine and the platform's
+/// books, and none of the kernel's; a call that is refused changes nothing.
+pub trait RawCalls {
+    /// A frame of another domain.
+    fn foreign_frame(&self) -> Frame;
+
+    /// Sets any word of a page, an entry if the page is a table.
+    #[track_caller]
+    fn update(&self, cpu: &Cpu<'_>, word: Word, entry: Entry) -> Result<(), Refusal>;
+
+    /// Sets the lowest-level entry of an address under the root that this CPU runs on.
+    #[track_caller]
+    fn update_va(&self, cpu: &Cpu<'_>, va: u64, entry: Entry) -> Result<(), Refusal>;
+
+    /// Makes a frame a table of this level and keeps it one. Any number may be given.
+    #[track_caller]
+    fn pin(&self, cpu: &Cpu<'_>, frame: Frame, level: u8) -> Result<(), Refusal>;
+
+    /// Lets go of a table that was pinned.
+    #[track_caller]
+    fn unpin(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal>;
+
+    /// Whether a frame is pinned, while no CPU changes that.
+    fn is_pinned(&self, bus: &Bus, frame: Frame) -> bool;
+
+    /// Flushes everything on all CPUs.
+    #[track_caller]
+    fn flush_all(&self, cpu: &Cpu<'_>) -> Result<(), Refusal>;
+
+    /// Gives the frame beneath a page for one that devices reach, for good. Returns whether there was one; it is beneath the page
+    /// then.
+    #[track_caller]
+    fn exchange(&self, cpu: &Cpu<'_>, pfn: Pfn, limit: u32) -> Result<bool, Refusal>;
+
+    /// Gives the frame beneath a page up: the page has none from then on.
+    #[track_caller]
+    fn give_up(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Result<(), Refusal>;
+}
+
+/// What the kernel asks of the platform beneath it: all the parts, and how it starts and ends.
+pub trait PvMmu: PvTables + PvFlush + PvSwitch + PvExchange + Sized + fmt::Debug + 'static {
+    /// The name for people and stories.
+    const NAME: &'static str;
+
+    /// Machine frames needed for a kernel of this size, and for what lies beneath it.
+    fn machine_frames(sizes: Sizes) -> u32;
+
+    /// Machine variables that the platform needs for itself at this size.
+    fn machine_vars(sizes: Sizes) -> u32;
+
+    /// The platform at boot, before any CPU runs. Changes memory directly.
+    fn boot(bus: &Rc<Bus>, sizes: Sizes, protocol: &Rc<Protocol>, lockdep: &Rc<Lockdep>) -> Self;
+
+    /// The kernel's first tables are built (with this root, and these tables by level): takes them as they are, before
+    /// any CPU runs.
+    fn adopt_boot_tables(&self, bus: &Bus, root: Pfn, tables: &[(Pfn, u8)]);
+
+    /// The calls that callers can make behind the kernel's back. `None` where nothing lies beneath the kernel.
+    fn raw_calls(&self) -> Option<&dyn RawCalls> {
         None
     }
 

@@ -1,12 +1,10 @@
 //! A process under construction: its page tables come one at a time, as it is given memory, and become page tables to the
 //! platform by one call when it is about to run. Of any size, and others get on with theirs in between, as during a fork.
 
-use crate::callers::{failed, not_pinned};
 use crate::kernel::Kernel;
-use crate::kernel_tables::MapError;
 use crate::paravirt::{Pfn, PvMmu};
+use crate::pinning::NotPinned;
 use machine::Cpu;
-use oracle::vocabulary::Outcome;
 use std::cell::{Cell, RefCell};
 
 /// The one process that is under construction, or was last.
@@ -18,8 +16,9 @@ pub(crate) struct Process {
 }
 
 impl<P: PvMmu> Kernel<P> {
-    pub(crate) fn add_process_table(&self, cpu: &Cpu<'_>) -> Outcome {
-        let Some(pfn) = self.pages.alloc(&self.pv, cpu) else { return failed(MapError::NoMemory) };
+    /// One more page becomes a table of it, if there is one: `None` if not.
+    pub(crate) fn add_process_table(&self, cpu: &Cpu<'_>) -> Option<Result<(), NotPinned>> {
+        let pfn = self.alloc_page(cpu)?;
         let mut tables = self.process.tables.take();
         tables.push(pfn);
         let place = tables.len() - 1;
@@ -27,18 +26,19 @@ impl<P: PvMmu> Kernel<P> {
         if linked.is_err()
             && let Some(pfn) = tables.pop()
         {
-            self.pages.free(&self.pv, cpu, pfn);
+            self.free_page(cpu, pfn);
         }
         self.process.tables.replace(tables);
-        linked.map_or_else(not_pinned, |()| Outcome::Done)
+        Some(linked)
     }
 
-    pub(crate) fn pin_process(&self, cpu: &Cpu<'_>) -> Outcome {
+    /// Its tables become page tables to the platform.
+    pub(crate) fn pin_process(&self, cpu: &Cpu<'_>) -> Result<(), NotPinned> {
         let tables = self.process.tables.take();
         let pinned = self.pin_linked(cpu, &tables);
         self.process.pinned.set(pinned.is_ok());
         self.process.tables.replace(tables);
-        pinned.map_or_else(not_pinned, |()| Outcome::Done)
+        pinned
     }
 
     /// The process ends, if there is one, and its tables with it.
@@ -49,8 +49,6 @@ impl<P: PvMmu> Kernel<P> {
         } else {
             self.dismantle(cpu, &tables);
         }
-        for pfn in tables {
-            self.pages.free(&self.pv, cpu, pfn);
-        }
+        self.free_pages(cpu, tables);
     }
 }

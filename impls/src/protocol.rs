@@ -419,6 +419,24 @@ impl Protocol {
         self.omitted & 1 << step as u32 == 0
     }
 
+    /// Does two things whose order is a safety step: in this order if the step is taken, and in the other if it is left out.
+    /// Gives what the two gave, that of the first before that of the second.
+    #[inline]
+    pub fn in_order<A, B>(
+        &self,
+        step: Step,
+        first: impl FnOnce() -> A,
+        second: impl FnOnce() -> B,
+    ) -> (A, B) {
+        if self.does(step) {
+            let given = first();
+            (given, second())
+        } else {
+            let given = second();
+            (first(), given)
+        }
+    }
+
     /// How often a step was met, taken or not, since the last time this was asked.
     pub fn take_met(&self, step: Step) -> u32 {
         self.met[step as usize].take()
@@ -428,6 +446,7 @@ impl Protocol {
 #[cfg(test)]
 mod tests {
     use super::{Designs, Drain, Protocol, Step};
+    use std::cell::RefCell;
 
     #[test]
     fn a_step_left_out_is_not_done_and_the_others_are() {
@@ -436,6 +455,23 @@ mod tests {
         assert!(protocol.does(Step::ClearBeforeDirty));
         assert_eq!(protocol.take_met(Step::FenceBeforeIpi), 1);
         assert_eq!(protocol.take_met(Step::FenceBeforeIpi), 0);
+    }
+
+    #[test]
+    fn an_order_that_is_left_out_is_the_other_one_and_gives_the_same() {
+        for (omitted, order) in
+            [(&[][..], ["flush", "count"]), (&[Step::CountAfterFlush], ["count", "flush"])]
+        {
+            let protocol = Protocol::new(Designs::default(), omitted);
+            let done = RefCell::new(Vec::new());
+            let does = |what, gives| {
+                done.borrow_mut().push(what);
+                gives
+            };
+            let gave = protocol.in_order(Step::CountAfterFlush, || does("flush", 1), || does("count", 2));
+            assert_eq!((gave, done.into_inner()), ((1, 2), order.to_vec()));
+            assert_eq!(protocol.take_met(Step::CountAfterFlush), 1);
+        }
     }
 
     #[test]

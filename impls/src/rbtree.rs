@@ -1,10 +1,10 @@
 //! An ordered index: a red-black tree whose nodes carry a summary of everything below them.
 //!
-//! It stands under the address space of the kernel as `rb_tree` does under `mm/vmalloc.c`: a lock that others hold
-//! guards it, so it is plain data without points. It must never touch the machine, and must never allocate once it
-//! has been as large as it will be: nodes live in an arena, and freed ones are used again, last one first.
+//! It stands under the address space of the kernel as `rb_tree` does under `mm/vmalloc.c`. The kernel's lock guards it, so
+//! it is plain data without points. It must never touch the machine. It must never allocate once it has reached its full
+//! size: nodes live in an arena, and it reuses freed ones, the last one first.
 //!
-//! A [`NodeId`] stays good until that node is removed; no rotation and no removal of another node moves it.
+//! A [`NodeId`] stays good until its node is removed; no rotation and no removal of another node moves it.
 
 use std::fmt;
 
@@ -17,15 +17,15 @@ mod tests;
 pub use check::{Broken, Shape};
 pub use iter::Iter;
 
-/// What a subtree says about itself, so that a search can pass over it: the size of the largest hole, for example.
+/// What a subtree says of itself, so that a search can skip it: the size of the largest hole, for example.
 pub trait Augment<K, V> {
     /// The summary that each node keeps of its subtree.
     type Summary: Copy + PartialEq + fmt::Debug;
 
-    /// The summary of a node and what is below it; `None` stands for a child that is not there.
+    /// The summary of a node and all nodes below it; `None` stands for a missing child.
     ///
-    /// It may depend on which entries the subtree holds, and never on how they are arranged: a rotation leaves the
-    /// summaries above it as they are.
+    /// It may depend on the entries of the subtree, and never on their arrangement: a rotation does not change the
+    /// summaries above it.
     fn summarize(
         key: K,
         value: &V,
@@ -84,16 +84,16 @@ enum Color {
 
 struct Node<K, V, S> {
     key: K,
-    /// `None` in a node on the free list, so that an id kept for too long is noticed.
+    /// `None` in a node on the free list, so that a stale id is noticed.
     value: Option<V>,
     summary: S,
     parent: NodeId,
-    /// Left and right. In a node on the free list the right one leads to the next free node.
+    /// Left and right. In a node on the free list the right one is the next free node.
     children: [NodeId; 2],
     color: Color,
 }
 
-/// The key is taken: what `insert` gives back.
+/// The key is taken: `insert` returns this.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Occupied<V> {
     /// The node that has the key already; it was not changed.
@@ -225,7 +225,7 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         if let Some(child) = self.child(node, side).real() {
             return Some(self.outermost(child, side.other()));
         }
-        // Up, until the way there leads to the side that is asked for.
+        // Goes up until the way there leads to the wanted side.
         loop {
             let parent = self.parent(node)?;
             if self.child(parent, side) != node {
@@ -253,12 +253,12 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         self.partition(|other| other <= key).1
     }
 
-    /// The last node whose key is not above this one: of areas by their start, the only one that can contain `key`.
+    /// The last node whose key is not above this one. Of areas by their start it is the only one that can contain `key`.
     pub fn floor(&self, key: K) -> Option<NodeId> {
         self.partition(|other| other <= key).0
     }
 
-    /// The last node of which `before` is true, and the first of which it is not.
+    /// The last node of which `before` is true, and the first of which it is false.
     fn partition(&self, before: impl Fn(K) -> bool) -> (Option<NodeId>, Option<NodeId>) {
         let (mut last, mut first) = (None, None);
         let mut next = self.root();
@@ -277,7 +277,7 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
 
 /// Changing.
 impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
-    /// Adds an entry, in O(log n). Fails if the key is there already, and then changes nothing.
+    /// Adds an entry, in O(log n). Fails if the key exists, and then changes nothing.
     pub fn insert(&mut self, key: K, value: V) -> Result<NodeId, Occupied<V>> {
         let mut parent = NIL;
         let mut side = Side::Left;
@@ -303,7 +303,7 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         Ok(node)
     }
 
-    /// Removes an entry, in O(log n), and gives it back. Every other id stays good.
+    /// Removes an entry, in O(log n), and returns it. Every other id stays good.
     pub fn remove(&mut self, node: NodeId) -> (K, V) {
         let key = self.key(node);
         let value =
@@ -316,8 +316,8 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         (key, value)
     }
 
-    /// Gives a node another key and value in place, without moving it, and returns the old value. The new key must
-    /// stand where the old one stood: above the previous key and below the next.
+    /// Gives a node another key and value in place, and returns the old value. The new key must stand where the old one
+    /// stood: above the previous key and below the next.
     pub fn replace(&mut self, node: NodeId, key: K, value: V) -> V {
         debug_assert!(
             self.prev(node).is_none_or(|prev| self.key(prev) < key)
@@ -344,13 +344,13 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         id.expect("rbtree: the arena is full")
     }
 
-    /// What the node's summary should be, given its children's.
+    /// What the node's summary should be, from those of its children.
     fn summarize(&self, node: NodeId) -> A::Summary {
         let summary = |child: Option<NodeId>| child.map(|child| self.summary(child));
         A::summarize(self.key(node), self.value(node), summary(self.left(node)), summary(self.right(node)))
     }
 
-    /// Brings the summaries up to date from a node whose subtree changed upward, until one stays as it was.
+    /// Updates the summaries upward from a node whose subtree changed, until one is unchanged.
     fn propagate(&mut self, node: NodeId) {
         let mut next = node.real();
         while let Some(node) = next {

@@ -1,7 +1,14 @@
 //! How large a kernel is built: tiny while fuzzing, so that "full" states are common, and real when asked.
 
-/// The page number at which x86-64 Linux begins its vmalloc space.
-const VMALLOC_START: u64 = 0xffff_c900_0000_0000 >> 12;
+use crate::vpn::Vpn;
+
+/// The page with which x86-64 Linux begins its vmalloc space.
+const VMALLOC_START: Vpn = Vpn::of(0xffff_c900_0000_0000);
+
+/// Pages below the end of the address space.
+const fn from_the_top(pages: u64) -> Vpn {
+    Vpn(Vpn::of(u64::MAX).0 + 1 - pages)
+}
 
 /// A set of sizes, by name. The discriminants are written in stories.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -35,7 +42,7 @@ impl Sizes {
     /// Pages of low memory, which the direct map holds: few, so that they soon go round.
     pub const LOW_PAGES: u32 = 6;
 
-    /// Frames of low memory: its pages, the three tables of the direct map, and three more that nobody uses.
+    /// Frames of low memory: its pages, the three tables of the direct map, and three more that are in no use.
     pub const LOW_FRAMES: u32 = 2 * 3 + Self::LOW_PAGES;
 
     /// Frames of physical memory, tables and the kernel's own included.
@@ -66,12 +73,12 @@ impl Sizes {
         }
     }
 
-    /// The first page number of that space: across a border between two lowest-level tables, at the very top of the
-    /// address space, or where x86-64 Linux has it.
-    pub const fn vmalloc_first(self) -> u64 {
+    /// The first page of that space: across a border between two lowest-level tables, at the very top of the address
+    /// space, or where x86-64 Linux has it.
+    pub const fn vmalloc_first(self) -> Vpn {
         match self {
-            Self::Tiny => VMALLOC_START + 512 - self.vmalloc_pages() / 2,
-            Self::Small => (1 << 52) - self.vmalloc_pages(),
+            Self::Tiny => Vpn(VMALLOC_START.0 + 512 - self.vmalloc_pages() / 2),
+            Self::Small => from_the_top(self.vmalloc_pages()),
             Self::Real => VMALLOC_START,
         }
     }
@@ -79,14 +86,14 @@ impl Sizes {
     /// Pages of 2 MiB, where the platform has any: memory of its own, from which large areas are made.
     pub const LARGE_PAGES: u32 = 1;
 
-    /// The first page number of the 2 MiB of addresses that a large area may take, or `None` where it may be any 2 MiB.
+    /// The first page of the 2 MiB of addresses that a large area may take, or `None` where it may be any 2 MiB.
     ///
-    /// Small mappings are confined to the pages above. Whoever has all of those that lie in these 2 MiB has the 2 MiB,
-    /// since nothing else is ever mapped in the rest of it.
-    pub const fn large_run(self) -> Option<u64> {
+    /// Small mappings are confined to the pages of the vmalloc space. An area that has all of those that lie in these 2 MiB
+    /// has the 2 MiB, since nothing else is ever mapped in the rest of it.
+    pub const fn large_run(self) -> Option<Vpn> {
         match self {
             Self::Tiny => Some(VMALLOC_START),
-            Self::Small => Some((1 << 52) - 512),
+            Self::Small => Some(from_the_top(512)),
             Self::Real => None,
         }
     }

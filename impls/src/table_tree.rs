@@ -1,13 +1,13 @@
 //! The page tables of a process under construction: a tree that is linked while its pages are still ordinary memory, and
 //! becomes tables by one call of the platform (`xen_pgd_pin`), which validates all of it.
 //!
-//! It is what seed 004 means by the tables for which draining can be deferred: nobody runs on them before the pin.
+//! It is what seed 004 means by the tables for which draining can be deferred: no CPU runs on them before the pin.
 
 use crate::kernel::Kernel;
-use crate::kernel_tables::TABLE_FLAGS;
 use crate::paravirt::{Pfn, PvMmu};
+use crate::pgtable::TABLE_FLAGS;
+use crate::pinning::NotPinned;
 use crate::protocol::TableDrain;
-use crate::table_pages::NotPinned;
 use machine::paging::LEVELS;
 use machine::{Cpu, Word};
 
@@ -23,7 +23,7 @@ fn parent_of(place: usize) -> (usize, usize) {
 }
 
 impl<P: PvMmu> Kernel<P> {
-    /// Makes a tree of tables of these pages, which their caller holds and nobody maps. Another page may stand in the place
+    /// Makes a tree of tables of these pages, which their caller holds and does not map. Another page may stand in the place
     /// of one afterwards. Where it fails, all are ordinary zeroed pages.
     pub(crate) fn pin_tree(&self, cpu: &Cpu<'_>, pages: &mut [Pfn]) -> Result<(), NotPinned> {
         self.construct_and_pin(cpu, pages).inspect_err(|_| self.dismantle(cpu, pages))
@@ -60,7 +60,7 @@ impl<P: PvMmu> Kernel<P> {
             pages[place] = self.table_page(cpu, pages[place])?;
         }
         let level = level_of(place);
-        cpu.clear_frame(self.pv.frame_of(pages[place]));
+        self.clear_page(cpu, pages[place]);
         self.pv.begin_table(cpu, pages[place], level);
         if place > 0 {
             let (above, index) = parent_of(place);
@@ -74,7 +74,7 @@ impl<P: PvMmu> Kernel<P> {
     /// A tree that is linked becomes page tables.
     pub(crate) fn pin_linked(&self, cpu: &Cpu<'_>, pages: &[Pfn]) -> Result<(), NotPinned> {
         if !self.drains_one_by_one() {
-            self.drain_for_tables(cpu, pages, || self.vm_unmap_aliases(cpu))?;
+            self.table_pages.drain_for(self, cpu, pages, &|| self.vm_unmap_aliases(cpu))?;
         }
         self.pin_or_fix_up(cpu, || self.pv.pin_tree(cpu, pages[0]))
     }
@@ -92,7 +92,7 @@ impl<P: PvMmu> Kernel<P> {
     pub(crate) fn dismantle(&self, cpu: &Cpu<'_>, pages: &[Pfn]) {
         for pfn in pages {
             self.pv.end_table(cpu, *pfn);
-            cpu.clear_frame(self.pv.frame_of(*pfn));
+            self.clear_page(cpu, *pfn);
         }
     }
 }

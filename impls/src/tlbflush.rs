@@ -1,7 +1,7 @@
 //! Shootdown: making every CPU forget its translations of kernel addresses, and waiting until it has.
 //!
 //! The request travels in plain variables of the sender's, one range at a time; each CPU answers by counting up a
-//! variable that only it writes. So nothing but the fence before the interrupt orders the request:
+//! variable that only it writes (`smp.rs`). So nothing but the fence before the interrupt orders the request:
 //!
 //! ```text
 //!   sender                                target
@@ -17,13 +17,14 @@
 //!
 //! which breaks rules 4 and 5 of the contract. An interrupt-command write to the x2APIC does not serialise.
 
+use crate::base::Base;
 use crate::family;
-use crate::kernel::Kernel;
-use crate::paravirt::{PageRange, PvMmu};
+use crate::flush_request::FlushRequest;
+use crate::paravirt::PvMmu;
 use crate::protocol::Step;
-use crate::sync::PerCpu;
-use machine::{Bus, Cpu, Holder, Interrupt, Until, Var, VarArray, Wait, WaitKind};
-use std::cell::Cell;
+use crate::smp::{self, Answers};
+use crate::vpn::{PageRange, Vpn};
+use machine::{Bus, Cpu, Interrupt, Var, VarArray};
 
 /// The vector of a flush request.
 pub const FLUSH_VECTOR: u8 = 1;
@@ -36,93 +37,74 @@ const EVERYTHING: u64 = u64::MAX;
 pub struct TlbFlush {
     /// First page and number of pages of each CPU's request.
     info: VarArray,
-    /// For each sender and target, how many requests were answered.
-    acks: VarArray,
-    /// How many requests each CPU has sent; its own business.
-    sent: PerCpu<Cell<u64>>,
-    cpus: u8,
+    answers: Answers,
 }
 
 impl TlbFlush {
     /// No request was made yet.
     pub fn new(bus: &Bus) -> Self {
-        let cpus = bus.cpus();
-        let square = usize::from(cpus) * usize::from(cpus);
         Self {
-            info: bus.memory.vars(family::FLUSH_INFO, 2 * usize::from(cpus)),
-            acks: bus.memory.vars(family::CALL_ACK, square),
-            sent: PerCpu::new(bus, |_| Cell::new(0)),
-            cpus,
+            info: bus.memory.vars(family::FLUSH_INFO, 2 * usize::from(bus.cpus())),
+            answers: Answers::new(bus, family::CALL_ACK),
         }
     }
 
     /// Variables needed for this many CPUs.
     pub fn vars(cpus: u8) -> u32 {
-        let cpus = u32::from(cpus);
-        2 * cpus + cpus * cpus
+        2 * u32::from(cpus) + Answers::vars(cpus)
     }
 
-    fn first(&self, cpu: u8) -> Var {
-        self.info.at(2 * usize::from(cpu))
+    fn info(&self, cpu: u8) -> [Var; 2] {
+        let at = 2 * usize::from(cpu);
+        [self.info.at(at), self.info.at(at + 1)]
     }
 
-    fn pages(&self, cpu: u8) -> Var {
-        self.info.at(2 * usize::from(cpu) + 1)
-    }
-
-    fn ack(&self, from: u8, to: u8) -> Var {
-        self.acks.at(usize::from(from) * usize::from(self.cpus) + usize::from(to))
-    }
-}
-
-impl<P: PvMmu> Kernel<P> {
-    /// Makes every CPU forget its translations of these pages, and the upper entries on the way to them, and waits
-    /// until all have (`flush_tlb_kernel_range`). More pages than the ceiling cost a full flush instead.
+    /// Makes every CPU forget what is asked for, and waits until all have (`flush_tlb_kernel_range`). More pages than the
+    /// ceiling cost a full flush instead.
     ///
     /// Interrupts must be on: two CPUs that flush with interrupts off wait for each other for ever.
-    pub fn flush_tlb_kernel_range(&self, cpu: &Cpu<'_>, range: PageRange) {
-        let full = range.pages > self.sizes.flush_ceiling();
-        if self.pv.flush_everywhere(cpu, range, full) {
+    pub fn flush<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, request: FlushRequest) {
+        let request = request.with_ceiling(base.sizes.flush_ceiling());
+        if base.pv.flush_everywhere(cpu, request) {
             return;
         }
-        let flush = &self.tlb;
         let me = cpu.id();
-        cpu.store(flush.first(me), range.first);
-        cpu.store(flush.pages(me), if full { EVERYTHING } else { range.pages });
-        let sent = flush.sent.this(cpu);
-        sent.set(sent.get() + 1);
-        if self.protocol.does(Step::FenceBeforeIpi) {
-            cpu.fence();
-        }
-        for other in (0..flush.cpus).filter(|other| *other != me) {
-            self.pv.send_ipi(cpu, other, FLUSH_VECTOR);
-        }
-        self.flush_tlb_local(cpu, range, full);
-        for other in (0..flush.cpus).filter(|other| *other != me) {
-            let until = Until::AtLeast(sent.get());
-            let holder = Holder::Cpu(other);
-            cpu.wait(Wait { var: flush.ack(me, other), until, holder, kind: WaitKind::Acknowledge });
+        self.post(cpu, request);
+        let call = smp::Call {
+            targets: smp::all_others(cpu),
+            interrupt: |target| {
+                self.answers.ask(me, target);
+                base.pv.send_ipi(cpu, target, FLUSH_VECTOR);
+            },
+            answer: |target| self.answers.awaited(me, target),
+        };
+        call.send(cpu, base.protocol.does(Step::FenceBeforeIpi));
+        self.flush_local(base, cpu, request);
+        call.wait(cpu);
+    }
+
+    /// Makes this CPU alone forget what is asked for.
+    pub fn flush_local<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, request: FlushRequest) {
+        let FlushRequest { range, full } = request.with_ceiling(base.sizes.flush_ceiling());
+        if full {
+            base.pv.flush_local(cpu);
+        } else {
+            range.addresses().for_each(|va| base.pv.flush_one(cpu, va));
         }
     }
 
-    /// Makes this CPU alone forget its translations of these pages.
-    pub fn flush_tlb_local(&self, cpu: &Cpu<'_>, range: PageRange, full: bool) {
-        if full {
-            self.pv.flush_local(cpu);
-        } else {
-            for page in 0..range.pages {
-                self.pv.flush_one(cpu, range.address(page));
-            }
-        }
+    /// Writes a request where its targets read it.
+    fn post(&self, cpu: &Cpu<'_>, FlushRequest { range, full }: FlushRequest) {
+        let [first, pages] = self.info(cpu.id());
+        cpu.store(first, range.first.0);
+        cpu.store(pages, if full { EVERYTHING } else { range.pages });
     }
 
     /// The target's side: does what the sender asked for, and says so.
-    pub(crate) fn flush_tlb_handler(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
-        let flush = &self.tlb;
-        let first = cpu.load(flush.first(interrupt.from));
-        let pages = cpu.load(flush.pages(interrupt.from));
-        self.flush_tlb_local(cpu, PageRange { first, pages }, pages == EVERYTHING);
-        let ack = flush.ack(interrupt.from, cpu.id());
-        cpu.store(ack, cpu.load(ack) + 1);
+    pub(crate) fn handle<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, interrupt: Interrupt) {
+        let [first, pages] = self.info(interrupt.from).map(|var| cpu.load(var));
+        let range = PageRange { first: Vpn(first), pages };
+        self.flush_local(base, cpu, FlushRequest { range, full: pages == EVERYTHING });
+        self.answers.answer(cpu, interrupt.from);
     }
 }

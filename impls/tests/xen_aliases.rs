@@ -79,7 +79,7 @@ fn operation(cpu: u8) -> impl Strategy<Value = Operation> {
         2 => area().prop_map(|area| Operation::Vunmap { area }),
         2 => (pages(), ram()).prop_map(|(pages, ram)| Operation::MapRam { pages, ram }),
         2 => ram().prop_map(|ram| Operation::UnmapRam { ram }),
-        1 => Just(Operation::DrainAliases),
+        1 => Just(Operation::DrainAliases {}),
         1 => more().prop_map(|page| Operation::AllocPage { page }),
         1 => more().prop_map(|page| Operation::FreePage { page }),
         2 => more().prop_map(|page| Operation::MakeTable { page }),
@@ -89,7 +89,7 @@ fn operation(cpu: u8) -> impl Strategy<Value = Operation> {
         }),
         2 => Just(Operation::UnpinTree { tree: TreeSlot::new(cpu) }),
         1 => page().prop_map(|page| Operation::SetPageFlag { page }),
-        1 => Just(Operation::TrackAliases),
+        1 => Just(Operation::TrackAliases {}),
         2 => (page(), area()).prop_map(|(page, area)| {
             Operation::Vmap { pages: PageList::new([page, PageSlot::new(page.index() as u8 + 4)]), area }
         }),

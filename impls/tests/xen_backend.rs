@@ -3,7 +3,9 @@
 use impls::hypervisor::xen::LINEAR_PCID;
 use impls::protocol::KernelFlush;
 use impls::sync::Lockdep;
-use impls::{Designs, PageRange, Pfn, Protocol, PvMmu, Refused, Sizes, Xen};
+use impls::{
+    Designs, FlushRequest, PageRange, Pfn, Protocol, PvFlush, PvMmu, PvTables, Refused, Sizes, Vpn, Xen,
+};
 use machine::paging::span;
 use machine::{
     Bus, Config, Cpu, Cr3, Entry, Family, Flags, Interrupt, Level, Machine, Observer, Pause, Point,
@@ -95,7 +97,8 @@ impl Guest {
             After::FlushOne => self.xen.flush_one(cpu, 0),
             After::FlushLocal => self.xen.flush_local(cpu),
             After::FlushEverywhere { full } => {
-                assert!(self.xen.flush_everywhere(cpu, PageRange { first: 0, pages: 2 }, full));
+                let range = PageRange { first: Vpn(0), pages: 2 };
+                assert!(self.xen.flush_everywhere(cpu, FlushRequest { range, full }));
             }
             After::Event => self.xen.send_ipi(cpu, 1, 9),
             After::Pin => assert_eq!(self.xen.pin_table(cpu, Pfn(20)), Ok(())),
@@ -156,8 +159,8 @@ impl Software for Guest {
             Ask::Tell(to) => self.xen.send_ipi(cpu, to, 9),
             Ask::Fill(index) => assert_eq!(cpu.write(index * span(1), 0), Ok(())),
             Ask::FlushEverywhere { full } => {
-                let range = PageRange { first: 0, pages: 1 };
-                return Answer::Flushed(self.xen.flush_everywhere(cpu, range, full));
+                let range = PageRange { first: Vpn(0), pages: 1 };
+                return Answer::Flushed(self.xen.flush_everywhere(cpu, FlushRequest { range, full }));
             }
         }
         Answer::Done

@@ -1,7 +1,7 @@
-//! How code on a CPU touches memory that all share: plain, locked, fenced; kernel variables and physical frames.
+//! How code on a CPU touches shared memory: plain, locked, fenced; kernel variables and physical frames.
 //!
-//! Total store order (SDM volume 3A, 8.2; AMD APM volume 2, 7.2): loads are performed at once and in order, plain stores
-//! leave in order through one buffer, locked operations and fences empty it first.
+//! Total store order (SDM volume 3A, 8.2; AMD APM volume 2, 7.2): a CPU performs loads at once and in order. Plain stores
+//! leave in order through one buffer. Locked operations and fences empty the buffer first.
 
 use crate::alarm::AlarmKind;
 use crate::cpu::Cpu;
@@ -94,7 +94,7 @@ impl Cpu<'_> {
         self.locked(Target::Word(word), family, change)
     }
 
-    /// Loads an entry of a table. Walking a frame that is not a table of this level is caught at once.
+    /// Loads an entry of a table. A walk of a frame that is not a table of this level raises an alarm at once.
     #[inline]
     #[track_caller]
     pub fn load_entry(&self, word: Word, level: u8) -> Entry {
@@ -110,8 +110,8 @@ impl Cpu<'_> {
         entry
     }
 
-    /// A locked read-modify-write of an entry of such a table, as [`Cpu::update_word`]. Writing to a frame that is not a
-    /// table of this level is caught at once.
+    /// A locked read-modify-write of an entry of such a table, as [`Cpu::update_word`]. A write to a frame that is not a
+    /// table of this level raises an alarm at once.
     #[inline]
     #[track_caller]
     pub fn update_entry_as(
@@ -134,8 +134,8 @@ impl Cpu<'_> {
         }
     }
 
-    /// A frame becomes a table of this level with these entries, from the first on (one point). As with
-    /// [`Cpu::clear_frame`], they are taken to have reached memory.
+    /// A frame becomes a table of this level and holds these entries, from the first on (one point). As with
+    /// [`Cpu::clear_frame`], the entries have reached memory when this returns.
     #[track_caller]
     pub fn fill_table(&self, frame: Frame, level: u8, entries: impl Iterator<Item = Entry>) {
         self.point(PointKind::Store, Family::DATA);
@@ -146,7 +146,7 @@ impl Cpu<'_> {
         self.trace(|| TraceEvent::Role { frame, old, new: Role::Table(level) }, Location::caller());
     }
 
-    /// A frame goes back to whom it came from. That it was there already is caught at once.
+    /// A frame goes back to where it came from. Freeing it twice raises an alarm at once.
     #[track_caller]
     pub fn free_frame(&self, frame: Frame) {
         if self.bus.memory.role(frame) == Role::Free {
@@ -155,8 +155,8 @@ impl Cpu<'_> {
         self.set_role(frame, Role::Free);
     }
 
-    /// All words of a frame become 0 (one point). 512 stores are more than any store buffer holds, so that whatever was
-    /// buffered before them is pushed out, and they are taken to be out at the end too.
+    /// All words of a frame become 0 (one point). No store buffer holds 512 stores, so these push out every store made
+    /// before them, and have reached memory themselves when this returns.
     #[inline]
     #[track_caller]
     pub fn clear_frame(&self, frame: Frame) {

@@ -1,4 +1,4 @@
-//! What the machine itself sees going wrong, whoever runs on it.
+//! What the machine itself sees going wrong, for any software.
 
 use crate::paging::Frame;
 use crate::wait::Wait;
@@ -27,8 +27,8 @@ pub enum AlarmKind {
         /// The address walked for.
         va: u64,
     },
-    /// An access was made through a translation whose frame has been put to another use since, and which the tables
-    /// would not make any more: they lead elsewhere, or, to a frame that is no page of data, allow less.
+    /// An access went through a translation whose frame has been put to another use since, and which the tables would not
+    /// make any more. They lead elsewhere now; or they allow less, to a frame that is no page of data.
     StaleTranslationUsed {
         /// The frame.
         frame: Frame,
@@ -45,20 +45,20 @@ pub enum AlarmKind {
         /// The frame.
         frame: Frame,
     },
-    /// An acknowledgement or a sleeping lock is waited for with interrupts off: it deadlocks as soon as the other
-    /// side does the same.
+    /// A CPU waits for an acknowledgement or a sleeping lock with interrupts off: that deadlocks as soon as the other side
+    /// does the same.
     WaitWithInterruptsOff {
-        /// What is waited for.
+        /// What it waits for.
         wait: Wait,
     },
-    /// Nobody can release what is waited for.
+    /// No CPU can release what another one waits for.
     Deadlock {
-        /// Who waits for what: each waits for the next, the last for one before it.
+        /// Which CPU waits for what: each waits for the next, the last for one before it.
         cycle: Vec<(u8, Wait)>,
     },
-    /// The steps of the whole story were used up.
+    /// The whole story used up its steps.
     Livelock {
-        /// What each CPU on which something is under way waited for last, lowest CPU first: who spins on whom.
+        /// The last wait of each CPU on which something is under way, lowest CPU first: they show which CPU spins on which.
         waits: Vec<(u8, Wait)>,
     },
     /// The software found its own state broken.
@@ -66,7 +66,7 @@ pub enum AlarmKind {
         /// Its words.
         text: &'static str,
     },
-    /// The software's own rules of locking were broken: order, context, sleeping.
+    /// The software broke its own rules of locking: order, context, sleeping.
     Locking {
         /// Which rule.
         text: &'static str,

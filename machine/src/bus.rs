@@ -1,7 +1,7 @@
 //! Everything that the CPUs share, and the hardware that acts by itself: store buffers and interrupt wires. The page
 //! walkers stand in `walker.rs`.
 //!
-//! Nothing here is a point. Checks read the machine through this type; only the hardware and booting change it.
+//! Nothing here is a point. Checks read the machine through this type; only the hardware and booting code change it.
 
 use crate::alarm::{Alarm, AlarmKind};
 use crate::core::{Core, Cr3, Interrupt, Level};
@@ -15,7 +15,7 @@ use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 
-/// At most so many CPUs.
+/// The most CPUs that a machine has.
 pub const MAX_CPUS: u8 = 8;
 
 /// What a machine is like for the length of one story.
@@ -25,9 +25,9 @@ pub struct Config {
     pub cpus: u8,
     /// Physical frames.
     pub frames: u32,
-    /// Pages of 2 MiB beside them.
+    /// Pages of 2 MiB beside the frames.
     pub large_pages: u32,
-    /// Room for so many kernel variables.
+    /// How many kernel variables there is room for.
     pub vars: u32,
     /// How wild the hardware is.
     pub temperament: Temperament,
@@ -60,12 +60,13 @@ pub struct Bus {
     cores: [Core; MAX_CPUS as usize],
     alarms: RefCell<Vec<Alarm>>,
     pub(crate) steps_left: Cell<u32>,
-    /// While a CPU is helped along: whose wait it is, for what, and who helps.
+    /// While one CPU helps another: the waiter, its wait, and the helper.
     pub(crate) watch: Cell<Option<(u8, Wait, u8)>>,
     pub(crate) abandoned: Cell<bool>,
-    /// For each kind of point a bit for each family: which were looked at, as with every pause by name.
+    /// A bit for each family, for each kind of point: which points took the slow path, as each does while a pause by name
+    /// stands.
     known_points: Box<[[Cell<u64>; 4]; PointKind::ALL.len()]>,
-    /// Somebody wants to know what happens.
+    /// A trace or a meter listens.
     tracing: Cell<bool>,
     keeps_trace: Cell<bool>,
     trace: RefCell<Vec<TraceLine>>,
@@ -101,7 +102,7 @@ impl Bus {
 
     pub(crate) fn reset(&self, config: Config) {
         self.memory.reset(config.frames, config.large_pages, config.vars);
-        // Nothing reached the others.
+        // The story touched no other CPU.
         self.cores[..usize::from(self.cpus())].iter().for_each(Core::reset);
         self.config.set(config);
         self.alarms.borrow_mut().clear();
@@ -139,14 +140,14 @@ impl Bus {
         &self.cores[usize::from(cpu)]
     }
 
-    /// A point was looked at closely, not just counted.
+    /// Notes a point that took the slow path.
     pub(crate) fn know(&self, point: Point) {
         let word = &self.known_points[point.kind as usize][usize::from(point.family.0 >> 6)];
         word.set(word.get() | 1 << (point.family.0 & 63));
     }
 
-    /// Which points there are, as far as they were looked at since this was asked last: whenever a CPU runs to a pause
-    /// by name or helps another. Resetting forgets none.
+    /// The points that took the slow path since this was asked last. A CPU takes it while it runs to a pause by name or
+    /// helps another CPU. A reset forgets none of them.
     pub fn take_known_points(&self) -> impl Iterator<Item = Point> {
         PointKind::ALL.into_iter().flat_map(move |kind| {
             (0..4_u8).flat_map(move |group| {
@@ -157,14 +158,15 @@ impl Bus {
         })
     }
 
-    /// Puts a root into a CPU's CR3 while booting. The root has its role already: what it becomes later is another use.
+    /// Puts a root into a CPU's CR3 while booting. The root must have its role already: a change of role makes it another
+    /// use.
     pub fn boot_cr3(&self, cpu: u8, cr3: Cr3) {
         self.set_cr3(cpu, cr3);
     }
 
-    /// From now on, until the next reset, this entry of whatever root is loaded leads to that root itself: how a hypervisor
-    /// that sets up a part of every root gets at the tables under it. Nobody else sees the entry or may change it, so it is not
-    /// kept in memory.
+    /// From now on, until the next reset, this entry of every loaded root leads to that root itself. A hypervisor that sets
+    /// up a part of every root reaches the tables under it this way. The guest neither sees the entry nor may change it, so
+    /// memory does not hold it.
     pub fn set_recursive_entry(&self, index: u16) {
         self.recursive.set(Some(index));
     }
@@ -175,7 +177,7 @@ impl Bus {
         self.recursive.get().is_some_and(|index| usize::from(index) == crate::paging::index(va, LEVELS))
     }
 
-    /// CR3 remembers which use of the frame it names: a root that was freed is caught even if it is a root again.
+    /// CR3 remembers which use of the frame it names, so a root that was freed is caught even if the frame is a root again.
     pub(crate) fn set_cr3(&self, cpu: u8, cr3: Cr3) {
         let core = self.core(cpu);
         core.cr3.set(cr3);
@@ -211,17 +213,17 @@ impl Bus {
 
     // --- alarms and trace ---
 
-    /// What went wrong so far, first things first.
+    /// The alarms so far, in the order in which they were raised.
     pub fn alarms(&self) -> std::cell::Ref<'_, Vec<Alarm>> {
         self.alarms.borrow()
     }
 
-    /// Whether anything went wrong.
+    /// Whether there was any alarm.
     pub fn alarmed(&self) -> bool {
         !self.alarms.borrow().is_empty()
     }
 
-    /// Raises an alarm. One kind at one place is raised once.
+    /// Raises an alarm. The same kind at the same line is raised once.
     #[cold]
     pub fn alarm(&self, cpu: u8, kind: AlarmKind, at: Option<&'static Location<'static>>) {
         let mut alarms = self.alarms.borrow_mut();
@@ -230,7 +232,7 @@ impl Bus {
         }
     }
 
-    /// The steps are used up: says who waited for what last.
+    /// The story has used up its steps: says which CPU waited for what last.
     #[cold]
     pub(crate) fn livelock(&self, cpu: u8, at: Option<&'static Location<'static>>) {
         let last_wait = |cpu: u8| self.core(cpu).last_wait.get().map(|wait| (cpu, wait));
@@ -238,32 +240,32 @@ impl Bus {
         self.alarm(cpu, AlarmKind::Livelock { waits }, at);
     }
 
-    /// From now on keeps a trace of everything; until the next reset.
+    /// Keeps a trace of everything from now on, until the next reset.
     pub fn start_tracing(&self) {
         self.keeps_trace.set(true);
         self.tracing.set(true);
     }
 
-    /// From now on counts what costs time, at these prices; until the next reset. As it listens to what the trace would
-    /// say, it costs nothing while nobody asks for it.
+    /// Counts from now on what costs time, at these prices, until the next reset. The meter listens to what the trace would
+    /// say, so it costs nothing while it is off.
     pub fn start_metering(&self, prices: Prices) {
         let meter = Meter::new(prices, self.cpus(), self.memory.vars_capacity());
         *self.meter.borrow_mut() = Some(Box::new(meter));
         self.tracing.set(true);
     }
 
-    /// What was counted since metering began; `None` if it did not.
+    /// The meter, with what it counted since it was started; `None` if it was not.
     pub fn meter(&self) -> Option<std::cell::RefMut<'_, Meter>> {
         std::cell::RefMut::filter_map(self.meter.borrow_mut(), Option::as_deref_mut).ok()
     }
 
-    /// Whether a trace is kept, or what happens is metered.
+    /// Whether a trace is kept or a meter runs.
     #[inline]
     pub fn tracing(&self) -> bool {
         self.tracing.get()
     }
 
-    /// What happened since tracing began.
+    /// The trace since it was started.
     pub fn trace(&self) -> std::cell::Ref<'_, Vec<TraceLine>> {
         self.trace.borrow()
     }
@@ -306,7 +308,7 @@ impl Bus {
         wait.until.holds(self.seen_by(cpu, Target::Var(wait.var)))
     }
 
-    /// A store becomes visible to everybody.
+    /// A store becomes visible to every CPU.
     #[inline]
     pub(crate) fn commit(&self, target: Target, value: u64) {
         match target {
@@ -326,8 +328,8 @@ impl Bus {
         }
     }
 
-    /// Lets the eager walkers run before a locked operation reads this word: read and write are one access, so that
-    /// no accessed bit may be set between them (SDM volume 3A, 8.1.2.2).
+    /// Lets the eager walkers run before a locked operation reads this word. Its read and its write are one access, so no
+    /// walker may set an accessed bit between them (SDM volume 3A, 8.1.2.2).
     pub(crate) fn before_locked(&self, target: Target) {
         if let Target::Word(word) = target
             && self.temperament().contains(Temperament::EAGER_WALKERS)
@@ -401,7 +403,7 @@ impl Bus {
         self.commit(store.target, store.value);
     }
 
-    /// A store enters a CPU's buffer; if that is full, the oldest leaves it.
+    /// A store enters a CPU's buffer; if the buffer is full, the oldest store leaves it.
     #[inline(never)]
     pub(crate) fn buffer(&self, cpu: u8, target: Target, value: u64) {
         let incarnation = match target {
@@ -413,14 +415,15 @@ impl Bus {
         }
     }
 
-    /// How many of a CPU's oldest stores must reach memory until one to this variable does; 0 if it holds none.
+    /// How many of a CPU's oldest stores must reach memory until one to this variable does; 0 if the buffer holds none to
+    /// it.
     pub(crate) fn buffered_before(&self, cpu: u8, var: Var) -> usize {
         let target = Target::Var(var);
         let mut oldest_first = self.core(cpu).buffer.iter();
         oldest_first.position(|store| store.target == target).map_or(0, |found| found + 1)
     }
 
-    /// Whether a CPU holds a store that ends a wait once it reaches memory.
+    /// Whether a CPU's buffer holds a store that will end a wait once it reaches memory.
     pub(crate) fn buffers_release(&self, cpu: u8, wait: &Wait) -> bool {
         let target = Target::Var(wait.var);
         let mut stores = self.core(cpu).buffer.iter();
@@ -429,18 +432,19 @@ impl Bus {
 
     // --- others than the CPUs ---
 
-    /// A device reads a word of physical memory: what has reached memory, and nothing that is still in a store buffer.
+    /// A device reads a word of physical memory. It sees the stores that have reached memory, and none that is still in a
+    /// buffer.
     pub fn device_read(&self, word: Word) -> u64 {
         self.memory.peek(word)
     }
 
-    /// A device writes a word of physical memory, visibly to everybody at once: caches are snooped.
+    /// A device writes a word of physical memory. Every CPU sees it at once: caches are snooped.
     pub fn device_write(&self, word: Word, value: u64) {
         self.commit(Target::Word(word), value);
     }
 
-    /// A processor that is none of the machine's interrupts a CPU, which flushes everything, global entries too, and goes
-    /// on with what it did. Taking the interrupt drains.
+    /// A processor outside this machine interrupts a CPU. The CPU drains its buffer as it takes the interrupt, flushes
+    /// everything, global entries too, and goes on with what it did.
     pub fn flush_from_outside(&self, cpu: u8) {
         self.drain(cpu, usize::MAX);
         let lost = self.core(cpu).tlb.borrow_mut().invalidate_all();
@@ -458,7 +462,7 @@ impl Bus {
         core.pending.borrow().iter().any(|one| core.takes(one.level))
     }
 
-    /// An interrupt for a CPU that is not there is lost.
+    /// Posts an interrupt. One for a CPU that does not exist is lost.
     pub(crate) fn post(&self, to: u8, interrupt: Interrupt) {
         if to >= self.cpus() {
             return;
@@ -481,7 +485,8 @@ impl Bus {
             let wanted = |one: &Interrupt| one.level == level && from.is_none_or(|from| from == one.from);
             let sender =
                 if reordered { pending.iter().rfind(|one| wanted(one)).map(|one| one.from) } else { from };
-            // Between senders any order is legal; what one CPU sends arrives in the order in which it was sent.
+            // Any order between senders is legal; the interrupts of one sender arrive in the order in which
+            // it sent them.
             let oldest = |one: &Interrupt| wanted(one) && sender.is_none_or(|from| from == one.from);
             if let Some(found) = pending.iter().position(oldest) {
                 return Some(pending.remove(found));

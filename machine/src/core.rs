@@ -10,18 +10,18 @@ use std::cell::{Cell, RefCell};
 /// Levels of privilege at which code runs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Level {
-    /// The kernel under test, and what runs above it.
+    /// The kernel under test, and the code above it.
     Guest = 0,
-    /// The hypervisor beneath it, which interrupts it whatever its interrupt flag says.
+    /// The hypervisor beneath it. It interrupts the guest whatever the guest's interrupt flag says.
     Hypervisor = 1,
 }
 
 /// User or supervisor mode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Mode {
-    /// Supervisor: the user bit is not asked for.
+    /// Supervisor: needs no user bit.
     Kernel,
-    /// User: every level must carry the user bit.
+    /// User: every level must have the user bit set.
     User,
 }
 
@@ -39,9 +39,9 @@ pub struct Cr3 {
 pub struct Interrupt {
     /// The CPU that sent it.
     pub from: u8,
-    /// What it is, in the words of the software.
+    /// The software's number for it.
     pub vector: u8,
-    /// Who takes it.
+    /// Which level takes it.
     pub level: Level,
 }
 
@@ -50,9 +50,9 @@ pub struct Interrupt {
 pub struct Core {
     /// Points passed by the running operation or handler.
     pub(crate) passed: Cell<u32>,
-    /// The number of points from which on each takes the slow path.
+    /// The point from which on every point takes the slow path.
     pub(crate) stop_at: Cell<u32>,
-    /// Points already taken off the step budget.
+    /// Points already charged to the step budget.
     pub(crate) paid: Cell<u32>,
     pub(crate) pause: Cell<Option<Pause>>,
     pub(crate) occurrences: Cell<u8>,
@@ -66,7 +66,7 @@ pub struct Core {
     pub(crate) pending: RefCell<Vec<Interrupt>>,
     pub(crate) buffer: StoreBuffer,
     pub(crate) cr3: Cell<Cr3>,
-    /// Which use of the root frame CR3 was loaded for.
+    /// The incarnation that the root frame had when CR3 was loaded.
     pub(crate) root_incarnation: Cell<u32>,
     /// What the running operation or handler waited for last.
     pub(crate) last_wait: Cell<Option<Wait>>,
@@ -114,9 +114,9 @@ impl Core {
         self.tlb.borrow_mut().invalidate_all();
     }
 
-    /// Whether interrupts for a level of privilege are taken now.
+    /// Whether the CPU takes interrupts for a level of privilege now.
     ///
-    /// The hypervisor's are taken whatever the guest's flag says; the guest's wait while the hypervisor runs.
+    /// It takes the hypervisor's whatever the guest's flag says. The guest's wait while the hypervisor runs.
     pub fn takes(&self, level: Level) -> bool {
         match level {
             Level::Hypervisor => {
@@ -153,7 +153,7 @@ impl Core {
         &self.buffer
     }
 
-    /// The interrupts that have arrived and were not taken, oldest first.
+    /// The interrupts that have arrived and that the CPU has not taken, oldest first.
     pub fn pending(&self) -> std::cell::Ref<'_, Vec<Interrupt>> {
         self.pending.borrow()
     }

@@ -1,20 +1,23 @@
-//! The handle through which code on a CPU does everything that others can see. Each of its accesses is a point.
+//! The handle through which code on a CPU touches everything that other CPUs can see. Each of its accesses is a point.
 //!
-//! Here: points, pauses, operations and handlers. What can be done at a point stands in `access.rs` (memory) and
-//! `instructions.rs` (translation, interrupts, waiting).
+//! This file has points, pauses, operations and handlers. `access.rs` (memory) and `instructions.rs` (translation,
+//! interrupts, waiting) have what code does at a point.
 
 use crate::alarm::AlarmKind;
 use crate::bus::Bus;
 use crate::core::{Core, Interrupt, Level, Mode};
+use crate::fault::Resolution;
+use crate::machine::Software;
 use crate::memory::Target;
 use crate::point::{Family, Pause, Point, PointKind};
 use crate::trace::TraceEvent;
 use crate::wait::{Holder, Wait, WaitKind};
+use crate::walker::PageFault;
 use corosensei::Yielder;
 use std::fmt;
 use std::panic::Location;
 
-/// Points between two looks at the step budget.
+/// Points between two charges to the step budget.
 const CHUNK: u32 = 4096;
 
 /// Why a CPU's coroutine is resumed.
@@ -39,12 +42,28 @@ pub(crate) enum Stop {
     Paused(Point),
     /// For a condition.
     Waiting(Wait),
-    /// The step budget is used up, or the software found itself broken: nothing more will run.
+    /// The step budget is used up, or the software found itself broken: nothing runs any more.
     Dead,
 }
 
-/// A handler for interrupts, as the software gives it.
-pub(crate) type Isr<'c> = &'c dyn Fn(&Cpu<'_>, Interrupt);
+/// What the hardware enters of the software by itself.
+pub(crate) trait Handlers {
+    /// As [`Software::interrupt`].
+    fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt);
+
+    /// As [`Software::page_fault`].
+    fn page_fault(&self, cpu: &Cpu<'_>, fault: PageFault, again: bool) -> Resolution;
+}
+
+impl<S: Software> Handlers for S {
+    fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
+        Software::interrupt(self, cpu, interrupt);
+    }
+
+    fn page_fault(&self, cpu: &Cpu<'_>, fault: PageFault, again: bool) -> Resolution {
+        Software::page_fault(self, cpu, fault, again)
+    }
+}
 
 /// A CPU, as the code that runs on it sees it.
 pub struct Cpu<'c> {
@@ -52,7 +71,7 @@ pub struct Cpu<'c> {
     pub(crate) core: &'c Core,
     pub(crate) bus: &'c Bus,
     yielder: &'c Yielder<Wake, Stop>,
-    isr: Isr<'c>,
+    pub(crate) handlers: &'c dyn Handlers,
 }
 
 impl fmt::Debug for Cpu<'_> {
@@ -75,8 +94,13 @@ struct Interrupted {
 }
 
 impl<'c> Cpu<'c> {
-    pub(crate) fn new(id: u8, bus: &'c Bus, yielder: &'c Yielder<Wake, Stop>, isr: Isr<'c>) -> Self {
-        Self { id, core: bus.core(id), bus, yielder, isr }
+    pub(crate) fn new(
+        id: u8,
+        bus: &'c Bus,
+        yielder: &'c Yielder<Wake, Stop>,
+        handlers: &'c dyn Handlers,
+    ) -> Self {
+        Self { id, core: bus.core(id), bus, yielder, handlers }
     }
 
     /// Its number.
@@ -85,21 +109,21 @@ impl<'c> Cpu<'c> {
         self.id
     }
 
-    /// The machine that it belongs to, to be read by checks and booting code.
+    /// The machine that it belongs to. Checks and booting code read it.
     #[inline]
     pub fn bus(&self) -> &'c Bus {
         self.bus
     }
 
-    /// Whether the story was given up: the stack is being unwound and nothing may be touched any more. Guards look
-    /// here first when they are dropped.
+    /// Whether the machine gave the story up and unwinds this stack: nothing may touch shared state any more. A guard asks
+    /// this first when it is dropped.
     #[inline]
     pub fn abandoned(&self) -> bool {
         self.bus.abandoned.get()
     }
 
-    /// Whether this runs in a handler of its own level of privilege. A hypercall made by a guest's handler is no
-    /// handler of the hypervisor's.
+    /// Whether this code runs in a handler of its own level of privilege. A hypercall from a guest's handler does not run
+    /// in a handler of the hypervisor's.
     #[inline]
     pub fn in_interrupt(&self) -> bool {
         self.core.handlers[self.core.level.get() as usize].get() != 0
@@ -151,9 +175,9 @@ impl<'c> Cpu<'c> {
         }
     }
 
-    /// Whether enough was done for the CPU that is helped: its wait is over, or will be once a store of this CPU's
-    /// buffer drains, or the interrupt that it waits for could be taken here now. Whether the background can move on
-    /// only the software knows: it is asked before each point.
+    /// Whether this CPU has helped enough: the waiter's wait is over, or will be once a store in this CPU's buffer drains,
+    /// or this CPU could take now the interrupt that the waiter waits for. Only the software knows whether the background
+    /// can move on: it is asked before each point.
     fn helped(&self, waiter: u8, wait: &Wait) -> bool {
         self.bus.holds(waiter, wait)
             || self.bus.buffers_release(self.id, wait)
@@ -161,14 +185,14 @@ impl<'c> Cpu<'c> {
             || wait.holder == Holder::Background
     }
 
-    /// Takes the points passed since the last time off the step budget.
+    /// Charges the points passed since the last time to the step budget.
     fn pay(&self) {
         let passed = self.core.passed.get();
         let owed = passed - self.core.paid.replace(passed);
         self.bus.steps_left.set(self.bus.steps_left.get().saturating_sub(owed));
     }
 
-    /// Sets the number of points from which on the slow path is taken again.
+    /// Sets the point from which on the slow path is taken again.
     fn rearm(&self) {
         let passed = self.core.passed.get();
         let every = self.bus.watch.get().is_some_and(|(.., helper)| helper == self.id)
@@ -182,7 +206,7 @@ impl<'c> Cpu<'c> {
         self.pay();
     }
 
-    /// Begins a context of its own count of points: an operation or a handler.
+    /// Begins a context with its own count of points: an operation or a handler.
     pub(crate) fn begin_context(&self) {
         self.core.passed.set(0);
         self.core.paid.set(0);
@@ -191,15 +215,15 @@ impl<'c> Cpu<'c> {
         self.rearm();
     }
 
-    /// An operation begins: it came in through a gate, whatever ran here before.
+    /// An operation begins. It came in through a gate, so nothing is left of the mode of the last one.
     pub(crate) fn begin_operation(&self) {
         self.core.mode.set(Mode::Kernel);
         self.core.last_wait.set(None);
         self.begin_context();
     }
 
-    /// An operation has returned. An idle CPU is a context with interrupts on, so that leaving them off is a defect of
-    /// the software's.
+    /// An operation has returned. An idle CPU is a context with interrupts on, so software that leaves them off has a
+    /// defect.
     pub(crate) fn end_of_operation(&self, drain: bool) {
         for (on, text) in self.core.interrupts_on.iter().zip([
             "an operation ended with interrupts off",
@@ -218,8 +242,8 @@ impl<'c> Cpu<'c> {
         self.core.stop_at.set(u32::MAX);
     }
 
-    /// Stands still until the executor says go. While the stack is unwound nobody will: a guard that is dropped then
-    /// goes straight on.
+    /// Stands still until the executor resumes the CPU. While the stack is unwound the executor never will, so a dropped
+    /// guard does not stop here.
     pub(crate) fn suspend(&self, why: Stop) {
         if self.abandoned() {
             return;
@@ -257,7 +281,7 @@ impl<'c> Cpu<'c> {
             self.bus.record(self.id, event, None);
         }
         self.begin_context();
-        (self.isr)(self, interrupt);
+        self.handlers.interrupt(self, interrupt);
         self.drain();
         if self.bus.tracing() {
             self.bus.record(self.id, TraceEvent::InterruptDone, None);
@@ -275,7 +299,7 @@ impl<'c> Cpu<'c> {
         core.stop_at.set(saved.stop_at);
     }
 
-    /// The event is made only if somebody wants to know.
+    /// Tells the trace and the meter. Makes the event only if one of them listens.
     #[inline(always)]
     pub(crate) fn trace(&self, event: impl FnOnce() -> TraceEvent, at: &'static Location<'static>) {
         if self.bus.tracing() {
@@ -283,7 +307,7 @@ impl<'c> Cpu<'c> {
         }
     }
 
-    /// What it would load from here: its own newest buffered store, else memory.
+    /// What this CPU would load from here: its own newest buffered store, else memory.
     #[inline(always)]
     pub(crate) fn seen(&self, target: Target) -> u64 {
         if self.core.buffer.is_empty() {
@@ -301,7 +325,7 @@ impl<'c> Cpu<'c> {
         }
     }
 
-    /// Writes a line into the trace: what the software is about to do, or left out.
+    /// Writes a line into the trace: what the software is about to do, or what it left out.
     #[inline]
     #[track_caller]
     pub fn note(&self, text: &'static str, value: u64) {

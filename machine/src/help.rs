@@ -1,9 +1,11 @@
-//! Help: when what runs must wait, whoever can release it is run, lowest CPU first, only until the release happened.
+//! Help: when a running context must wait, the executor runs a CPU that can release it, lowest CPU first, and only until
+//! the release.
 //!
-//! In this order: an interrupt that the waiter itself takes, a store buffer that holds the release, whoever holds what is
-//! waited for (and whoever that one waits for). Only when none of these can move is anybody else asked: the holder that
-//! a wait names was right when the wait began, and may have passed the lock on since. When nobody at all can move,
-//! that is a deadlock. Help never pauses where the story did not ask, and never runs on once the wait is over.
+//! It tries in this order: an interrupt that the waiter itself takes; a store buffer that holds the release; the CPU that
+//! holds what the waiter waits for, and the CPU that this holder waits for in turn. Only when none of these can move does
+//! it ask every other CPU: a wait names the holder of the moment when it began, and that holder may have passed the lock on
+//! since. If no CPU can move, it reports a deadlock with its cycle. Help never pauses where the story did not ask for it,
+//! and never runs on once the wait is over.
 
 use crate::alarm::AlarmKind;
 use crate::cpu::{Stop, Wake};
@@ -11,25 +13,25 @@ use crate::machine::{Background, Machine, Observer, Software};
 use crate::memory::Var;
 use crate::wait::{Holder, Wait, WaitKind};
 
-/// Who is asked to end a wait.
+/// Which CPUs the executor asks to end a wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ask {
     /// The holder that the wait names.
     Holder,
-    /// Anybody: the holder may have changed.
+    /// Every CPU: the holder may have changed.
     Everybody,
 }
 
-/// One search for somebody who can move.
+/// One search for a CPU that can move.
 struct Search {
     ask: Ask,
-    /// The CPUs that were asked, a bit each: meeting one again is a cycle.
+    /// The CPUs that were asked, a bit each: to meet one again is a cycle.
     asked: u8,
 }
 
 impl<S: Software> Machine<S> {
-    /// Runs whoever can release the context at this depth of a CPU, only until its wait is over. Returns false, with an
-    /// alarm raised, if nobody can.
+    /// Runs CPUs that can release the context at this depth of a CPU, only until its wait is over. Returns false, with an
+    /// alarm raised, if none can.
     pub(crate) fn release(
         &mut self,
         cpu: u8,
@@ -60,7 +62,7 @@ impl<S: Software> Machine<S> {
                 }
                 return false;
             }
-            // Help that never ends is a livelock, even if each turn passes few points.
+            // Help without end is a livelock, even if each turn passes few points.
             let left = self.bus().steps_left.get();
             self.bus().steps_left.set(left.saturating_sub(1));
             if left == 0 {
@@ -70,7 +72,7 @@ impl<S: Software> Machine<S> {
         }
     }
 
-    /// One thing that may bring a wait nearer to its end.
+    /// Takes one step that may bring a wait nearer to its end.
     fn unblock(
         &mut self,
         cpu: u8,
@@ -87,7 +89,7 @@ impl<S: Software> Machine<S> {
         }
         let everybody = ((1u16 << self.bus().cpus()) - 1) as u8;
         let mut candidates = match wait.holder {
-            // A holder that does not exist is nobody: the word that it was read from made no sense.
+            // A holder that does not exist stands for no CPU: the word that named it made no sense.
             Holder::Cpu(holder) => 1u8.checked_shl(holder.into()).unwrap_or(0),
             Holder::Anyone => everybody,
             Holder::Background => match self.software().clone().background(&self.standing(), wait) {
@@ -100,7 +102,7 @@ impl<S: Software> Machine<S> {
             candidates = everybody;
         }
         if wait.kind == WaitKind::Acknowledge {
-            // Whoever can answer at once does, before anybody's operation is run on.
+            // A CPU that can answer at once does so, before any operation runs on.
             for candidate in (0..self.bus().cpus()).filter(|cpu| candidates & 1 << cpu != 0) {
                 if self.take_one(candidate, observer) {
                     return true;
@@ -119,7 +121,7 @@ impl<S: Software> Machine<S> {
         if self.ask(cpu, wait, candidates, search, observer) {
             return true;
         }
-        // A lock released by a plain store may sit in any buffer.
+        // A plain store that releases the lock may sit in any buffer.
         search.ask == Ask::Everybody
             && !self.failed
             && (0..self.bus().cpus()).any(|cpu| self.bus().drain(cpu, usize::MAX) != 0)
@@ -145,7 +147,7 @@ impl<S: Software> Machine<S> {
         false
     }
 
-    /// Gets one CPU to move: its innermost context, until what is waited for has happened.
+    /// Moves one CPU: runs its innermost context until the wait is over.
     fn advance(
         &mut self,
         cpu: u8,
@@ -172,7 +174,7 @@ impl<S: Software> Machine<S> {
         }
     }
 
-    /// Delivers one pending interrupt to a CPU that takes it, as help: not paused in.
+    /// Delivers one pending interrupt to a CPU that takes it, as help: no pause of the story applies to it.
     fn take_one(&mut self, cpu: u8, observer: &mut dyn Observer<S::Outcome>) -> bool {
         if self.failed {
             return false;
@@ -184,7 +186,7 @@ impl<S: Software> Machine<S> {
         !self.failed
     }
 
-    /// Lets a buffered store that a wait may depend on reach memory, lowest CPU first, and no store behind it.
+    /// Drains the buffer of the lowest CPU that holds a store to this variable: up to that store, and none behind it.
     fn drain_for(&mut self, var: Var) -> bool {
         (0..self.bus().cpus()).any(|cpu| {
             let most = self.bus().buffered_before(cpu, var);
@@ -192,7 +194,7 @@ impl<S: Software> Machine<S> {
         })
     }
 
-    /// Follows who waits for whom, from the innermost wait that nobody can end.
+    /// Follows which CPU waits for which, from the innermost wait that no CPU can end.
     fn report_deadlock(&self, cpu: u8) {
         let mut cycle: Vec<(u8, Wait)> = Vec::new();
         let mut next = Some(cpu);

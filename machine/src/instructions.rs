@@ -1,5 +1,5 @@
-//! What code on a CPU does beyond plain memory: accesses through the MMU, invalidation, CR3, interrupts, the hypervisor,
-//! and waiting.
+//! What code on a CPU does beyond plain memory: accesses through the MMU, invalidation, CR3, interrupts, hypercalls and
+//! waiting.
 
 use crate::alarm::AlarmKind;
 use crate::core::{Cr3, Interrupt, Level, Mode};
@@ -34,7 +34,7 @@ pub enum Invpcid {
     AllNonGlobal,
 }
 
-/// The word at an address of a page, in the frame that the page leads to.
+/// The word at an address within a page, in the frame that the page leads to.
 #[inline]
 fn word_of(frame: Frame, va: u64) -> Word {
     Word::new(frame, (va % PAGE_SIZE / 8) as usize)
@@ -48,9 +48,21 @@ impl Cpu<'_> {
         self.core.mode.set(mode);
     }
 
-    /// Reads the word at an address.
+    /// Reads the word at an address. A fault comes to the software's handler first.
     #[track_caller]
     pub fn read(&self, va: u64) -> Result<u64, PageFault> {
+        let (mut found, mut resolved) = (self.read_once(va), None);
+        while let Err(fault) = found
+            && self.is_resolved(fault, &mut resolved)
+        {
+            found = self.read_once(va);
+        }
+        found
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn read_once(&self, va: u64) -> Result<u64, PageFault> {
         self.point(PointKind::Read, Family::DATA);
         let at = Location::caller();
         let found = self.translate(va, Intent::Read, at);
@@ -62,9 +74,21 @@ impl Cpu<'_> {
         value
     }
 
-    /// Writes the word at an address.
+    /// Writes the word at an address. A fault comes to the software's handler first.
     #[track_caller]
     pub fn write(&self, va: u64, value: u64) -> Result<(), PageFault> {
+        let (mut done, mut resolved) = (self.write_once(va, value), None);
+        while let Err(fault) = done
+            && self.is_resolved(fault, &mut resolved)
+        {
+            done = self.write_once(va, value);
+        }
+        done
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn write_once(&self, va: u64, value: u64) -> Result<(), PageFault> {
         self.point(PointKind::Write, Family::DATA);
         let at = Location::caller();
         let found = self.translate(va, Intent::Write, at);
@@ -80,9 +104,10 @@ impl Cpu<'_> {
         Ok(())
     }
 
-    /// Loads the word at an address under another process-context identifier, as does who switches to it and back with
-    /// interrupts off: for a hypervisor that keeps translations of its own under the guest's root. The word is an entry of a
-    /// table of the lowest level, or the walk for it was led astray.
+    /// Loads the word at an address under another process-context identifier, as code does that switches to that identifier
+    /// and back with interrupts off. A hypervisor uses it that keeps translations of its own under the guest's root. The
+    /// word must be an entry of a table of the lowest level; if it is not, stale tables led the walk astray, and that
+    /// raises an alarm.
     #[track_caller]
     pub fn load_entry_at(&self, pcid: u16, va: u64) -> Result<Entry, PageFault> {
         self.point(PointKind::Load, Family::PTE);
@@ -106,7 +131,7 @@ impl Cpu<'_> {
         Ok(self.perform_locked(Target::Word(word), change))
     }
 
-    /// Where the MMU finds it.
+    /// Where the MMU finds such a word.
     fn entry_at(
         &self,
         pcid: u16,
@@ -130,14 +155,26 @@ impl Cpu<'_> {
         Ok(word)
     }
 
-    /// Fetches an instruction at an address.
+    /// Fetches an instruction at an address. A fault comes to the software's handler first.
     #[track_caller]
     pub fn fetch(&self, va: u64) -> Result<(), PageFault> {
+        let (mut done, mut resolved) = (self.fetch_once(va), None);
+        while let Err(fault) = done
+            && self.is_resolved(fault, &mut resolved)
+        {
+            done = self.fetch_once(va);
+        }
+        done
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn fetch_once(&self, va: u64) -> Result<(), PageFault> {
         self.point(PointKind::Fetch, Family::DATA);
         self.translate(va, Intent::Fetch, Location::caller()).map(|_| ())
     }
 
-    /// Where an address leads: by the TLB, if it has a leaf that permits this.
+    /// Where an address leads, by the TLB if it has a leaf that permits the access.
     #[inline(always)]
     fn translate(&self, va: u64, intent: Intent, at: &'static Location<'static>) -> Result<Word, PageFault> {
         let tlb = self.core.tlb.borrow();
@@ -146,7 +183,7 @@ impl Cpu<'_> {
             && self.goes_through(leaf, intent)
         {
             let frame = leaf.frame_of(va);
-            // Only then does what it leads to have an incarnation.
+            // Frames that exist have an incarnation; no others do.
             if self.bus.memory.has(frame) && self.bus.memory.incarnation(leaf.frame) == leaf.incarnation {
                 return Ok(word_of(frame, va));
             }
@@ -156,14 +193,14 @@ impl Cpu<'_> {
         self.translate_slowly(va, intent, cached, at)
     }
 
-    /// Whether an access needs no walk. The dirty bit must be set in memory before a write goes through.
+    /// Whether an access needs no walk. A write also needs the dirty bit set in memory.
     #[inline(always)]
     fn goes_through(&self, leaf: &TlbEntry, intent: Intent) -> bool {
         permits(leaf.flags, intent, self.core)
             && (intent != Intent::Write || leaf.flags.contains(Flags::DIRTY))
     }
 
-    /// What is rare: a walk, a fault, or a leaf that leads to another use of its frame, or to no memory.
+    /// The rare cases: a walk, a fault, or a leaf that leads to another use of its frame, or to no memory.
     #[inline(never)]
     fn translate_slowly(
         &self,
@@ -173,28 +210,34 @@ impl Cpu<'_> {
         at: &'static Location<'static>,
     ) -> Result<Word, PageFault> {
         if let Some(leaf) = cached.filter(|leaf| self.goes_through(leaf, intent)) {
-            return self.reach(&leaf, va, at);
+            return self.reach(&leaf, va, intent, at);
         }
         if !canonical(va) {
-            return Err(PageFault { va, protection: false });
+            return Err(intent.fault(va, false));
         }
         let found = match cached {
-            Some(leaf) if !permits(leaf.flags, intent, self.core) => Err(PageFault { va, protection: true }),
+            Some(leaf) if !permits(leaf.flags, intent, self.core) => Err(intent.fault(va, true)),
             _ => self.bus.walk(self.id, va, intent, Some(at)),
         };
         let leaf = found.inspect_err(|_| {
-            // A fault drops what was cached for the address, path and leaf (SDM volume 3A, 4.10.4.1), so that it is
-            // spurious at most once.
+            // A fault drops what the CPU cached for the address, path and leaf (SDM volume 3A, 4.10.4.1), so
+            // it is spurious at most once.
             self.core.tlb.borrow_mut().fault(va, self.core.cr3.get().pcid);
         })?;
-        self.reach(&leaf, va, at)
+        self.reach(&leaf, va, intent, at)
     }
 
     /// The word at an address that this leaf covers.
-    fn reach(&self, leaf: &TlbEntry, va: u64, at: &'static Location<'static>) -> Result<Word, PageFault> {
+    fn reach(
+        &self,
+        leaf: &TlbEntry,
+        va: u64,
+        intent: Intent,
+        at: &'static Location<'static>,
+    ) -> Result<Word, PageFault> {
         let frame = leaf.frame_of(va);
         if !self.bus.memory.has(frame) {
-            return Err(PageFault { va, protection: false });
+            return Err(intent.fault(va, false));
         }
         if self.bus.memory.incarnation(leaf.frame) != leaf.incarnation
             && !self.bus.would_translate(self.core.cr3.get().root, va, leaf)
@@ -204,7 +247,7 @@ impl Cpu<'_> {
         Ok(word_of(frame, va))
     }
 
-    /// INVLPG: the page's translations under the current identifier and its global ones, and all upper entries of the
+    /// INVLPG: drops the page's translations under the current identifier, its global ones, and all upper entries of the
     /// current identifier. Serialises.
     #[track_caller]
     pub fn invlpg(&self, va: u64) {
@@ -234,7 +277,7 @@ impl Cpu<'_> {
         self.invalidated("invpcid", flushed, va, lost, Location::caller());
     }
 
-    /// Loads CR3. Unless `keep` is asked for (bit 63), everything of the new identifier but global entries goes.
+    /// Loads CR3. Drops everything of the new identifier but global entries, unless the caller sets `keep` (bit 63).
     /// Serialises.
     #[track_caller]
     pub fn load_cr3(&self, cr3: Cr3, keep: bool) {
@@ -273,13 +316,13 @@ impl Cpu<'_> {
 
     // --- interrupts and privilege ---
 
-    /// Whether interrupts are on, at the level of privilege at which this runs.
+    /// Whether interrupts are on, at the level of privilege at which this code runs.
     #[inline]
     pub fn interrupts_on(&self) -> bool {
         self.core.interrupts_on[self.core.level.get() as usize].get()
     }
 
-    /// CLI, at the level of privilege at which this runs. Returns whether they were on.
+    /// CLI, at the level of privilege at which this code runs. Returns whether interrupts were on.
     #[track_caller]
     pub fn irq_save(&self) -> bool {
         self.point(PointKind::IrqOff, Family::NONE);
@@ -287,7 +330,7 @@ impl Cpu<'_> {
         self.core.interrupts_on[self.core.level.get() as usize].replace(false)
     }
 
-    /// Back to what [`Cpu::irq_save`] found.
+    /// Restores what [`Cpu::irq_save`] found.
     #[track_caller]
     pub fn irq_restore(&self, on: bool) {
         self.point(PointKind::IrqOn, Family::NONE);
@@ -304,7 +347,8 @@ impl Cpu<'_> {
         self.send_ipi_at(self.core.level.get(), to, vector);
     }
 
-    /// Sends an interrupt to a CPU, to be taken at a level of privilege: how a hypervisor posts one to its guest.
+    /// Sends an interrupt to a CPU that takes it at the given level of privilege: a hypervisor posts interrupts to its
+    /// guest this way.
     #[track_caller]
     pub fn send_ipi_at(&self, level: Level, to: u8, vector: u8) {
         self.point(PointKind::Ipi, Family::NONE);
@@ -312,7 +356,7 @@ impl Cpu<'_> {
         self.bus.post(to, Interrupt { from: self.id, vector, level });
     }
 
-    /// Waits until a condition holds. The only way to wait.
+    /// Waits until a condition holds. Code on a CPU has no other way to wait.
     #[track_caller]
     pub fn wait(&self, wait: Wait) {
         self.point(PointKind::Wait, wait.var.family);
@@ -334,7 +378,7 @@ impl Cpu<'_> {
         self.trace(|| TraceEvent::Locks { name }, Location::caller());
     }
 
-    /// The level of privilege at which this runs.
+    /// The level of privilege at which this code runs.
     pub fn level(&self) -> Level {
         self.core.level.get()
     }

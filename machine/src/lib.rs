@@ -1,11 +1,11 @@
 //! A simulated x86-64 multiprocessor, on which kernels run as ordinary straight-line code.
 //!
-//! Everything that code on a CPU does to shared state goes through [`Cpu`], and each such access is a [`Point`] at
-//! which a story may pause it. What runs on a CPU is carried by a stackful coroutine, so a point costs a counter
-//! unless the story pauses there, and an interrupt runs nested on the stack that it interrupts.
+//! Code on a CPU reaches shared state through [`Cpu`] alone. Each such access is a [`Point`]: a story may pause the CPU
+//! there. A stackful coroutine carries what runs on a CPU. So a point costs one counter unless the story pauses there, and
+//! an interrupt runs nested on the stack that it interrupts.
 //!
-//! The machine knows no kernel: [`Software`] is what runs on it. `docs/machine.md` states its memory and translation
-//! model with the sections of the manuals that it follows, and the tests in `tests/litmus` prove it.
+//! The machine knows no kernel: [`Software`] is what runs on it. `docs/machine.md` states its memory and translation model
+//! with the sections of the manuals that it follows; the tests in `tests/litmus` prove it.
 
 #![expect(clippy::inline_always, reason = "a point not paused at must cost a counter")]
 
@@ -14,6 +14,7 @@ pub mod alarm;
 pub mod bus;
 pub mod core;
 mod cpu;
+mod fault;
 mod help;
 mod instructions;
 mod machine;
@@ -31,6 +32,7 @@ pub use alarm::{Alarm, AlarmKind};
 pub use bus::{Bus, Config, MAX_CPUS};
 pub use core::{Core, Cr3, Interrupt, Level, Mode};
 pub use cpu::Cpu;
+pub use fault::{Access, Resolution};
 pub use instructions::Invpcid;
 pub use machine::{Background, Machine, Observer, Software, Standing, Told};
 pub use memory::{Memory, Role, Target, Var, VarArray, Word};

@@ -1,11 +1,13 @@
-//! The executor: which CPU runs when. It runs what the story tells, to its pause or its end; when that must wait,
-//! `help.rs` runs whoever can release it. Nothing here may depend on anything but what was told.
+//! The executor decides which CPU runs when. It runs what the story tells, to its pause or its end. When that must wait,
+//! `help.rs` runs the CPU that can release it. Nothing here may depend on anything but the story.
 
 use crate::bus::{Bus, Config, MAX_CPUS};
 use crate::core::Interrupt;
 use crate::cpu::{Cpu, Stop, Wake};
+use crate::fault::Resolution;
 use crate::point::{Pause, Point};
 use crate::wait::Wait;
+use crate::walker::PageFault;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use std::cell::{Cell, RefCell};
@@ -28,13 +30,20 @@ pub trait Software: 'static {
     /// Handles an interrupt on a CPU, on top of what it interrupted, with interrupts of its level off.
     fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt);
 
+    /// Handles a page fault of a read, a write or a fetch through the MMU, on top of that access: in supervisor mode, and with
+    /// interrupts of its level off. Says whether the access is made again; `again` says that it was, since this handler
+    /// repaired something of a fault of it before.
+    fn page_fault(&self, _cpu: &Cpu<'_>, _fault: PageFault, _again: bool) -> Resolution {
+        Resolution::Unresolved
+    }
+
     /// Whether an operation's end drains the CPU's stores: it returned through a lock release and a scheduler, and a
     /// later event may rely on it. A user access does not.
     fn drains_at_end(&self, _operation: &Self::Operation) -> bool {
         true
     }
 
-    /// Somebody waits for the background: moves it on if nothing holds it, or says who holds it.
+    /// A CPU waits for the background: the software moves it on if no CPU holds it, or says which CPUs hold it.
     fn background(&self, _executor: &Standing<'_>, _wait: &Wait) -> Background {
         Background::Nothing
     }
@@ -47,7 +56,7 @@ pub enum Background {
     Moved,
     /// These CPUs, a bit each, hold it up.
     HeldBy(u8),
-    /// Nothing is to be moved.
+    /// There is nothing to move.
     Nothing,
 }
 
@@ -60,7 +69,7 @@ pub struct Standing<'m> {
     pub busy: u8,
 }
 
-/// Told of every operation that ends, at the moment it does.
+/// Hears of every operation that ends, at the moment when it ends.
 pub trait Observer<O> {
     /// An operation on this CPU ended.
     fn ended(&mut self, bus: &Bus, cpu: u8, outcome: O);
@@ -75,7 +84,7 @@ pub enum Told {
     Paused(Point),
     /// There was nothing to do.
     Nothing,
-    /// It must wait, and nobody is run to release it ([`Machine::set_helping`]).
+    /// It must wait, and the machine does not help ([`Machine::set_helping`]).
     Waiting(Wait),
     /// The machine raised an alarm and cannot go on: only [`Machine::reset`] is left.
     Failed,
@@ -92,7 +101,7 @@ type Carrier = Coroutine<Wake, Stop, (), DefaultStack>;
 pub(crate) struct Seat<S: Software> {
     carrier: Option<Carrier>,
     mail: Rc<Mailbox<S>>,
-    /// What is under way here, innermost last: an operation or handler and why it stands still.
+    /// What is under way here, innermost last: for each operation or handler, why it stands still.
     pub(crate) standing: Vec<Stop>,
 }
 
@@ -103,7 +112,7 @@ pub struct Machine<S: Software> {
     software: Rc<S>,
     stacks: Vec<DefaultStack>,
     pub(crate) failed: bool,
-    /// When something must wait, whoever can release it is run.
+    /// When a context must wait, the machine runs a CPU that can release it.
     helping: bool,
 }
 
@@ -129,7 +138,7 @@ impl<S: Software> Machine<S> {
         machine
     }
 
-    /// Begins again, at the cost of what the last story touched.
+    /// Starts a new story, at the cost of what the last one touched.
     pub fn reset(&mut self, config: Config, boot: impl FnOnce(&Rc<Bus>) -> S) {
         assert!((1..=MAX_CPUS).contains(&config.cpus), "1 to {MAX_CPUS} CPUs, {} asked for", config.cpus);
         self.bus.abandoned.set(true);
@@ -165,7 +174,7 @@ impl<S: Software> Machine<S> {
         }
     }
 
-    /// A carrier that stands idle lasts; one that was given up, or in which the software panicked, does not.
+    /// Keeps idle carriers. Drops a carrier that was given up, or in which the software panicked.
     fn unwind_all(&mut self) {
         for seat in &mut self.seats {
             let given_up = !seat.standing.is_empty();
@@ -188,12 +197,12 @@ impl<S: Software> Machine<S> {
         }
     }
 
-    /// What the CPUs share.
+    /// The state that the CPUs share.
     pub fn bus(&self) -> &Rc<Bus> {
         &self.bus
     }
 
-    /// What runs.
+    /// The software that runs.
     pub fn software(&self) -> &Rc<S> {
         &self.software
     }
@@ -208,15 +217,15 @@ impl<S: Software> Machine<S> {
         self.seats[usize::from(cpu)].standing.len()
     }
 
-    /// How the CPUs stand.
+    /// The state of the CPUs while no code runs.
     pub fn standing(&self) -> Standing<'_> {
         let busy = |cpu: u8| u8::from(self.busy(cpu)) << cpu;
         Standing { bus: &self.bus, busy: (0..self.bus.cpus()).map(busy).sum() }
     }
 
-    /// Whether, when something must wait, whoever can release it is run: so it is from each reset on. Without help the
-    /// wait stands ([`Told::Waiting`]) until the CPU is resumed after its end: for callers who run the CPUs in an order
-    /// of their own.
+    /// Whether the machine helps: when a context must wait, it runs a CPU that can release it. Each reset turns help on.
+    /// Without help the wait stands ([`Told::Waiting`]) until the CPU is resumed after its end; a caller that runs the CPUs
+    /// in an order of its own wants that.
     pub fn set_helping(&mut self, helping: bool) {
         self.helping = helping;
     }
@@ -275,19 +284,19 @@ impl<S: Software> Machine<S> {
         }
     }
 
-    /// The oldest stores of a CPU reach memory. Returns how many did.
+    /// Moves the oldest stores of a CPU to memory. Returns how many moved.
     pub fn drain_stores(&mut self, cpu: u8, most: usize) -> usize {
         self.bus.drain(cpu, most)
     }
 
-    /// Runs one CPU until what was started, or what stands innermost, pauses or ends.
+    /// Runs one CPU until the context that was started, or the innermost one, pauses or ends.
     fn run(&mut self, cpu: u8, wake: Wake, fresh: bool, observer: &mut dyn Observer<S::Outcome>) -> Told {
         if self.failed {
             return Told::Failed;
         }
         let depth = self.depth(cpu) + usize::from(fresh);
         let mut wake = Some(wake);
-        // A context that stands waiting goes on only once its condition holds.
+        // A waiting context goes on only once its condition holds.
         if !fresh && matches!(self.seats[usize::from(cpu)].standing.last(), Some(Stop::Waiting(_))) {
             wake = None;
         }
@@ -326,7 +335,7 @@ impl<S: Software> Machine<S> {
         }
         let starts = matches!(wake, Wake::Interrupt(_)) || seat.standing.is_empty();
         let carrier = seat.carrier.as_mut().expect("seated above");
-        // The software may panic. Whoever catches that finds a machine that can only be reset.
+        // The software may panic. A caller that catches the panic can only reset the machine.
         let failed = std::mem::replace(&mut self.failed, true);
         let CoroutineResult::Yield(stop) = carrier.resume(wake) else {
             unreachable!("a carrier returns only when told to quit")
@@ -363,7 +372,7 @@ impl<S: Software> Drop for Machine<S> {
     }
 }
 
-/// The coroutine that carries what runs on one CPU: it lasts as long as the machine and loops over its mailbox.
+/// The coroutine that carries what runs on one CPU. It lasts as long as the machine and loops over its mailbox.
 fn carrier<S: Software>(
     id: u8,
     bus: &Rc<Bus>,
@@ -380,8 +389,7 @@ fn carrier<S: Software>(
                 return;
             }
             let software = mail.software.borrow().clone().expect("a machine that runs has software");
-            let isr = |cpu: &Cpu<'_>, interrupt: Interrupt| software.interrupt(cpu, interrupt);
-            let cpu = Cpu::new(id, &bus, yielder, &isr);
+            let cpu = Cpu::new(id, &bus, yielder, &*software);
             let stop = match wake {
                 Wake::Interrupt(interrupt) => {
                     cpu.take(interrupt);

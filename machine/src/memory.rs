@@ -1,12 +1,12 @@
-//! What all CPUs share: kernel variables and physical frames. Plain state, no points: whoever comes through here
-//! directly has already passed one, or is the hardware.
+//! The state that all CPUs share: kernel variables and physical frames. Plain state without points: code that calls in here
+//! has passed a point already, or is the hardware.
 
 use crate::paging::{Entry, Flags, Frame, LARGE_MEMORY, WORDS};
 use crate::point::Family;
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::ops::Range;
 
-/// A kernel variable: 64 bits that all CPUs see, and the family it is named by.
+/// A kernel variable: 64 bits that all CPUs see, and the family that names it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Var {
     pub(crate) index: u32,
@@ -44,7 +44,7 @@ impl VarArray {
 /// What a frame is used for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Role {
-    /// In nobody's use.
+    /// In no use.
     Free,
     /// A page of data.
     Data,
@@ -90,15 +90,16 @@ struct FrameState {
     incarnation: Cell<u32>,
     /// Which words were written since the last reset or clearing.
     written: [Cell<u64>; WORDS / 64],
-    /// Which of these groups of words hold any such.
+    /// Which groups of 64 words hold a written one.
     groups: Cell<u8>,
     touched: Cell<bool>,
-    /// The entry that was last made to lead here, packed as (frame, index): where a walk to it may come from.
+    /// The entry, packed as (frame, index), through which a walk to this table may come: the first one linked that still
+    /// leads here.
     linked_from: Cell<Option<(Frame, u16)>>,
     contents: OnceCell<Contents>,
 }
 
-/// The numbers of the bits that are set, the lowest first.
+/// The numbers of the set bits, the lowest first.
 #[inline]
 fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {
@@ -123,7 +124,7 @@ pub struct Memory {
     /// How many of them this story has.
     large_in_use: Cell<u32>,
     touched: RefCell<Vec<Frame>>,
-    /// How many frames, and pages of large memory, are in anybody's use.
+    /// How many frames and pages of large memory are in use.
     used: Cell<u32>,
 }
 
@@ -153,7 +154,7 @@ impl Memory {
         }
     }
 
-    /// Back to zero: every variable given back, every frame free. Costs what was touched.
+    /// Takes every variable back and frees every frame; all are 0. Costs what the last story touched.
     pub(crate) fn reset(&self, frames: u32, large: u32, vars: u32) {
         for var in &self.vars[..self.next_var.replace(0) as usize] {
             var.set(0);
@@ -174,7 +175,7 @@ impl Memory {
         self.vars_allowed.set(vars);
     }
 
-    /// A frame beyond what the story has is not there, even if an earlier story had it.
+    /// A frame beyond those of the story does not exist, even if an earlier story had it.
     #[inline]
     fn state(&self, frame: Frame) -> &FrameState {
         if frame.0 < self.in_use.get() { &self.frames[frame.index()] } else { self.large_state(frame) }
@@ -191,7 +192,7 @@ impl Memory {
         (frame.0 - LARGE_MEMORY) / WORDS as u32
     }
 
-    /// The state of a word's frame, and which of its cells holds the word. In large memory each frame has one.
+    /// The state of a word's frame, and the cell that holds the word. In large memory each frame has one.
     #[inline]
     fn cell(&self, word: Word) -> (&FrameState, usize) {
         if word.frame.0 < self.in_use.get() {
@@ -213,7 +214,7 @@ impl Memory {
         frame.0 >= LARGE_MEMORY && Self::large_number(frame) < self.large_in_use.get()
     }
 
-    /// Whether there is such a frame.
+    /// Whether this frame exists.
     #[inline]
     pub fn has(&self, frame: Frame) -> bool {
         frame.0 < self.in_use.get() || self.is_large(frame)
@@ -224,12 +225,12 @@ impl Memory {
         (0..self.large_in_use.get()).map(|number| Frame(LARGE_MEMORY + number * WORDS as u32))
     }
 
-    /// For how many pages of large memory there is room.
+    /// How many pages of large memory there is room for.
     pub(crate) fn large_capacity(&self) -> u32 {
         self.large.len() as u32
     }
 
-    /// For how many frames there is room.
+    /// How many frames there is room for.
     pub fn frames_capacity(&self) -> u32 {
         self.frames.len() as u32
     }
@@ -265,7 +266,7 @@ impl Memory {
         self.vars[var.index as usize].get()
     }
 
-    /// Sets a variable at once, as while booting.
+    /// Sets a variable at once, for booting code.
     #[inline]
     pub fn set_value(&self, var: Var, value: u64) {
         self.vars[var.index as usize].set(value);
@@ -277,7 +278,7 @@ impl Memory {
         self.part(vars, indices).iter().map(Cell::get)
     }
 
-    /// Sets the variables of a run that have these indices to one value at once, as while booting.
+    /// Sets the variables of a run that have these indices to one value at once, for booting code.
     pub fn set_values(&self, vars: VarArray, indices: Range<usize>, value: u64) {
         self.part(vars, indices).iter().for_each(|var| var.set(value));
     }
@@ -296,7 +297,7 @@ impl Memory {
         }
     }
 
-    /// Sets a word at once, as hardware does, or while booting.
+    /// Sets a word at once, for the hardware and for booting code.
     #[inline]
     pub fn poke(&self, word: Word, value: u64) {
         let (state, index) = self.cell(word);
@@ -308,7 +309,7 @@ impl Memory {
         self.touch(word.frame, state);
     }
 
-    /// Sets the words of a frame at once, from the first on; none of large memory.
+    /// Sets the words of a frame at once, from the first on. The frame must not be large memory.
     pub(crate) fn fill(&self, frame: Frame, words: impl Iterator<Item = u64>) {
         let state = self.state(frame);
         let contents = state.contents.get_or_init(|| Box::new([const { Cell::new(0) }; WORDS]));
@@ -325,7 +326,7 @@ impl Memory {
         self.touch(frame, state);
     }
 
-    /// All words of a frame, from the first on; none of large memory.
+    /// All words of a frame, from the first on. The frame must not be large memory.
     pub fn words(&self, frame: Frame) -> impl Iterator<Item = u64> {
         let contents = self.state(frame).contents.get();
         (0..WORDS).map(move |index| contents.map_or(0, |contents| contents[index].get()))
@@ -338,8 +339,8 @@ impl Memory {
         }
     }
 
-    /// The frames that anything was done with since the last reset, in no meaningful order: all others are free, nobody's
-    /// but owner 0's, and hold nothing but 0.
+    /// The frames touched since the last reset, in no meaningful order. All others are free, belong to owner 0, and hold
+    /// nothing but 0.
     pub fn touched(&self) -> Ref<'_, [Frame]> {
         Ref::map(self.touched.borrow(), Vec::as_slice)
     }
@@ -374,7 +375,7 @@ impl Memory {
         }
     }
 
-    /// All words of a frame that are not 0, with their indices. A word that is set meanwhile may be told of or not.
+    /// All words of a frame that are not 0, with their indices. A word that is set meanwhile may be left out.
     #[inline]
     pub fn non_zero(&self, frame: Frame) -> impl Iterator<Item = (usize, u64)> {
         let state = self.state(frame);
@@ -404,7 +405,7 @@ impl Memory {
         self.state(frame).role.get()
     }
 
-    /// Gives a frame another use. Every new use but none is a new incarnation.
+    /// Gives a frame another use. Every new use is a new incarnation, unless the frame becomes free.
     pub fn set_role(&self, frame: Frame, role: Role) {
         let state = self.state(frame);
         let before = state.role.replace(role);
@@ -434,7 +435,7 @@ impl Memory {
         self.state(frame).incarnation.get()
     }
 
-    /// Whose the frame is; 0 is the kernel under test, or the hypervisor's first guest.
+    /// The owner of the frame; 0 is the kernel under test, or the hypervisor's first guest.
     pub fn owner(&self, frame: Frame) -> u8 {
         self.state(frame).owner.get()
     }
@@ -458,7 +459,7 @@ impl Memory {
         self.touch(frame, state);
     }
 
-    /// A frame that was filled before it became a table leads to tables from now on.
+    /// A frame that was filled before it became a table leads to tables from now on: links each of them.
     #[inline(never)]
     fn link_all(&self, frame: Frame) {
         let mut from = 0;
@@ -476,8 +477,8 @@ impl Memory {
         self.state(frame).linked_from.get()
     }
 
-    /// An entry leads to a table from now on. Where others do too, the first is remembered for as long as it does: tables
-    /// that several roots share lie at the same addresses under all of them, and one may go before the other.
+    /// An entry leads to a table from now on. Where several do, memory remembers the first for as long as it does. Tables
+    /// that several roots share lie at the same addresses under all of them, and one root may go before another.
     pub(crate) fn set_linked_from(&self, frame: Frame, from: Word) {
         if frame.0 < self.frames() {
             let state = self.state(frame);

@@ -1,17 +1,17 @@
 //! What costs time, counted and priced: a clock for each CPU, driven by what the CPU does.
 //!
-//! The meter hears what the trace would be told, so it costs nothing while nobody asks for it, and it changes nothing:
-//! it only listens. Prices come from outside, in whatever unit; the machine knows no nanoseconds.
+//! The meter listens to what the trace would say. So it costs nothing while it is off, and it changes nothing. Its prices
+//! come from outside, in any unit; the machine knows no nanoseconds.
 //!
-//! Clocks of CPUs that have to do with each other follow three rules, which are all there is to the model of time:
+//! Three rules bind the clocks of different CPUs, and they are the whole model of time:
 //!
-//! 1. Nobody sees a value before it was written: a load, a locked operation or the end of a wait comes no earlier than
-//!    the store that it sees.
-//! 2. An interrupt is taken no earlier than it was sent and delivered.
+//! 1. No CPU sees a value before it was written: a load, a locked operation or the end of a wait comes no earlier than the
+//!    store that it sees.
+//! 2. No CPU takes an interrupt before it was sent and delivered.
 //! 3. A variable that another CPU touched since comes from that CPU's cache, at the price of a transfer.
 //!
-//! They hold in whatever order the CPUs are run; what comes out is only as good as that order is near to the order of
-//! the clocks, so whoever wants times runs the CPU that is furthest behind first, a point at a time.
+//! They hold in whatever order the CPUs run. But the times are only as good as that order is near to the order of the
+//! clocks: a caller that wants times always runs the CPU that is furthest behind, a point at a time.
 
 use crate::core::Level;
 use crate::memory::{Target, Var};
@@ -22,14 +22,14 @@ use std::ops::{Add, Sub};
 
 macro_rules! counted {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
-        /// What is counted.
+        /// What the meter counts.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Counted {
             $($(#[doc = $doc])+ $name,)+
         }
 
         impl Counted {
-            /// Everything that is counted.
+            /// Everything that the meter counts.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
             /// The name for people and machines.
@@ -61,7 +61,7 @@ counted! {
     Walk = "walks",
     /// Table entries read by them.
     WalkLevel = "walk_levels",
-    /// Walks that nobody asked for.
+    /// Walks that no access asked for.
     SpeculativeWalk = "speculative_walks",
     /// Single pages invalidated.
     FlushPage = "flushes_page",
@@ -89,7 +89,7 @@ counted! {
     Hypercall = "hypercalls",
     /// Locks taken.
     Lock = "locks",
-    /// Waits for locks; whoever finds one taken again when it was free waits again.
+    /// Waits for locks. A CPU that finds the lock taken again when it was free waits again.
     LockWait = "lock_waits",
     /// Waits for other CPUs to answer an interrupt.
     AnswerWait = "answer_waits",
@@ -97,7 +97,7 @@ counted! {
     GraceWait = "grace_waits",
 }
 
-/// How many things are counted.
+/// How many kinds of things the meter counts.
 const KINDS: usize = Counted::ALL.len();
 
 /// How often each thing happened.
@@ -113,7 +113,7 @@ impl Counts {
         self.of[what as usize]
     }
 
-    /// Interrupts sent, whoever got them.
+    /// Interrupts sent, to busy and to idle CPUs.
     pub fn ipis(&self) -> u64 {
         self.of(Counted::IpiBusy) + self.of(Counted::IpiIdle)
     }
@@ -160,7 +160,7 @@ impl Sub<&Self> for Counts {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Prices {
     of: [u64; KINDS],
-    /// How long an interrupt is on its way. It costs nobody anything but who waits for it.
+    /// How long an interrupt is on its way. Only a CPU that waits for the interrupt loses this time.
     pub delivery: u64,
 }
 
@@ -203,7 +203,7 @@ struct Account {
 /// A variable as caches see it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Line {
-    /// When it was last written, by the clock of who wrote.
+    /// When it was last written, by the clock of the CPU that wrote it.
     written: u64,
     /// The CPUs whose caches hold it, a bit each.
     holders: u8,
@@ -244,7 +244,7 @@ impl Meter {
         self.account(cpu).waited
     }
 
-    /// How much of its time a CPU spent in handlers, entry and return included: it was taken from what ran there.
+    /// How much of its time a CPU spent in handlers, entry and return included: they took it from what ran there.
     pub fn stolen(&self, cpu: u8) -> u64 {
         self.account(cpu).stolen
     }
@@ -259,18 +259,19 @@ impl Meter {
         self.accounts.iter().fold(Counts::default(), |all, account| all + &account.counts)
     }
 
-    /// Whether a CPU has nothing to run. Only who tells the CPUs what to do knows; none is idle to begin with.
+    /// Says whether a CPU has nothing to run. Only the caller that gives the CPUs their work knows; no CPU is idle to begin
+    /// with.
     pub fn set_idle(&mut self, cpu: u8, idle: bool) {
         self.account_mut(cpu).idle = idle;
     }
 
-    /// Lets time pass on a CPU, up to this moment.
+    /// Lets time pass on a CPU until this moment.
     pub fn pass(&mut self, cpu: u8, until: u64) {
         let account = self.account_mut(cpu);
         account.clock = account.clock.max(until);
     }
 
-    /// When the first interrupt reaches a CPU, of those for the levels of privilege that it takes now.
+    /// When the first interrupt reaches a CPU, of those for the levels of privilege that the CPU takes now.
     pub fn arrival(&self, cpu: u8, takes: impl Fn(Level) -> bool) -> Option<u64> {
         self.account(cpu).arrivals.iter().filter(|one| takes(one.level)).map(|one| one.at).min()
     }
@@ -293,8 +294,8 @@ impl Meter {
         account.clock = account.clock.max(moment);
     }
 
-    /// A CPU gets at a variable. Words of frames are not followed: locks stand over page tables, and data is the
-    /// callers' own.
+    /// A CPU reaches for a variable. The meter does not follow words of frames from cache to cache: locks protect page
+    /// tables, and data belongs to the callers.
     fn reach(&mut self, cpu: u8, target: Target, exclusive: bool) {
         let Target::Var(var) = target else { return };
         let (me, line) = (1 << cpu, &mut self.lines[var.index as usize]);
@@ -318,7 +319,7 @@ impl Meter {
         }
     }
 
-    /// Hears of something that happened.
+    /// Hears that something happened.
     pub(crate) fn hear(&mut self, cpu: u8, event: &TraceEvent) {
         match *event {
             TraceEvent::Load { target, .. } => {
@@ -400,7 +401,7 @@ impl Meter {
         self.count(cpu, Counted::PathsLost, lost.paths as u64);
     }
 
-    /// An interrupt for a CPU that is not there is lost.
+    /// An interrupt was sent. One for a CPU that does not exist is lost.
     fn sent(&mut self, cpu: u8, to: u8, level: Level) {
         let Some(target) = self.accounts.get(usize::from(to)) else { return };
         let what = if target.idle { Counted::IpiIdle } else { Counted::IpiBusy };
@@ -412,7 +413,7 @@ impl Meter {
     fn taken(&mut self, cpu: u8, from: u8, level: Level) {
         let account = self.account_mut(cpu);
         let found = account.arrivals.iter().position(|one| one.from == from && one.level == level);
-        // One that was sent before metering began is there already.
+        // An interrupt that was sent before metering began has arrived already.
         let at = found.map_or(0, |found| account.arrivals.remove(found).at);
         let woken = account.idle && account.handlers == 0;
         if account.waits != 0 {
@@ -429,7 +430,7 @@ impl Meter {
 
     fn returned(&mut self, cpu: u8) {
         let account = self.account_mut(cpu);
-        // One that began before metering did.
+        // This handler began before metering did.
         account.handlers = account.handlers.saturating_sub(1);
         if account.handlers == 0 {
             account.stolen += account.clock - account.entered;

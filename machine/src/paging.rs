@@ -1,4 +1,4 @@
-//! The architectural format of page tables: entries, levels, the way an address is cut into indices.
+//! The architectural format of page tables: entries, levels, and how an address splits into indices.
 //!
 //! Flags and their meanings: Intel SDM volume 3A, section 4.5 (4-level paging); AMD APM volume 2, section 5.3.
 
@@ -65,8 +65,7 @@ impl Entry {
         Self(((frame.0 as u64) << PAGE_SHIFT) | flags.bits())
     }
 
-    /// The frame that it leads to. Addresses beyond what a frame number holds lead to the last one, which no machine
-    /// has.
+    /// The frame that it leads to. An address too large for a frame number leads to the last frame, which no machine has.
     #[inline]
     pub const fn frame(self) -> Frame {
         let number = (self.0 & ADDRESS) >> PAGE_SHIFT;
@@ -133,7 +132,7 @@ pub const fn span(level: u8) -> u64 {
     1 << (PAGE_SHIFT + 9 * (level as u32 - 1))
 }
 
-/// Whether bits 47 to 63 of an address are all alike (SDM volume 1, section 3.3.7.1).
+/// Whether bits 47 to 63 of an address are equal (SDM volume 1, section 3.3.7.1).
 #[inline]
 pub const fn canonical(va: u64) -> bool {
     let top = va >> 47;

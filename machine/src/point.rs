@@ -1,10 +1,10 @@
-//! Points: the shared accesses at which one CPU can be overtaken by another, and the pauses that stories put there.
+//! Points: the shared accesses at which one CPU can overtake another, and the pauses that stories put there.
 
 use bitflags::bitflags;
 
 /// What kind of access a point is.
 ///
-/// The discriminants are written in stories: never renumbered, never reused.
+/// Stories hold the discriminants: they are never renumbered and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum PointKind {
@@ -36,11 +36,11 @@ pub enum PointKind {
     IrqOff = 12,
     /// STI.
     IrqOn = 13,
-    /// A frame changes its role.
+    /// A change of a frame's role.
     Role = 14,
-    /// The guest traps into the hypervisor.
+    /// A trap of the guest into the hypervisor.
     Hypercall = 15,
-    /// The hypervisor returns to the guest.
+    /// A return of the hypervisor to the guest.
     Return = 16,
     /// A fetch of an instruction through the MMU.
     Fetch = 17,
@@ -104,8 +104,8 @@ impl PointKind {
     }
 }
 
-/// Which variables belong together: all locks of a kind, all entries of a level. A stable tag, declared beside the
-/// variables it names; 0 to 15 are the machine's own.
+/// Which variables belong together: all locks of one kind, all entries of one level. A stable tag, declared beside the
+/// variables that it names; 0 to 15 are the machine's own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Family(pub u8);
 
@@ -141,13 +141,14 @@ impl Family {
 /// A point that was met.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Point {
-    /// What is about to happen.
+    /// What kind of access.
     pub kind: PointKind,
-    /// To what.
+    /// To which variables.
     pub family: Family,
 }
 
-/// Where an operation is to stop. Counted from the start of the operation, or of the handler, that it is given to.
+/// Where an operation or a handler stops. Points are counted from the start of the operation or the handler that the pause
+/// is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Pause {
     /// Before its n-th point; the first is 1.
@@ -156,22 +157,22 @@ pub enum Pause {
     Before {
         /// The access and its target.
         point: Point,
-        /// Which of them.
+        /// Which of these accesses.
         occurrence: u8,
     },
 }
 
 bitflags! {
-    /// How wild the hardware is. All of it is legal on every x86-64; what fails under it is a bug.
+    /// How wild the hardware is. All of it is legal on every x86-64: software that fails under it has a bug.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Temperament: u8 {
-        /// Just before a store to a present entry becomes visible, every CPU whose root reaches it walks it.
+        /// Just before a store to a present entry becomes visible, every CPU whose root reaches the entry walks it.
         const EAGER_WALKERS = 1;
-        /// Plain stores wait in the buffer until something serialises.
+        /// Plain stores wait in the buffer until the CPU serialises.
         const LAZY_STORES = 2;
         /// What was freed last is reused first: frames, ranges, objects.
         const LIFO_REUSE = 4;
-        /// Pending interrupts are taken from the latest sender first.
+        /// A CPU takes pending interrupts from the latest sender first.
         const REORDERED_INTERRUPTS = 8;
     }
 }

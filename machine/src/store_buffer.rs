@@ -1,5 +1,5 @@
-//! The store buffer of one CPU: stores that have left the program and not yet reached memory, in the order in which they
-//! were made. What becomes of them is the business of whoever takes them out.
+//! The store buffer of one CPU: stores that have left the program and not yet reached memory, in the order in which the
+//! program made them. The caller that takes a store out must perform it.
 
 use crate::memory::{Target, Word};
 use crate::paging::Frame;
@@ -59,7 +59,7 @@ impl StoreBuffer {
         (0..self.len.get()).map(|age| self.stores[self.index(age)].get())
     }
 
-    /// The value of the newest store to here. Every load looks through them, and so nothing is compared that need not be.
+    /// The value of the newest store to here. Every load looks through the buffer, so this compares no more than it must.
     #[inline]
     pub(crate) fn newest(&self, target: Target) -> Option<u64> {
         match target {
@@ -79,7 +79,7 @@ impl StoreBuffer {
         (self.first.get() + age) % CAPACITY
     }
 
-    /// A store enters. If there is no room for it, the oldest leaves.
+    /// A store enters. If the buffer is full, the oldest store leaves.
     #[inline]
     #[must_use = "the oldest store reaches memory when it leaves"]
     pub(crate) fn push(&self, store: BufferedStore) -> Option<BufferedStore> {

@@ -1,6 +1,7 @@
 //! Cached translations of one CPU: the TLB, and the paging-structure caches beside it.
 //!
-//! Nothing is evicted unless told; scopes of invalidation follow the SDM, volume 3A, sections 4.10.2 to 4.10.4.
+//! Nothing is evicted unless the story says so. The scopes of invalidation follow the SDM, volume 3A, sections 4.10.2 to
+//! 4.10.4.
 
 use crate::paging::{Entry, Flags, Frame, PAGE_SHIFT, span};
 
@@ -11,7 +12,7 @@ pub struct TlbEntry {
     pub va: u64,
     /// 1 for 4 KiB, 2 for 2 MiB.
     pub level: u8,
-    /// Under which process-context identifier it was made; meaningless for a global entry.
+    /// The process-context identifier under which it was made; meaningless for a global entry.
     pub pcid: u16,
     /// The frame (the first of 512 for a large leaf).
     pub frame: Frame,
@@ -25,7 +26,7 @@ pub struct TlbEntry {
 }
 
 impl TlbEntry {
-    /// Whether it covers an address, whoever asks.
+    /// Whether it covers an address, under any identifier.
     #[inline]
     pub const fn covers(&self, va: u64) -> bool {
         va & !(span(self.level) - 1) == self.va
@@ -51,7 +52,7 @@ pub struct WalkCacheEntry {
     pub va: u64,
     /// The level of the entry cached: 2 leads to a lowest table, 4 is an entry of the root.
     pub level: u8,
-    /// Under which process-context identifier it was made.
+    /// The process-context identifier under which it was made.
     pub pcid: u16,
     /// The table that it leads to, of the level below.
     pub table: Frame,
@@ -62,14 +63,14 @@ pub struct WalkCacheEntry {
 }
 
 impl WalkCacheEntry {
-    /// Whether a walk for this address goes through it, whoever asks.
+    /// Whether it covers an address, under any identifier.
     #[inline]
     pub const fn covers(&self, va: u64) -> bool {
         va & !(span(self.level) - 1) == self.va
     }
 }
 
-/// What an invalidation took away.
+/// What an invalidation dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Lost {
     /// Cached leaves.
@@ -138,8 +139,8 @@ impl Tlb {
         Lost { leaves: before.leaves - self.leaves.len(), paths: before.paths - self.paths.len() }
     }
 
-    /// INVLPG: the page's leaves of this identifier and its global ones, and *every* upper entry of this identifier.
-    /// Returns what went.
+    /// INVLPG: drops the page's leaves of this identifier, its global leaves, and *every* upper entry of this identifier.
+    /// Returns what it dropped.
     pub(crate) fn invlpg(&mut self, va: u64, pcid: u16, spare_globals: bool) -> Lost {
         let before = self.sizes();
         self.leaves.retain(|entry| {
@@ -149,7 +150,7 @@ impl Tlb {
         self.lost_since(before)
     }
 
-    /// INVPCID type 0: what would translate one address under one identifier, path and leaf; global entries stay, and
+    /// INVPCID type 0: drops what would translate one address under one identifier, path and leaf. Global entries stay, and
     /// so do upper entries for other addresses, which INVLPG would drop.
     pub(crate) fn invalidate_page_of(&mut self, va: u64, pcid: u16) -> Lost {
         let before = self.sizes();
@@ -158,14 +159,14 @@ impl Tlb {
         self.lost_since(before)
     }
 
-    /// A page fault at an address: what translated it goes, path and leaf, so that the fault does not come again
-    /// unless the tables say so. Other upper entries stay.
+    /// A page fault at an address: drops what translated it, path and leaf, so that the fault comes again only if the
+    /// tables say so. Other upper entries stay.
     pub(crate) fn fault(&mut self, va: u64, pcid: u16) {
         self.leaves.retain(|entry| !entry.covers(va) || !(entry.global() || entry.pcid == pcid));
         self.paths.retain(|entry| !entry.covers(va) || entry.pcid != pcid);
     }
 
-    /// A flushing CR3 load or INVPCID type 1: everything of one identifier but global entries.
+    /// A flushing CR3 load or INVPCID type 1: drops everything of one identifier but global entries.
     pub(crate) fn invalidate_pcid(&mut self, pcid: u16) -> Lost {
         let before = self.sizes();
         self.leaves.retain(|entry| entry.global() || entry.pcid != pcid);
@@ -173,7 +174,7 @@ impl Tlb {
         self.lost_since(before)
     }
 
-    /// INVPCID type 3: everything but global entries.
+    /// INVPCID type 3: drops everything but global entries.
     pub(crate) fn invalidate_non_global(&mut self) -> Lost {
         let before = self.sizes();
         self.leaves.retain(TlbEntry::global);
@@ -181,7 +182,7 @@ impl Tlb {
         self.lost_since(before)
     }
 
-    /// INVPCID type 2, or CR4.PGE toggled: everything.
+    /// INVPCID type 2, or CR4.PGE toggled: drops everything.
     pub(crate) fn invalidate_all(&mut self) -> Lost {
         let before = self.sizes();
         self.leaves.clear();

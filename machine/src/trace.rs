@@ -1,4 +1,4 @@
-//! What happened, line by line, when somebody wants to know: the raw material of the lanes report.
+//! What happened, line by line, for a caller that wants to know: the raw material of the lanes report.
 
 use crate::core::Level;
 use crate::memory::{Role, Target};
@@ -82,7 +82,7 @@ pub enum TraceEvent {
         va: u64,
         /// How many entries were read.
         levels: u8,
-        /// Nobody asked for it.
+        /// No access asked for it.
         speculative: bool,
     },
     /// A leaf was cached.
@@ -91,7 +91,7 @@ pub enum TraceEvent {
         va: u64,
         /// The frame.
         frame: Frame,
-        /// Nobody asked for it.
+        /// No access asked for it.
         speculative: bool,
     },
     /// Translations were invalidated.
@@ -102,7 +102,7 @@ pub enum TraceEvent {
         flushed: Flushed,
         /// The page, if it was one.
         va: Option<u64>,
-        /// What went.
+        /// What it dropped.
         lost: Lost,
     },
     /// CR3 was loaded.
@@ -111,7 +111,7 @@ pub enum TraceEvent {
         root: Frame,
         /// The identifier.
         pcid: u16,
-        /// What went, unless everything was kept.
+        /// What the load dropped; `None` if it kept everything.
         lost: Option<Lost>,
     },
     /// An access through the MMU found a value.
@@ -136,14 +136,14 @@ pub enum TraceEvent {
     IpiSent {
         /// To which CPU.
         to: u8,
-        /// Who takes it.
+        /// Which level takes it.
         level: Level,
     },
     /// An interrupt was taken.
     InterruptTaken {
         /// From which CPU.
         from: u8,
-        /// Who takes it.
+        /// Which level takes it.
         level: Level,
     },
     /// A handler returned.
@@ -158,7 +158,7 @@ pub enum TraceEvent {
         /// For what.
         wait: Wait,
     },
-    /// The CPU goes on: it waited long enough, or is to look again.
+    /// The CPU goes on: its wait is over, or it looks again.
     Waited {
         /// For what.
         wait: Wait,

@@ -1,4 +1,4 @@
-//! Waiting is data: what is waited for is written down, and the executor evaluates it itself.
+//! A wait is data: the CPU writes down what it waits for, and the executor evaluates that itself.
 
 use crate::memory::Var;
 
@@ -25,7 +25,7 @@ impl Until {
     }
 }
 
-/// Who can end a wait.
+/// Which CPU can end a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Holder {
     /// This CPU.
@@ -36,7 +36,7 @@ pub enum Holder {
     Background,
 }
 
-/// What sort of wait it is: decides what may be off while waiting.
+/// The sort of wait decides what may be off meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum WaitKind {
     /// Spinning on a lock.
@@ -56,7 +56,7 @@ pub struct Wait {
     pub var: Var,
     /// The value that ends it.
     pub until: Until,
-    /// Who can bring that about.
+    /// Which CPU can end it.
     pub holder: Holder,
     /// What sort of wait it is.
     pub kind: WaitKind,

@@ -1,4 +1,4 @@
-//! The page walkers: how one CPU translates an address, asked for or not.
+//! The page walkers: how one CPU translates an address, for an access or speculatively.
 //!
 //! A walk reads memory only, never a store buffer, and changes nothing in it but accessed and dirty bits (SDM volume
 //! 3A, sections 4.5, 4.8 and 4.10; AMD APM volume 2, sections 5.3 and 5.5). Nothing here is a point.
@@ -6,6 +6,7 @@
 use crate::alarm::AlarmKind;
 use crate::bus::Bus;
 use crate::core::{Core, Cr3, Mode};
+use crate::fault::Access;
 use crate::memory::{Role, Word};
 use crate::paging::{Entry, Flags, Frame, LEVELS, canonical, index, span};
 use crate::tlb::{TlbEntry, WalkCacheEntry, memory_type};
@@ -17,8 +18,10 @@ use std::panic::Location;
 pub struct PageFault {
     /// The address.
     pub va: u64,
-    /// A translation exists but does not allow it; otherwise there is none.
+    /// A translation exists but does not allow the access; otherwise there is none.
     pub protection: bool,
+    /// What was asked for.
+    pub access: Access,
 }
 
 /// What an access through the MMU asks for.
@@ -80,7 +83,7 @@ impl Bus {
         unreachable!("an entry of level 1 is a leaf")
     }
 
-    /// The entry of a walk for an address, where the root's recursive one stands in no memory.
+    /// The entry that a walk for an address reads here. Memory does not hold the root's recursive entry.
     #[inline]
     fn entry(&self, word: Word, level: u8, va: u64) -> Entry {
         if level == LEVELS && self.is_recursive(va) {
@@ -89,13 +92,13 @@ impl Bus {
         Entry(self.memory.peek(word))
     }
 
-    /// Whether the tables under a root still say what a cached leaf says. Then it is not stale, whatever its frame was
-    /// used for since it was cached: a mapping that stands for good, as a direct map does, outlives the uses of the
-    /// frames behind it.
+    /// Whether the tables under a root still say what a cached leaf says. Then the leaf is not stale, for whatever its
+    /// frame was used since the walk: a mapping that never changes, as those of a direct map, outlives the uses of its
+    /// frames.
     ///
-    /// Of a page of data the tables may allow less by now: its permissions may be changed at any time, and who caches
-    /// the older ones until he is flushed is no more stale than one that cached them in this use of the frame. A table,
-    /// or a page that was given away, must never be reached by more than the tables allow.
+    /// For a page of data the tables may allow less by now. Software may narrow its permissions at any time, and a CPU may
+    /// keep the older ones until it is flushed, whichever use of the frame it walked for. For a table, or a page that was
+    /// given away, a cached leaf must never allow more than the tables do.
     #[cold]
     pub(crate) fn would_translate(&self, root: Frame, va: u64, cached: &TlbEntry) -> bool {
         self.mapped(root, va).is_some_and(|now| {
@@ -108,8 +111,8 @@ impl Bus {
         })
     }
 
-    /// A walk by the hardware of one CPU, as the SDM describes it (volume 3A, 4.5, 4.8 and 4.10.3): from the lowest
-    /// cached upper entry or from the root, setting accessed bits, caching the path and the leaf.
+    /// A walk by the hardware of one CPU, as the SDM describes it (volume 3A, 4.5, 4.8 and 4.10.3). It starts at the lowest
+    /// cached upper entry or at the root, sets accessed bits, and caches the path and the leaf.
     pub(crate) fn walk(
         &self,
         cpu: u8,
@@ -144,7 +147,7 @@ impl Bus {
         if let Some(path) = core.tlb.borrow().path(va, pcid) {
             (level, table, incarnation, flags) = (path.level - 1, path.table, path.incarnation, path.flags);
         }
-        // Below the recursive entry each table is read as one of the level below its own.
+        // Below the recursive entry the walk reads each table as one of the level below its own.
         let skipped = u8::from(self.is_recursive(va));
         loop {
             let read_as = if level == LEVELS { LEVELS } else { level + skipped };
@@ -153,16 +156,16 @@ impl Bus {
                 || self.memory.incarnation(table) != incarnation
             {
                 self.alarm(cpu, AlarmKind::FreedTableWalked { frame: table, level, va }, at);
-                return Err(PageFault { va, protection: false });
+                return Err(intent.fault(va, false));
             }
             let word = Word::new(table, index(va, level));
             let entry = self.entry(word, level, va);
             *levels += 1;
             if !entry.present() {
-                return Err(PageFault { va, protection: false });
+                return Err(intent.fault(va, false));
             }
             if reserved(entry, level) {
-                return Err(PageFault { va, protection: true });
+                return Err(intent.fault(va, true));
             }
             flags = combine(flags, entry.flags());
             if leaf(entry, level) {
@@ -191,13 +194,13 @@ impl Bus {
         let core = self.core(cpu);
         let mut entry = Entry(self.memory.peek(word));
         if !permits(flags, intent, core) {
-            return Err(PageFault { va, protection: true });
+            return Err(intent.fault(va, true));
         }
         let pcid = core.cr3.get().pcid;
         if intent == Intent::Speculate
             && let Some(cached) = core.tlb.borrow().leaf(va, pcid).copied()
         {
-            // Nobody walks for a page that is cached; the older entry is the one to beware of.
+            // The CPU keeps the leaf that it has: the older one is the dangerous one.
             return Ok(cached);
         }
         let mut set = Flags::ACCESSED;
@@ -227,8 +230,8 @@ impl Bus {
         Ok(leaf)
     }
 
-    /// A speculative walk by one CPU: caches what an ordinary walk would, sets accessed bits, never dirty ones, and
-    /// faults silently. Returns whether a leaf was cached.
+    /// A speculative walk by one CPU. It caches what an ordinary walk would, sets accessed bits and never dirty ones, and
+    /// faults silently. Returns whether it cached a leaf.
     pub fn fill(&self, cpu: u8, va: u64) -> bool {
         let pcid = self.core(cpu).cr3.get().pcid;
         canonical(va)
@@ -236,7 +239,7 @@ impl Bus {
             && self.walk(cpu, va, Intent::Speculate, None).is_ok()
     }
 
-    /// Every CPU whose root reaches this entry walks it, while it still says what it says.
+    /// Every CPU whose root reaches this entry walks it, before a store changes it.
     #[cold]
     pub(crate) fn walk_eagerly(&self, word: Word, level: u8) {
         if !Entry(self.memory.peek(word)).present() {
@@ -247,14 +250,14 @@ impl Bus {
         for cpu in 0..self.cpus() {
             let root = self.core(cpu).cr3.get().root;
             if self.reaches(root, va, word) {
-                // The walk matters even where the leaf is cached: it caches the path.
+                // The walk matters even where the CPU has cached the leaf: it caches the path.
                 let _ = self.walk(cpu, va, Intent::Speculate, None);
             }
         }
     }
 
-    /// The first address whose translation goes through an entry, by a way on which the table is linked: the first
-    /// that still leads there, and if none does the last that did.
+    /// The first address whose translation goes through an entry. The table may be linked in several ways: this takes the
+    /// first link that still leads there; if none does, the last that did.
     fn address_of(&self, word: Word, level: u8) -> Option<u64> {
         let mut va = u64::from(word.index) * span(level);
         let mut frame = word.frame;
@@ -266,7 +269,8 @@ impl Bus {
         Some(if va & (1 << 47) != 0 { va | 0xffff << 48 } else { va })
     }
 
-    /// The first address below an entry that has a leaf, where there is one: the walk that caches most.
+    /// The first address below an entry that has a leaf; if none has, an address as far down as the tables lead. A walk for
+    /// it caches most.
     fn first_mapped(&self, word: Word, level: u8, mut va: u64) -> u64 {
         let mut entry = Entry(self.memory.peek(word));
         for below in (1..level).rev() {
@@ -316,7 +320,7 @@ fn leaf(entry: Entry, level: u8) -> bool {
     level == 1 || (level == 2 && entry.has(Flags::HUGE_PAGE))
 }
 
-/// Whether the entry has a bit that must be 0: this machine has no pages of 1 GiB, and no processor larger ones.
+/// Whether the entry has a bit set that must be 0: this machine has no pages of 1 GiB, and no processor has larger ones.
 fn reserved(entry: Entry, level: u8) -> bool {
     level > 2 && entry.has(Flags::HUGE_PAGE)
 }
@@ -324,7 +328,8 @@ fn reserved(entry: Entry, level: u8) -> bool {
 /// Whether a leaf with these flags lets a CPU do this. Supervisor writes obey the writable bit (CR0.WP is set).
 #[inline]
 pub(crate) fn permits(flags: Flags, intent: Intent, core: &Core) -> bool {
-    // Speculation asks nobody: a CPU in user mode may have translated a supervisor address by the time it traps.
+    // Speculation asks for no permission: a CPU in user mode may have translated a supervisor address by the
+    // time it traps.
     if intent == Intent::Speculate {
         return true;
     }

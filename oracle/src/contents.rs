@@ -1,7 +1,7 @@
 //! What a page may hold: the tokens that its word can have at this moment, and what accesses in flight may see.
 //!
-//! Contents belong to the page and not to the mapping that it is seen through. This file must never drop a token
-//! that the word may still hold; why it does not is argued at [`crate::reference`].
+//! Contents belong to the page, whichever mapping shows it. This file must never drop a token that the word may still hold;
+//! [`crate::reference`] argues why it does not.
 
 use core::fmt;
 
@@ -15,7 +15,7 @@ pub(crate) const CPUS: usize = 8;
 pub(crate) struct Home(u8);
 
 impl Home {
-    /// One for each slot of a caller's, and so many as an area can have for each slot of an area's.
+    /// One word for each page slot, and [`MAX_PAGES`] words for each area slot.
     const ALL: usize = SLOTS as usize * (1 + MAX_PAGES);
 
     /// The page of an area that owns it, one of [`MAX_PAGES`].
@@ -34,7 +34,7 @@ impl From<PageSlot> for Home {
     }
 }
 
-/// A small set of tokens in ascending order. Its memory is kept when it is cleared.
+/// A small set of tokens in ascending order. It keeps its memory when it is cleared.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenSet(Vec<Token>);
 
@@ -71,14 +71,14 @@ impl fmt::Display for TokenSet {
 /// The word of one page.
 #[derive(Debug, Default)]
 struct Word {
-    /// Every token that it may hold now. A write in flight is always among them; empty for a page that holds no
-    /// word (not allocated, or a table).
+    /// Every token that it may hold now. A write in flight is always among them. Empty for a page that holds no word (not
+    /// allocated, or a table).
     possible: TokenSet,
     /// Writes in flight.
     writers: u8,
-    /// The story's order alone leaves one token: no observation of this backend went into it.
+    /// The story's order alone leaves one token; no observation of this backend went into that.
     forced: bool,
-    /// A write that the story told later than every write begun here was void here.
+    /// A write was void here that the story told later than every write begun here.
     skipped: bool,
 }
 
@@ -92,10 +92,10 @@ enum Kind {
 #[derive(Debug, Default)]
 struct Access {
     what: Option<(Home, Kind)>,
-    /// Of a read: every token that was possible at some moment since it began. Of a write: the tokens of all other
-    /// writes that were in flight at some moment since it began.
+    /// For a read: every token that was possible at some moment since it began. For a write: the tokens of all other writes
+    /// that were in flight at some moment since it began.
     met: TokenSet,
-    /// A write was in flight at some moment since it began (of reads).
+    /// For a read: a write was in flight at some moment since it began.
     disturbed: bool,
 }
 
@@ -103,7 +103,7 @@ struct Access {
 #[derive(Debug)]
 pub(crate) struct Contents {
     words: Box<[Word]>,
-    /// How many of the words any story since the last clearing has touched.
+    /// How many of the words the stories since the last clearing have touched.
     touched: usize,
     accesses: [Access; CPUS],
 }
@@ -132,14 +132,14 @@ impl Contents {
         &mut self.words[page.index()]
     }
 
-    /// The page was zeroed; nobody accesses it. Every word begins so.
+    /// The kernel zeroed the page, and no CPU accessed it meanwhile. Every word begins so.
     pub(crate) fn zero(&mut self, page: impl Into<Home>) {
         let word = self.touch(page.into());
         word.possible.become_only(Token::ZERO);
         (word.forced, word.skipped) = (true, false);
     }
 
-    /// The page may have been zeroed, or not; nobody accesses it.
+    /// The kernel may have zeroed the page, or not; no CPU accesses it.
     pub(crate) fn perhaps_zero(&mut self, page: impl Into<Home>) {
         let word = self.touch(page.into());
         word.possible.insert(Token::ZERO);
@@ -192,17 +192,18 @@ impl Contents {
         (word.forced, word.skipped) = (false, false);
     }
 
-    /// What the read in flight on this CPU may return if it ends now, and whether the story's order alone leaves
-    /// no other value.
+    /// What the read in flight on this CPU may return if it ends now, and whether the story's order alone leaves no other
+    /// value.
     pub(crate) fn readable(&self, cpu: usize) -> (&TokenSet, bool) {
         let access = &self.accesses[cpu];
         let (page, _) = access.what.expect("a read that ends has begun");
         let word = &self.words[page.index()];
-        // Undisturbed, the word was the same all the time, so that what another reader learned binds this one too.
+        // Undisturbed, the word stayed the same all the time, so what another reader learned holds for this
+        // one too.
         if access.disturbed { (&access.met, false) } else { (&word.possible, word.forced) }
     }
 
-    /// The read in flight on this CPU found this, legally, and is about to end.
+    /// The read in flight on this CPU found this token, legally, and is about to end.
     pub(crate) fn learn(&mut self, cpu: usize, found: Token) {
         let access = &self.accesses[cpu];
         if let Some((page, Kind::Read)) = access.what
@@ -229,8 +230,8 @@ impl Contents {
         word.forced = word.possible.0.len() == 1 && !word.skipped;
     }
 
-    /// Ends the write in flight on this CPU, which faulted: it left nothing behind. Elsewhere it may have gone through, so that
-    /// a write told before it which ends later forces nothing.
+    /// Ends the write in flight on this CPU, which faulted and left nothing behind. On another backend it may have gone
+    /// through, so an earlier write that ends later forces nothing.
     pub(crate) fn abandon_write(&mut self, cpu: usize) {
         let Some((page, Kind::Write(token))) = self.accesses[cpu].what.take() else {
             panic!("a write that ends has begun");
@@ -246,8 +247,8 @@ impl Contents {
         &self.words[page.into().index()].possible.0
     }
 
-    /// The one token that the story's order forces the page to hold on every backend that does everything it is
-    /// told.
+    /// The one token that the story's order forces the page to hold, on every backend that performs everything the story
+    /// tells.
     pub(crate) fn forced(&self, page: impl Into<Home>) -> Option<Token> {
         let word = &self.words[page.into().index()];
         if word.forced { word.possible.0.first().copied() } else { None }

@@ -2,44 +2,45 @@
 //!
 //! # Words
 //!
-//! A translation is *usable* on a CPU that executes now, if its tag matches or it is global, and: for a user leaf,
-//! the CPU is in user mode or in a user copy; for a kernel leaf, its alias is not vunmapped; for an entry of a walk
-//! cache, always, on lazy CPUs too. A stale entry that is not usable is no crash: it is remembered and judged where it
-//! would become usable, which is at switch-in, return to user, vCPU entry, reuse of the range and reuse of the frame.
+//! A CPU that executes now can *use* a translation if its tag matches or it is global, and one more condition holds: for a
+//! user leaf, the CPU is in user mode or in a user copy; for a kernel leaf, its alias is not vunmapped. An entry of a walk
+//! cache is always usable, on lazy CPUs too. A stale entry that is not usable is no crash. The checks remember it and judge
+//! it where it would become usable: at switch-in, return to user, vCPU entry, reuse of the range and reuse of the frame.
 //!
 //! # Rules
 //!
-//! The numbered [`Rule`]s, each with its sentence and its sources. Seeds are the mails that the project grew from:
-//! 000 on inhibiting the flush of `vm_unmap_aliases`, 001 on freeing page tables under Xen, 002 on lazier lazy TLB
-//! mode, 003 on the core of MMU notifiers, 004 on the rewrite of vmap.
+//! The numbered [`Rule`]s, each with its sentence and its sources. Seeds are the mails that the project grew from: 000 on
+//! inhibiting the flush of `vm_unmap_aliases`, 001 on freeing page tables under Xen, 002 on lazier lazy TLB mode, 003 on
+//! the core of MMU notifiers, 004 on the rewrite of vmap.
 //!
 //! # What is legal, and must never be reported
 //!
-//! - *Either side of a race.* An access that overlaps the operation which revokes its translation may still succeed
-//!   or already fail; two writes that overlap may land in either order; a read that overlaps a write may find the
-//!   old token or the new one.
+//! - *Either side of a race.* An access that overlaps the operation which revokes its translation may still succeed or
+//!   already fail. Two writes that overlap may land in either order. A read that overlaps a write may find the old token or
+//!   the new one.
 //! - *Pages one by one.* An operation over a range need not be atomic over its pages.
-//! - *A late store.* Another CPU may read the older value until a store has left its buffer. The end of a kernel
-//!   operation empties the buffer of its CPU; the end of a user access does not.
-//! - *Running out.* An allocation may fail when there is no memory, and a mapping when there is no hole or while a
-//!   purge overlaps. Its handle then stands for nothing on that backend, and what needs it is void there: the
-//!   backends are not compared on it. The reference cannot see holes and takes every such failure for true; a backend
-//!   that always fails shows in the counts of operations that took effect.
+//! - *A late store.* Another CPU may read the older value until a store has left its buffer. The end of a kernel operation
+//!   empties the buffer of its CPU; the end of a user access does not.
+//! - *Running out.* An allocation may fail when there is no memory. A mapping may fail when there is no hole, or while a
+//!   purge overlaps. Its handle then stands for nothing on that backend: an operation that needs it is void there, and the
+//!   backends are not compared on it. The reference cannot see holes and takes every such failure for true. A backend that
+//!   always fails shows in the counts of operations that took effect.
 //! - *What failed may have begun.* A page that was to become a table and did not may hold its old word or zero.
-//! - *A table asked for with interrupts off* may be made, or not because a drain of aliases would come first.
-//! - *Lazy aliases.* After vunmap a stale kernel translation may linger, also to a frame that was freed and reused,
-//!   until its range is reused, a drain returns, or the frame takes a role that allows no alias. To touch the range
-//!   meanwhile is the caller's own fault, and stories do not; a walker cannot make a *new* entry, once the old one
-//!   is cleared in the tables.
-//! - *Early reuse.* A range may be handed out again as soon as its unmap took effect, before that has returned.
+//! - *A table asked for with interrupts off*: the kernel may make it, or answer that it would sleep because it has to drain
+//!   first.
+//! - *Lazy aliases.* After vunmap a stale kernel translation may linger, also to a frame that was freed and reused, until
+//!   its range is reused, a drain returns, or the frame takes a role that allows no alias. A caller that touches the range
+//!   meanwhile is itself at fault, and stories do not. A walker cannot make a *new* entry once the old one is cleared in
+//!   the tables.
+//! - *Early reuse.* A kernel may hand a range out again as soon as its unmap took effect, before that unmap has returned.
 //! - *Speculation.* A walk may cache what a live and correct table holds at any time, global entries too.
-//! - *Entries out of use.* A stale leaf under a tag that is not current, behind a flush on next use, on a lazy CPU, in
-//!   a vCPU that does not run and will flush before it does, or to a freed frame that a hypervisor will flush before
+//! - *Entries out of use.* A stale leaf may stay under a tag that is not current, behind a flush on next use, on a lazy
+//!   CPU, in a vCPU that does not run and will flush before it does, or to a freed frame if the hypervisor flushes before
 //!   it gives it away.
 //! - *Either permission.* An access that overlaps a change of the permissions of its area may go through or fault.
 //! - *Two memory types*, until the change from the one to the other returned.
 //! - *One spurious fault* for each CPU, page and widening of permissions, if a second walk succeeds.
-//! - *Fewer pins.* A fast pin may return fewer pages than were asked for, and a pinned page outlives its mapping.
+//! - *Fewer pins.* A fast pin may return fewer pages than its caller asked for, and a pinned page outlives its mapping.
 //! - *The second of two unmaps*, which found nothing to do, promises nothing for the first.
 //! - *A drain asked for with interrupts off* changes nothing and answers that it would sleep.
 
@@ -63,7 +64,7 @@ macro_rules! rules {
                 match self { $(Self::$name => $title,)* }
             }
 
-            /// What must hold. The lines of a comment each begin with a space, which keeps their words apart.
+            /// What must hold. Each line of a comment begins with a space, which keeps the words apart.
             pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$name => concat!($($line),*).trim_ascii(),)* }
             }
@@ -82,8 +83,8 @@ rules! {
     /// Backends agree, by handle and never by address, wherever on each of them the story alone leaves one outcome,
     /// and in what is visible at the end.
     Agreement = 2, "backends agree", "seed 000: an alias that Xen refuses is one that native never notices";
-    /// Once the operation that removed or narrowed a mapping returned, no usable translation grants more than, or
-    /// another frame than, every state that the reference holds possible.
+    /// Once the operation that removed or narrowed a mapping returned, no usable translation grants more than the possible
+    /// states of the reference allow, or leads to another frame than they do.
     UserRevocation = 3, "user revocation",
         "seed 002; Intel SDM volume 3A, Paging, \"Caching Translation Information\"";
     /// Once vmap returned a range, no CPU has a usable translation of it to anything else.
@@ -91,27 +92,27 @@ rules! {
     /// Once `vm_unmap_aliases` returned, no alias whose vunmap had returned before the call is left in tables, nor in a
     /// TLB unless the design says tables only, and then its range stays reserved until a flush.
     Drain = 5, "drain", "seeds 000 and 004";
-    /// A frame given to a new use is reached by no usable old translation; a table is never walked after it was
-    /// freed; a reference is never taken on a frame whose count is zero; a pinned page is not freed; a pin names a
-    /// page that was mapped there at some moment of the call.
+    /// No usable old translation reaches a frame given to a new use. No CPU walks a table after it was freed, takes a
+    /// reference on a frame whose count is zero, or frees a pinned page. A pin names a page that was mapped there at some
+    /// moment of the call.
     Frames = 6, "frames", "seed 001; Intel SDM volume 3A, Paging, \"Caching Translation Information\"";
-    /// The hypervisor refuses nothing that the guest leaves unhandled; an acknowledged update changes the entry that
-    /// the guest's current tables reach; it never lets a guest write a page table, nor keep a usable translation to
+    /// The hypervisor refuses nothing that the guest leaves unhandled. An acknowledged update changes the entry that the
+    /// guest's current tables reach. The hypervisor never lets a guest write a page table, nor keep a usable translation to
     /// a page given to another owner.
     Hypervisor = 7, "hypervisor", "seeds 000 and 004: no stray alias of a page table under Xen";
-    /// After the primary revocation or protection returned, no secondary translation grants more; every range start
-    /// that a subscriber saw is closed by one end.
+    /// After the primary revocation or protection returned, no secondary translation grants more. Each range start that a
+    /// subscriber saw is closed by one end.
     SecondaryMmus = 8, "secondary MMUs", "seed 003";
-    /// Everything ends; nobody with interrupts off at its own level of privilege waits for an acknowledgement, a
-    /// grace period or a sleeping lock. The potential cycle is reported, not only the actual one.
+    /// Everything ends. No CPU with interrupts off, at its own level of privilege, waits for an acknowledgement, a grace
+    /// period or a sleeping lock. The machine reports the potential cycle, not only the actual one.
     Progress = 9, "progress", "seed 000: a drain asked for with interrupts off";
     /// When all is torn down nothing is left: frames, ranges, references, queued callbacks; and the guest's pages and machine
     /// frames match one to one.
     Rest = 10, "rest", "seed 004: what is put off is still done";
-    /// While a pin is held and its address not remapped, pin and owner see each other's writes, and no other address
-    /// space's private write is seen through it.
+    /// While a pin is held and its address is not remapped, pin and owner see each other's writes. The pin shows no private
+    /// write of another address space.
     Pins = 11, "pins are coherent", "seeds 001 and 003";
-    /// No page is writable and executable through any two usable translations where the kernel promised not, and no
+    /// No page is writable and executable through any two usable translations where the kernel promised that it is not. No
     /// page has two memory types at once.
     Permissions = 12, "permissions and memory types", "seed 004: aliases and page attributes";
 }

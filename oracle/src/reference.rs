@@ -1,28 +1,28 @@
-//! The reference: told what begins and what ends on one backend, it says whether the outcome is legal.
+//! The reference of one backend: the harness tells it what begins and what ends, and it says whether each outcome is legal.
 //!
-//! It checks and never predicts: it holds no page tables, no TLB, no locks and no frames, and does not know which
-//! hole a kernel picks. Here operations begin, overlap and end; beneath, `judgement` says which answers are legal, and
-//! `operands` what beginning and ending changes.
+//! It checks and never predicts. It holds no page tables, no TLB, no locks and no frames, and does not know which hole a
+//! kernel picks. Operations begin, overlap and end in this file. `things` says what callers hold, by the modes in the rows
+//! of the operations. `judgement` and `answers` say which answers are legal, and `effects` says what pages hold.
 //!
 //! # Why it never raises a false alarm
 //!
-//! Suppose that every operation of a correct kernel takes effect at one moment between its begin and its end (a
-//! write when its store becomes visible, at the latest at its return), and that a read finds what the word holds at
-//! such a moment. The reference keeps, for each word, a set that always contains what the word really holds:
+//! Suppose that every operation of a correct kernel takes effect at one moment between its begin and its end: a write when
+//! its store becomes visible, at the latest at its return. Suppose that a read finds what the word holds at one such
+//! moment. The reference keeps a set for each word. The set always contains what the word really holds:
 //!
 //! - *A write begins*: its token may be there from now on, and joins the set.
-//! - *A write ends*: it took effect at some moment since it began. The word holds its token, or that of a write
-//!   that took effect later. Such a write had not ended before this one began, and has begun: it overlapped this
-//!   one. So only this token and those of overlapping writes can remain; the set is cut down to them.
-//! - *A read ends, and no write was in flight at any moment of it*: the word did not change since it began, so it
-//!   still holds what was found; the set becomes that.
-//! - *Allocation, `unmake-table`, `unpin-tree`, `dma-alloc` and `dma-free`* leave zero, and nobody accesses the page
-//!   meanwhile. A `make-table`, `pin-tree` or `dma-alloc` that failed may have zeroed it already: zero joins the set.
+//! - *A write ends*: it took effect at some moment since it began. The word holds its token, or the token of a write that
+//!   took effect later. That later write had begun, and had not ended before this one began: it overlapped this one. So
+//!   only this token and those of overlapping writes can remain; the reference cuts the set down to them.
+//! - *A read ends, and no write was in flight at any moment of it*: the word did not change since the read began, so it
+//!   still holds what the read found; the set becomes that.
+//! - *Allocation, `unmake-table`, `unpin-tree`, `dma-alloc` and `dma-free`* leave zero, and no CPU accesses the page
+//!   meanwhile. A `make-table`, `pin-tree` or `dma-alloc` that failed may have zeroed the page already: zero joins the set.
 //! - *A device* reads and writes the word as a CPU does, at one moment.
 //!
-//! A read may return whatever was in the set at its begin or joined it before its end, which contains what the word
-//! held at any moment in between. A read that met no write finds a word that did not change, and what the set has
-//! become by its end holds for it too.
+//! A read may return any token that was in the set at its begin or joined it before its end: these contain what the word
+//! held at any moment in between. A read that met no write finds a word that did not change, so the set at its end holds
+//! for it too.
 //!
 //! ```text
 //!     c0 write a0+0 = 1            c1 write a1+0 = 2 (the same page)         the set
@@ -34,78 +34,46 @@
 //!                                  read a1+0: finds 1                        1
 //! ```
 //!
-//! Begins told too early and ends told too late only make intervals longer and sets larger. The opposite is not
-//! safe: a begin must be told before the operation's first effect, an end after its last.
+//! A begin told too early and an end told too late only make intervals longer and sets larger. The opposite is not safe:
+//! the harness must tell a begin before the operation's first effect, and an end after its last.
 //!
 //! # Why backends can be compared
 //!
-//! What one backend was observed to hold after a race is its own affair. A word is *forced* when the write that the
-//! story told last to its page was done here and overlapped no other write: then every backend on which that is so
-//! too holds the same token, because operations begin in told order on all of them. A race, a write that was
-//! void here, and what a read taught about either never force anything.
+//! What one backend was seen to hold after a race binds no other backend. A word is *forced* when the write that the story
+//! told last to its page was performed here and overlapped no other write. Every backend of which that is true holds the
+//! same token, because operations begin in told order on all of them. Three things never force a word: a race, a write that
+//! was void here, and what a read taught about either.
 
 mod accesses;
+mod answers;
+mod effects;
 mod judgement;
-mod mapped;
-mod operands;
-mod owned;
-mod pages;
 
 use crate::contents::{CPUS, Contents, Home};
-use crate::handle::Handle;
 use crate::mappings::Mappings;
-use crate::spaces::Spaces;
+use crate::things::Things;
 use crate::verdict::{Illegal, Verdict};
 use crate::vocabulary::{
-    AreaSlot, Call, Mapping, Operation, Outcome, Owned, PageList, PageSlot, Range, SLOTS, Token,
+    AreaSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Range, SLOTS, Sort, Token,
 };
-use accesses::accessed;
-use judgement::touches_no_memory;
-use owned::subject;
-
-/// One page.
-#[derive(Clone, Copy, Debug, Default)]
-struct Page {
-    handle: Handle,
-    /// The role of a page table, while it has it.
-    table: Handle,
-    /// Mappings of it that are being made, stand, or are being unmapped.
-    users: u8,
-    /// Changes of its flags in flight.
-    flagging: u8,
-}
-
-/// One tree of tables. Its pages are tables as long as its handle is held.
-#[derive(Clone, Copy, Debug)]
-struct Tree {
-    handle: Handle,
-    pages: PageList,
-}
-
-impl Tree {
-    const NONE: Self = Self { handle: Handle::ABSENT, pages: PageList::EMPTY };
-
-    const fn none() -> [Self; SLOTS as usize] {
-        [Self::NONE; SLOTS as usize]
-    }
-}
 
 /// What runs on a CPU.
 #[derive(Clone, Copy, Debug, Default)]
 struct Flight {
     call: Option<Call>,
-    /// A handle that it needs was never obtained on this backend.
+    /// This backend never gave a handle that the operation needs.
     void: bool,
     /// Another operation was in flight at some moment since it began.
     overlapped: bool,
-    /// It finds room, if nothing is in the way and nothing overlaps.
+    /// It must find room if nothing is in the way and nothing overlaps.
     finds_room: bool,
-    /// Of an access: what its mapping may have allowed at some moment since it began, a bit for each [`Access`].
+    /// For an access: what its mapping may have allowed at some moment since it began, a bit for each
+    /// [`Access`](crate::vocabulary::Access).
     allowed: u8,
     serial: u32,
 }
 
-/// An operation that began and has to be ended.
+/// An operation that began and that the harness has to end.
 #[must_use = "an operation that is never ended overlaps everything that follows"]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ticket {
@@ -120,7 +88,7 @@ impl Ticket {
     }
 }
 
-/// A mapping that stands, and that nobody began to unmap.
+/// A mapping that stands and that no caller has begun to unmap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LiveMapping {
     /// Its handle.
@@ -134,18 +102,13 @@ pub struct LiveMapping {
 /// The reference of one backend.
 #[derive(Debug)]
 pub struct Reference {
-    pages: [Page; SLOTS as usize],
-    trees: [Tree; SLOTS as usize],
-    spaces: Spaces,
+    things: Things,
     mappings: Mappings,
     contents: Contents,
     flights: [Flight; CPUS],
     in_flight: u8,
     serial: u32,
-    /// Nobody asked for a page, gave one up or made anything of one: whatever devices reach is there still.
-    untouched: bool,
-    /// `map-ram` was never asked for: blocks that others unmapped may lie so that a new one finds no room.
-    first_ram: bool,
+    history: judgement::History,
     /// The page numbers from which the kernel takes areas; none where that is not known.
     room: core::ops::Range<u64>,
 }
@@ -154,97 +117,64 @@ impl Reference {
     /// CPUs that it keeps apart.
     pub const CPUS: usize = CPUS;
 
-    /// In the place of a CPU: the device, whose accesses begin and end at once.
+    /// The device, in the place of a CPU; its accesses begin and end at once.
     pub const DEVICE: u8 = CPUS as u8 - 1;
 
     /// The state when a story begins: the callers hold this many zeroed pages, from slot 0 on, and nothing else.
     pub fn new(initial_pages: u8) -> Self {
+        assert!(initial_pages <= SLOTS, "there are {SLOTS} page slots, and not {initial_pages}");
         let mut reference = Self {
-            pages: [Page::default(); SLOTS as usize],
-            trees: Tree::none(),
-            spaces: Spaces::default(),
+            things: Things::with_pages(0),
             mappings: Mappings::new(),
             contents: Contents::default(),
             flights: [Flight::default(); CPUS],
             in_flight: 0,
             serial: 0,
-            untouched: true,
-            first_ram: true,
+            history: judgement::History::default(),
             room: 0..0,
         };
         reference.reset(initial_pages, 0..0);
         reference
     }
 
-    /// Back to the state that [`Self::new`] makes, without giving memory back. Tickets of before are worthless.
+    /// Goes back to the state that [`Self::new`] makes, and keeps the memory. Older tickets are invalid from then on.
     ///
     /// The kernel takes areas from these page numbers and from no others: where they hold enough of them side by side, an area
     /// must be made. Nothing is known of a kernel that names none.
     pub fn reset(&mut self, initial_pages: u8, room: core::ops::Range<u64>) {
         assert!(initial_pages <= SLOTS, "there are {SLOTS} page slots, and not {initial_pages}");
-        self.pages = [Page::default(); SLOTS as usize];
-        self.trees = Tree::none();
-        self.spaces = Spaces::default();
+        self.things = Things::with_pages(initial_pages);
         self.mappings = Mappings::new();
         self.contents.clear();
         self.flights = [Flight::default(); CPUS];
-        (self.untouched, self.first_ram) = (true, true);
+        self.history = judgement::History::default();
         self.in_flight = 0;
         self.room = room;
         for number in 0..initial_pages {
-            let page = PageSlot::new(number);
-            self.pages[page.index()].handle = Handle::held();
-            self.contents.zero(page);
+            self.contents.zero(PageSlot::new(number));
         }
     }
 
-    /// Whether a handle that the operation needs was never obtained on this backend, so that the only legal outcome
-    /// is [`Outcome::Void`] and the kernel need not be asked.
+    /// Whether this backend never gave a handle that the operation needs. Then [`Outcome::Void`] is the only legal outcome,
+    /// and the kernel need not be asked.
     pub fn is_void(&self, operation: &Operation) -> bool {
-        match *operation {
-            Operation::AllocPage { .. }
-            | Operation::DrainAliases
-            | Operation::TrackAliases
-            | Operation::Owned(Owned::Vmalloc { .. }) => false,
-            Operation::FreePage { page }
-            | Operation::MakeTable { page }
-            | Operation::SetPageFlag { page } => !self.pages[page.index()].handle.is_obtained(),
-            Operation::UnmakeTable { page } => !self.pages[page.index()].table.is_obtained(),
-            Operation::UnpinTree { tree } => !self.trees[tree.index()].handle.is_obtained(),
-            Operation::Raw(call) => call.pages().any(|page| !self.pages[page.index()].handle.is_obtained()),
-            Operation::Vmap { pages, .. }
-            | Operation::MapRam { pages, .. }
-            | Operation::PinTree { pages, .. }
-            | Operation::DmaAlloc { pages, .. } => {
-                pages.as_slice().iter().any(|page| !self.pages[page.index()].handle.is_obtained())
-            }
-            Operation::Vunmap { area } => !self.is_mapped(Mapping::Area(area)),
-            Operation::UnmapRam { ram } => !self.is_mapped(Mapping::Ram(ram)),
-            Operation::DmaFree { buffer }
-            | Operation::DeviceRead { buffer, .. }
-            | Operation::DeviceWrite { buffer, .. } => !self.is_mapped(Mapping::Buffer(buffer)),
-            Operation::Read { place } | Operation::Write { place, .. } => !self.is_mapped(place.mapping),
-            Operation::Owned(owned) => !self.is_mapped(subject(owned)),
-            Operation::Mm(call) => self.spaces.lack(call),
-        }
+        self.things.lack(operation)
     }
 
-    fn is_mapped(&self, mapping: Mapping) -> bool {
-        self.mappings.get(mapping).handle.is_obtained()
-    }
-
-    /// An operation begins on a CPU, before its first effect.
+    /// Begins an operation on a CPU. The harness calls this before the operation's first effect.
     ///
     /// # Panics
-    /// If the call breaks the caller's side of the contract: a CPU that still runs an operation, a handle that is
-    /// absent or busy. Stories are resolved so that this never happens; it is a defect of the harness.
+    /// If the call breaks the caller's side of the contract: the CPU still runs an operation, or a handle is absent or
+    /// busy. Resolution keeps stories from that; it is a defect of the harness.
     pub fn begin(&mut self, cpu: u8, call: &Call) -> Ticket {
         let seat = usize::from(cpu);
         assert!(seat < CPUS, "there are {CPUS} CPUs, and no c{cpu}");
         assert!(self.flights[seat].call.is_none(), "c{cpu} begins `{call}` within another operation");
         let void = self.is_void(&call.operation);
-        self.take_operands(seat, &call.operation, void);
-        let allowed = accessed(&call.operation).map_or(0, |place| self.mappings.get(place.mapping).allowed);
+        self.things.begin(&call.operation);
+        self.begin_effect(seat, &call.operation, void);
+        let allowed =
+            effects::accessed(&call.operation).map_or(0, |place| self.mappings.get(place.mapping).allowed);
         let overlapped = self.in_flight > 0;
         if overlapped {
             self.flights
@@ -256,13 +186,12 @@ impl Reference {
         self.serial = self.serial.wrapping_add(1);
         let (finds_room, serial) = (self.finds_room(call), self.serial);
         self.flights[seat] = Flight { call: Some(*call), void, overlapped, finds_room, allowed, serial };
-        self.untouched &= touches_no_memory(&call.operation);
-        self.first_ram &= !matches!(call.operation, Operation::MapRam { .. });
+        self.history.take_note(&call.operation);
         Ticket { cpu, serial: self.serial }
     }
 
-    /// An operation returned this, after its last effect. What it says after the first illegal outcome of a story
-    /// is worth nothing.
+    /// Ends an operation with this outcome, after its last effect. The answer is meaningless after the first illegal
+    /// outcome of a story.
     ///
     /// # Panics
     /// If the ticket is not that of the operation in flight on its CPU.
@@ -274,7 +203,8 @@ impl Reference {
             _ => panic!("c{} ends an operation that is not in flight", ticket.cpu),
         };
         let judgement = self.judge(seat, &flight, &call, *outcome);
-        self.release_operands(seat, &flight, &call.operation, *outcome);
+        self.end_effect(seat, &flight, &call.operation, *outcome);
+        self.things.end(&call.operation, outcome.gives());
         self.flights[seat].call = None;
         self.in_flight -= 1;
         match judgement {
@@ -290,9 +220,9 @@ impl Reference {
         self.contents.possible(page)
     }
 
-    /// The token that the page must hold on every backend which names one for it (rule 2); see the head of the
-    /// file. That [`Self::possible`] has one element is not enough: after a race two backends may each be known to
-    /// hold one token, and not the same.
+    /// The token that the page must hold on every backend that names one for it (rule 2); see the head of the file. It is
+    /// not enough that [`Self::possible`] has one element: after a race two backends may each hold one known token, and not
+    /// the same.
     pub fn forced(&self, page: PageSlot) -> Option<Token> {
         self.contents.forced(page)
     }
@@ -307,22 +237,20 @@ impl Reference {
         self.contents.forced(Home::owned(area, page))
     }
 
-    /// The mappings that stand on this backend and that nobody began to unmap: areas first, by their slots.
+    /// The mappings that stand on this backend and that no caller has begun to unmap: areas first, by their slots.
     pub fn live_mappings(&self) -> impl Iterator<Item = LiveMapping> {
-        self.mappings.live().map(|(mapping, entry)| LiveMapping {
-            mapping,
-            range: entry.range,
-            pages: entry.pages,
-        })
+        self.mappings.live(&self.things).map(|(mapping, range, pages)| LiveMapping { mapping, range, pages })
     }
 
     /// The pages that callers hold on this backend, tables among them, by their slots.
     pub fn live_pages(&self) -> impl Iterator<Item = PageSlot> {
-        (0..SLOTS).map(PageSlot::new).filter(|page| self.pages[page.index()].handle.is_live())
+        let live = self.things.all(Sort::Page).filter(|(_, thing)| thing.is_live());
+        live.map(|(slot, _)| PageSlot::new(slot))
     }
 
     /// The pages that have the role of a table on this backend, by their slots.
     pub fn live_tables(&self) -> impl Iterator<Item = PageSlot> {
-        (0..SLOTS).map(PageSlot::new).filter(|page| self.pages[page.index()].table.is_live())
+        let tables = self.things.all(Sort::Page).filter(|(_, thing)| thing.is_table());
+        tables.map(|(slot, _)| PageSlot::new(slot))
     }
 }

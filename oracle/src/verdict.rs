@@ -1,8 +1,7 @@
-//! What the reference says about an outcome: legal, and whether other backends must say the same; or illegal, and
-//! why.
+//! What the reference says about an outcome: legal, and whether other backends must answer the same; or illegal, and why.
 //!
-//! A headline must be the same for the same bug, so that it never holds a token, a handle or an address; those are
-//! in the message.
+//! A headline must be the same for the same bug, so it never holds a token, a handle or an address. The message holds
+//! those.
 
 use core::fmt;
 
@@ -12,10 +11,10 @@ use crate::vocabulary::{Call, Outcome};
 /// A legal outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verdict {
-    /// What was answered.
+    /// What the kernel answered.
     pub outcome: Outcome,
-    /// The story alone left no other answer: nothing overlapped the operation, and no choice that this backend
-    /// was free to make (a race, an allocation that failed) went into what it answered.
+    /// The story alone left no other answer: no operation overlapped this one, and no choice of this backend (a race, an
+    /// allocation that failed) went into the answer.
     pub sole: bool,
 }
 
@@ -32,9 +31,9 @@ impl Verdict {
 pub struct Illegal {
     /// The CPU that asked.
     pub cpu: u8,
-    /// What was asked.
+    /// What the caller asked for.
     pub call: Call,
-    /// What was answered.
+    /// What the kernel answered.
     pub answered: Outcome,
     /// What is wrong with it.
     pub kind: Kind,
@@ -92,21 +91,21 @@ pub enum Kind {
     WrongLength,
     /// A range is not aligned to pages, or not canonical.
     Misplaced,
-    /// An operation that needs no memory had none.
+    /// An operation that needs no memory failed for lack of memory.
     NoMemory,
-    /// There was no range for an area although nothing else is mapped.
+    /// The kernel found no range although nothing else is mapped.
     NoRoom,
     /// An operation that would have to wait went ahead with interrupts off.
     WaitedWithIrqsOff,
-    /// An operation that may wait, or never has to, would not.
+    /// An operation that may wait, or never has to, answered that it would sleep.
     WouldSleep,
     /// The hypervisor refused something.
     Refused,
-    /// An operation was not attempted although its handle stands for something.
+    /// The kernel did not attempt an operation although its handle stands for something.
     NotAttempted,
     /// An operation went ahead on a handle that stands for nothing.
     Phantom,
-    /// The answer is one to another kind of operation.
+    /// The answer belongs to another kind of operation.
     WrongForm,
 }
 

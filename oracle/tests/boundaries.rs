@@ -50,10 +50,10 @@ fn the_vocabulary_uses_nothing_but_the_core_library() {
     files.push(format!("{src}vocabulary.rs").into());
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a file of the vocabulary");
-        let uses = text
-            .lines()
-            .filter(|line| line.trim_start().starts_with("use ") && !line.starts_with("use super::"));
-        assert_eq!(uses.collect::<Vec<_>>(), ["use core::fmt;"]);
+        let uses = text.lines().map(str::trim_start).filter(|line| line.starts_with("use "));
+        for line in uses {
+            assert!(line.starts_with("use core::") || line.starts_with("use super::"), "{line}");
+        }
         assert!(!text.contains("crate::") && !text.contains("std::"));
     }
 }

@@ -1,12 +1,12 @@
-//! What the runner sees of a kernel, and our kernels behind it: tasks go in, outcomes come out, and the machine beneath
-//! can be looked at. A stranger's kernel that implements [`Subject`] is fuzzed like ours.
+//! What the runner sees of a kernel, and our kernels behind it. The runner hands tasks in and gets outcomes, and can look
+//! at the machine beneath. A kernel of another author that implements [`Subject`] is fuzzed like ours.
 //!
-//! Nothing here may tell the checks what the kernel believes: the checks read the machine. The runner puts few questions
-//! to the kernel, and a caller could answer each: where its mapping lies, which frame is behind its page.
+//! Nothing here may tell the checks what the kernel believes: the checks read the machine. The runner asks the kernel few
+//! questions, and a caller could answer each of them: where its mapping lies, which frame is behind its page.
 //!
-//! The compiler instantiates our generic kernels in this crate and in no other, and the harness reaches them through
-//! `dyn` alone. So the fuzzing engines can count the edges of the kernels and of nothing else: they instrument this crate
-//! and `impls` (`fuzz/rustc-wrapper`).
+//! The compiler instantiates our generic kernels in this crate and in no other, and the harness reaches them through `dyn`
+//! alone. So the fuzzing engines can count the edges of the kernels and of nothing else: they instrument this crate and
+//! `impls` (`fuzz/rustc-wrapper`).
 
 mod ours;
 mod setup;
@@ -20,7 +20,7 @@ use oracle::vocabulary::{Mapping, Operation, Outcome, PageSlot, Range};
 pub use ours::{native, xen};
 pub use setup::{Build, Setup};
 
-/// What is told of every task that ends, at the moment it does.
+/// Hears of every task that ends, at the moment when it ends.
 pub type Watcher<'w> = dyn Observer<Outcome> + 'w;
 
 /// A kernel on a machine.
@@ -31,7 +31,7 @@ pub trait Subject: fmt::Debug {
     /// Whether a page table may have no alias that could write to it.
     fn tables_allow_no_alias(&self) -> bool;
 
-    /// Boots again, on a machine of this build. What was played before must leave no trace.
+    /// Boots again, on a machine of this build. An earlier story must leave no trace.
     fn reset(&mut self, build: Build, setup: &Setup);
 
     /// The machine.
@@ -50,10 +50,10 @@ pub trait Subject: fmt::Debug {
     fn deliver(&mut self, cpu: u8, from: Option<u8>, pause: Option<Pause>, watcher: &mut Watcher<'_>)
     -> Told;
 
-    /// The oldest stores of a CPU reach memory. Returns how many did.
+    /// Moves the oldest stores of a CPU to memory. Returns how many moved.
     fn drain_stores(&mut self, cpu: u8, most: usize) -> usize;
 
-    /// Lets a grace period pass if nobody holds it up. Returns whether it passed.
+    /// Lets a grace period pass if no CPU holds it up. Returns whether it passed.
     fn grace_period(&mut self) -> bool;
 
     /// Whether something waits for a grace period.
@@ -83,9 +83,9 @@ pub trait Subject: fmt::Debug {
         None
     }
 
-    /// Another domain takes the frames that were given away, if there is one.
+    /// Another domain, if there is one, takes the frames that the guest gave away.
     fn other_domain_takes(&mut self) {}
 
-    /// After [`Task::Teardown`] and a grace period: what is left although everything was given back.
+    /// What is left after [`Task::Teardown`] and a grace period, although the kernel gave everything back.
     fn leftovers(&self) -> Vec<String>;
 }

@@ -100,7 +100,7 @@ impl<P: PvMmu> Subject for Machine<Kernel<P>> {
     fn room(&self) -> std::ops::Range<u64> {
         let sizes = self.software().sizes;
         let first = sizes.vmalloc_first();
-        first..first + sizes.vmalloc_pages()
+        first.0..first.0 + sizes.vmalloc_pages()
     }
 
     fn device_limit(&self) -> Option<u32> {

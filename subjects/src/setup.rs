@@ -1,18 +1,18 @@
-//! How a kernel is built and what it runs on.
+//! How a kernel is built, and on which hardware it runs.
 
 use std::rc::Rc;
 
 use impls::{Designs, Protocol, Sizes};
 use machine::Temperament;
 
-/// What each story chooses anew: a machine, and the size of the kernel on it.
+/// What each story chooses for itself: a machine, and the size of the kernel on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Build {
     /// How many CPUs.
     pub cpus: u8,
     /// How wild the hardware is.
     pub temperament: Temperament,
-    /// How large the kernel is built.
+    /// The sizes by which the kernel is built.
     pub sizes: Sizes,
 }
 
@@ -22,7 +22,7 @@ impl Default for Build {
     }
 }
 
-/// What is to be done how, on every backend.
+/// How the kernel does what, on every backend.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
     /// The designs chosen and the safety steps left out.
@@ -36,10 +36,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// What a story with these designs of its own is played by.
+    /// The setup for a story with these designs of its own.
     ///
     /// # Panics
-    /// If a design that was asked for does not exist.
+    /// If the user named a design that does not exist.
     #[must_use]
     pub fn with_designs(&self, designs: Designs) -> Self {
         Self { protocol: Rc::new(self.protocol.with_designs(self.designs_over(designs))), ..self.clone() }

@@ -18,33 +18,33 @@ const LONGEST_NAME: usize = 72;
 
 /// A finding and its file.
 #[derive(Debug)]
-pub(super) struct Written {
-    pub(super) hit: Hit,
+pub(crate) struct Written {
+    pub(crate) hit: Hit,
     /// The operations that met it, in this story or in another.
-    pub(super) met_by: BTreeSet<&'static str>,
-    pub(super) file: PathBuf,
+    pub(crate) met_by: BTreeSet<&'static str>,
+    pub(crate) file: PathBuf,
     kept: Kept,
 }
 
 /// What was found so far.
 #[derive(Debug)]
-pub(super) struct Findings<'a> {
+pub(crate) struct Findings<'a> {
     folder: &'a Folder,
     under: &'a Under,
     found: BTreeMap<Headline, Written>,
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(folder: &'a Folder, under: &'a Under) -> Self {
+    pub(crate) fn new(folder: &'a Folder, under: &'a Under) -> Self {
         Self { folder, under, found: BTreeMap::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.found.len()
     }
 
     /// In the order of the stories.
-    pub(super) fn into_sorted(self) -> Vec<Written> {
+    pub(crate) fn into_sorted(self) -> Vec<Written> {
         let mut found: Vec<_> = self.found.into_values().collect();
         found.sort_by_key(|written| written.hit.number);
         found
@@ -52,7 +52,7 @@ impl<'a> Findings<'a> {
 
     /// Writes a finding, if it is new or its story comes before the one that is known. What to say of it: nothing if
     /// the headline is known.
-    pub(super) fn add(&mut self, hit: Hit) -> Done<Option<String>> {
+    pub(crate) fn add(&mut self, hit: Hit) -> Done<Option<String>> {
         match self.found.entry(hit.finding.headline.clone()) {
             Entry::Vacant(entry) => {
                 let written = write(self.folder, self.under, hit)?;
@@ -78,7 +78,7 @@ impl<'a> Findings<'a> {
 }
 
 fn write(folder: &Folder, under: &Under, hit: Hit) -> Done<Written> {
-    let document = Document { story: hit.story.clone(), under: under.clone() };
+    let document = Document { story: hit.story.clone(), under: under.clone(), finds: None };
     let name = slug(&hit.finding.headline.signature());
     let (file, kept) = folder.keep(&name, document.to_string().as_bytes(), "story")?;
     let met_by = BTreeSet::from([hit.finding.headline.operation]);

@@ -22,23 +22,23 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// What is played by how many.
 #[derive(Debug)]
-pub(super) struct Jobs<'a> {
-    pub(super) sequence: Sequence,
-    pub(super) under: &'a Under,
-    pub(super) threads: usize,
+pub(crate) struct Jobs<'a> {
+    pub(crate) sequence: Sequence,
+    pub(crate) under: &'a Under,
+    pub(crate) threads: usize,
 }
 
 /// A story that found something.
 #[derive(Debug)]
-pub(super) struct Hit {
-    pub(super) number: u64,
-    pub(super) story: Story,
-    pub(super) finding: Finding,
+pub(crate) struct Hit {
+    pub(crate) number: u64,
+    pub(crate) story: Story,
+    pub(crate) finding: Finding,
 }
 
 /// What the threads have to say.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(crate) enum Message {
     /// A finding that is new to the thread that made it.
     Found(Box<Hit>),
     /// So many stories were played up to now.
@@ -56,7 +56,7 @@ struct Shared {
 impl Jobs<'_> {
     /// Plays until the sequence is over or `hear` says no. It hears each finding and, now and then, how it goes; what
     /// was found before it said no is heard too.
-    pub(super) fn run(&self, mut hear: impl FnMut(Message) -> bool) -> Coverage {
+    pub(crate) fn run(&self, mut hear: impl FnMut(Message) -> bool) -> Coverage {
         let shared = Shared::default();
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {

@@ -1,8 +1,8 @@
 //! `shootdown run`: random search without a fuzzing engine.
 
-mod findings;
-mod jobs;
-mod sequence;
+pub(crate) mod findings;
+pub(crate) mod jobs;
+pub(crate) mod sequence;
 mod summary;
 
 use std::path::PathBuf;
@@ -81,11 +81,11 @@ pub(crate) struct Run {
     answer: Answer,
 }
 
-fn from_one(text: &str) -> Result<u64, String> {
+pub(crate) fn from_one(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
-fn jobs(text: &str) -> Result<usize, String> {
+pub(crate) fn jobs(text: &str) -> Result<usize, String> {
     const MOST: usize = 256;
     let jobs = text.parse().ok().filter(|number| (1..=MOST).contains(number));
     jobs.ok_or_else(|| format!("expected a number from 1 to {MOST}"))

@@ -7,7 +7,7 @@ const CHUNK: u64 = 256;
 
 /// The stories of a seed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sequence {
+pub(crate) struct Sequence {
     seed: u64,
     backends: Backends,
     any_designs: bool,
@@ -16,29 +16,29 @@ pub(super) struct Sequence {
 
 /// Stories that follow one another.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     /// Makes the stories of the chunk, in order.
-    pub(super) generator: Generator,
+    pub(crate) generator: Generator,
     /// The number of the first, from 0.
-    pub(super) first: u64,
+    pub(crate) first: u64,
     /// How many there are.
-    pub(super) count: u64,
+    pub(crate) count: u64,
 }
 
 impl Sequence {
     /// The stories of this seed, all or so many.
-    pub(super) fn new(seed: u64, backends: Backends, limit: Option<u64>) -> Self {
+    pub(crate) fn new(seed: u64, backends: Backends, limit: Option<u64>) -> Self {
         Self { seed, backends, any_designs: false, end: limit.unwrap_or(u64::MAX) }
     }
 
     /// The same, each story with designs of its own.
     #[must_use]
-    pub(super) fn with_any_designs(self, any_designs: bool) -> Self {
+    pub(crate) fn with_any_designs(self, any_designs: bool) -> Self {
         Self { any_designs, ..self }
     }
 
     /// The chunk of this number, from 0; none beyond the end.
-    pub(super) fn chunk(&self, number: u64) -> Option<Chunk> {
+    pub(crate) fn chunk(&self, number: u64) -> Option<Chunk> {
         let first = number.checked_mul(CHUNK).filter(|first| *first < self.end)?;
         let generator = Generator::new(mix(self.seed, number)).with_backends(self.backends);
         let generator = if self.any_designs { generator.with_any_designs() } else { generator };

@@ -7,6 +7,7 @@ mod lists;
 mod manual;
 mod minimize;
 mod program;
+mod prove;
 mod reading;
 mod replay;
 mod run;

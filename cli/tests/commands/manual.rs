@@ -52,13 +52,14 @@ fn json_has_the_shape_that_the_manual_shows() {
         "a.story",
         "story 1\nunder bug canary\ncpus 1, hardware calm, sizes tiny, backends native xen\nc0  free-page p0\n",
     );
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &["run", "--stories", "50", "--bug", "canary"],
         &["replay", "a.story"],
         &["minimize", "a.story"],
         &["explain", "a.story"],
         &["show", "a.story"],
         &["encode", "a.story"],
+        &["prove", "--part", "bugs", "--bug", "canary", "--tries", "20", "--few", "20", "--seeds", "1"],
         &["bugs"],
         &["designs"],
         &["cost", "--question", "drain", "--cpus", "2", "--backends", "native"],

@@ -6,6 +6,7 @@ use crate::program::{CALM, Place};
 const CANARY: &str = "\
 story 1
 under bug canary
+finds rule 10 (rest): pages were not given back
 cpus 1, hardware calm, sizes tiny, backends native
 c0  free-page p0
 ";

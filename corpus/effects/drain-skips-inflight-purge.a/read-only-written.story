@@ -1,5 +1,6 @@
 story 1
 under bug drain-skips-inflight-purge.a
+finds rule 12 (permissions and memory types): a page that was made read-only can be written
 // c1 purges. c0's own drain before the change finds it purging and returns: the page is remembered writable by the
 // address of the area that had it before.
 cpus 2, hardware eager-walkers, sizes tiny, backends native xen

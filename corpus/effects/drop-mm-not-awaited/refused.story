@@ -1,5 +1,6 @@
 story 1
 under bug drop-mm-not-awaited
+finds rule 7 (hypervisor): the hypervisor refused
 // c0 was asked to leave m0, which is on no list any more: what it adds is not added there, where the hypervisor looks
 // for it.
 cpus 2, hardware calm, sizes tiny, backends xen

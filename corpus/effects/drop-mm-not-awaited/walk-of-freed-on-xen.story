@@ -1,5 +1,6 @@
 story 1
 under bug drop-mm-not-awaited
+finds rule 6 (frames): a walk went through a freed table
 // c1 was asked to leave m0, and the interrupt is still to come. c0 takes for a table of its own a page that m0's tables
 // have given back.
 cpus 3, hardware lifo-reuse, sizes tiny, backends xen

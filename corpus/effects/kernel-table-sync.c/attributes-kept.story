@@ -1,7 +1,8 @@
 story 1
 under bug kernel-table-sync.c
+finds rule 10 (rest): the kernel found itself broken: the platform does not let attributes be changed
 // The tables of m0 lack the upper entry, and the hypercall that is to change the lowest one goes by them.
-cpus 1, hardware calm, sizes tiny, backends native xen
+cpus 1, hardware calm, sizes tiny, backends xen
 c0  new-mm -> m0
 c0  vmalloc +1 -> a0
 c0  switch-mm m0

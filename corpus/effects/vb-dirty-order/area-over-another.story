@@ -1,5 +1,6 @@
 story 1
 under bug vb-dirty-order
+finds rule 10 (rest): the kernel found itself broken: an area is mapped over another
 // There is no room for another block. A purge for space takes r0's block, whose slots count as unmapped, and gives it
 // to r1 while the entry is still there.
 cpus 2, hardware calm, sizes tiny, backends xen

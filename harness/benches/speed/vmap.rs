@@ -9,7 +9,7 @@
 //! as many keys shows how much of that is the computer's.
 
 use crate::table::{Bar, Table, best, nanoseconds, time};
-use impls::{Kernel, Native, Pfn, Protocol, Sizes, Task};
+use impls::{Kernel, Native, Pfn, Protocol, Sizes, Task, Vpn};
 use machine::{
     Background, Bus, Config, Cpu, Interrupt, Machine, Observer, Software, Standing, Temperament, Told, Wait,
 };
@@ -52,7 +52,7 @@ impl Victims {
 struct Driver {
     kernel: Kernel<Native>,
     pages: [Pfn; 4],
-    live: RefCell<Vec<u64>>,
+    live: RefCell<Vec<Vpn>>,
     victims: RefCell<Victims>,
 }
 
@@ -79,7 +79,7 @@ impl Driver {
         Self { kernel, pages, live: RefCell::default(), victims: RefCell::new(Victims::new()) }
     }
 
-    fn vmap(&self, cpu: &Cpu<'_>, turn: usize) -> u64 {
+    fn vmap(&self, cpu: &Cpu<'_>, turn: usize) -> impls::Vpn {
         let page = self.pages[turn % self.pages.len()];
         self.kernel.vmap(cpu, &[page]).expect("space and tables for two million pages")
     }

@@ -11,10 +11,26 @@ use impls::astray::addresses;
 use machine::paging::{LEVELS, index};
 use machine::{Bus, Entry, Flags, Frame, Word};
 use oracle::Rule;
-use oracle::vocabulary::PageSlot;
-use oracle::vocabulary::astray::{RawAccess, RawEntry};
+use oracle::vocabulary::{Operation, Outcome, PageSlot, RawAccess, RawEntry};
 
 use super::Breach;
+use super::watch::{Check, Flight, View};
+
+/// Looks at the entry of every update that was acknowledged and that nothing ran beside.
+#[derive(Debug)]
+pub struct Updates;
+
+impl Check for Updates {
+    fn ends(&mut self, view: &View<'_>, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        let Operation::HvUpdateVa { at, entry } = flight.call.operation else { return None };
+        if !view.no_alias || !view.is_still() || view.overlapped || outcome != Outcome::Done {
+            return None;
+        }
+        let root = view.bus.core(flight.cpu).cr3().root;
+        // The table comes before the page that its entry is to lead to.
+        check(view.bus, root, (at.table, at.index), entry, flight.frames().get(1).copied())
+    }
+}
 
 /// What the hardware may set by itself.
 const HARDWARE: u64 = Flags::ACCESSED.union(Flags::DIRTY).bits();
@@ -78,7 +94,7 @@ mod tests {
     use super::*;
     use crate::checks::workbench::{machine, page, table};
     use machine::Machine;
-    use oracle::vocabulary::astray::RawFrame;
+    use oracle::vocabulary::RawFrame;
 
     const PLACE: (PageSlot, u8) = (PageSlot::new(1), 2);
     const ASKED: RawEntry =

@@ -85,7 +85,7 @@ fn differs(page: &dyn core::fmt::Display, here: Token, there: Token) -> Breach {
 mod tests {
     use super::*;
     use crate::checks::workbench::call;
-    use oracle::vocabulary::{AreaSlot, Mapping, Operation, Outcome, Owned, PageList, Place, Range};
+    use oracle::vocabulary::{AreaSlot, Count, Mapping, Operation, Outcome, PageList, Place, Range};
 
     fn verdict(outcome: Outcome, sole: bool) -> Verdict {
         Verdict { outcome, sole }
@@ -144,7 +144,7 @@ mod tests {
             let ticket = reference.begin(0, &call(operation));
             assert!(reference.end(ticket, &outcome).is_ok());
         };
-        let vmalloc = Operation::Owned(Owned::Vmalloc { count: 2, area, huge: false });
+        let vmalloc = Operation::Vmalloc { count: Count(2), area };
         tell(vmalloc, Outcome::Mapped(Range { start: 4096, pages: 2 }));
         let place = Place { mapping: Mapping::Area(area), page: 1 };
         tell(Operation::Write { place, token: Token(token) }, Outcome::Done);

@@ -3,7 +3,7 @@
 
 use machine::paging::PAGE_SIZE;
 use machine::{Bus, Frame};
-use oracle::vocabulary::{MAX_PAGES, Mapping, Place, Range};
+use oracle::vocabulary::{MAX_PAGES, Mapping, Range};
 
 /// What an alias leads to: a frame, in one use of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,20 +76,12 @@ pub fn address(range: Range, page: u8) -> u64 {
 #[derive(Debug, Default)]
 pub struct Aliases {
     all: Vec<Alias>,
-    now: u32,
 }
 
 impl Aliases {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.all.clear();
-        self.now = 0;
-    }
-
-    /// The time: each begin and end of an operation is later than all before.
-    pub fn tick(&mut self) -> u32 {
-        self.now += 1;
-        self.now
     }
 
     /// A mapping was made of these frames, and its maker returned just now.
@@ -145,19 +137,12 @@ impl Aliases {
         }
     }
 
-    /// The unmap of a mapping returned.
-    pub fn gone(&mut self, mapping: Mapping) {
-        let now = self.tick();
+    /// The unmap of a mapping returned, at this time.
+    pub fn gone(&mut self, mapping: Mapping, now: u32) {
         for alias in self.all.iter_mut().filter(|alias| alias.mapping == mapping && alias.life == Life::Going)
         {
             alias.life = Life::Gone(now);
         }
-    }
-
-    /// Where a page of a mapping lies that stands.
-    pub fn address_of(&self, place: Place) -> Option<u64> {
-        let standing = |alias: &&Alias| alias.mapping == place.mapping && alias.life == Life::Standing;
-        self.all.iter().find(standing).map(|alias| address(alias.range, place.page))
     }
 
     /// The aliases whose unmap had returned at a time.
@@ -189,9 +174,9 @@ mod tests {
         let mut aliases = Aliases::default();
         aliases.made(area(0), Range { start: 0x1000, pages: 2 }, []);
         aliases.going(area(0));
-        let early = aliases.tick();
-        aliases.gone(area(0));
-        let late = aliases.tick();
+        let early = 1;
+        aliases.gone(area(0), 2);
+        let late = 3;
         assert_eq!(gone(&aliases, early), []);
         assert_eq!(gone(&aliases, late), [0x1000, 0x2000]);
         aliases.forget_gone_by(late, |va, _| va == 0x1000);
@@ -207,9 +192,9 @@ mod tests {
         let mut aliases = Aliases::default();
         aliases.made(area(0), Range { start: 0x1000, pages: 3 }, []);
         aliases.going(area(0));
-        aliases.gone(area(0));
+        aliases.gone(area(0), 2);
         aliases.made(area(1), Range { start: 0x2000, pages: 1 }, []);
-        let now = aliases.tick();
+        let now = 3;
         assert_eq!(gone(&aliases, now), [0x1000, 0x3000]);
     }
 
@@ -219,8 +204,8 @@ mod tests {
         aliases.made(area(0), Range { start: 0x1000, pages: 2 }, []);
         aliases.going(area(0));
         aliases.made(area(1), Range { start: 0x1000, pages: 2 }, []);
-        aliases.gone(area(0));
-        let now = aliases.tick();
+        aliases.gone(area(0), 2);
+        let now = 3;
         assert_eq!(gone(&aliases, now), []);
     }
 
@@ -230,12 +215,13 @@ mod tests {
         aliases.made(area(0), Range { start: 0x1000, pages: 2 }, []);
         aliases.made(area(1), Range { start: 0x4000, pages: 1 }, []);
         aliases.going(area(0));
-        aliases.gone(area(0));
+        aliases.gone(area(0), 2);
         aliases.lost(|va| va != 0x1000);
-        let now = aliases.tick();
+        let now = 3;
         assert_eq!(gone(&aliases, now), [0x1000]);
-        let standing = aliases.address_of(Place { mapping: area(1), page: 0 });
-        assert_eq!(standing, Some(0x4000), "what stands is nobody else's");
+        aliases.going(area(1));
+        aliases.gone(area(1), 2);
+        assert_eq!(gone(&aliases, now), [0x1000, 0x4000], "what stood then was lost to nobody");
     }
 
     #[test]
@@ -245,8 +231,8 @@ mod tests {
         aliases.made(area(0), Range { start: 0x1000, pages: 3 }, [behind(8, 1), None, behind(9, 4)]);
         aliases.going(area(0));
         aliases.lost_to(|_, page| page == behind(9, 3));
-        aliases.gone(area(0));
-        let now = aliases.tick();
+        aliases.gone(area(0), 2);
+        let now = 3;
         let all = |aliases: &Aliases| {
             aliases.gone_by(now).flat_map(|alias| alias.pages().collect::<Vec<_>>()).collect::<Vec<_>>()
         };
@@ -263,21 +249,9 @@ mod tests {
         aliases.made(area(2), Range { start: 0x5000, pages: 1 }, []);
         aliases.going(area(0));
         aliases.going(area(1));
-        aliases.gone(area(0));
-        let now = aliases.tick();
+        aliases.gone(area(0), 2);
+        let now = 3;
         assert_eq!(gone(&aliases, now), [0x1000], "the unmap of a1 is on its way, and nobody unmaps a2");
-        let address = |number| aliases.address_of(Place { mapping: area(number), page: 0 });
-        assert_eq!([0, 1, 2].map(address), [None, None, Some(0x5000)]);
-    }
-
-    #[test]
-    fn a_page_of_a_mapping_that_stands_has_an_address() {
-        let mut aliases = Aliases::default();
-        aliases.made(area(0), Range { start: 0x1000, pages: 1 }, []);
-        aliases.made(area(1), Range { start: 0x3000, pages: 2 }, []);
-        assert_eq!(aliases.address_of(Place { mapping: area(1), page: 1 }), Some(0x4000));
-        aliases.clear();
-        assert_eq!(aliases.address_of(Place { mapping: area(1), page: 1 }), None, "all is forgotten");
     }
 
     #[test]
@@ -285,9 +259,9 @@ mod tests {
         let mut aliases = Aliases::default();
         aliases.made(area(0), Range { start: 0xffff_ffff_ffff_e000, pages: 2 }, []);
         aliases.going(area(0));
-        aliases.gone(area(0));
+        aliases.gone(area(0), 2);
         aliases.made(area(1), Range { start: 0xffff_ffff_ffff_f000, pages: 1 }, []);
-        let now = aliases.tick();
+        let now = 3;
         assert_eq!(gone(&aliases, now), [0xffff_ffff_ffff_e000]);
     }
 }

@@ -26,14 +26,117 @@
 //!   reuse of the range. See [`promises_tables_only`].
 //! - A drain that answered that it would sleep promised nothing.
 
-use impls::protocol::{Designs, Drain, IrqsOffDrain};
+use impls::protocol::{Designs, Drain, IrqsOffDrain, TableDrain};
 use machine::tlb::TlbEntry;
 use machine::{Bus, Frame};
 use oracle::Rule;
+use oracle::vocabulary::{Mapping, Mode, Named, Operation, Outcome, Sort, Use};
 
 use super::Breach;
 use super::aliases::{Alias, Aliases, Behind};
+use super::range_reuse::is_behind_large;
 use super::translations::usable;
+use super::watch::{Check, Flight, View};
+use crate::story::held::mapping;
+
+/// Follows every mapping from its making to the drain that has seen the last of it.
+#[derive(Debug, Default)]
+pub struct Drains {
+    aliases: Aliases,
+}
+
+impl Check for Drains {
+    fn clear(&mut self) {
+        self.aliases.clear();
+    }
+
+    fn begins(&mut self, _: &View<'_>, flight: &Flight) {
+        if let Some(going) = ended(&flight.call.operation) {
+            self.aliases.going(going);
+        }
+    }
+
+    fn ends(&mut self, view: &View<'_>, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        self.take_note(view, flight, outcome);
+        if flight.call.operation != (Operation::DrainAliases {}) || outcome != Outcome::Done {
+            return None;
+        }
+        let tables_only = promises_tables_only(view.designs, flight.call.irqs_off);
+        let others = || view.under_way.iter().flatten();
+        let being_mapped = |frame: Frame, newer: bool| {
+            others().any(|other| maps(view, other, frame) || newer && maps_new(other))
+        };
+        let breach = check(view.bus, &self.aliases, flight.began, tables_only, being_mapped);
+        if breach.is_none() {
+            self.aliases.forget_gone_by(flight.began, |va, behind| is_gone(view.bus, va, behind));
+        }
+        breach
+    }
+}
+
+impl Drains {
+    /// What the outcome says about mappings.
+    fn take_note(&mut self, view: &View<'_>, flight: &Flight, outcome: Outcome) {
+        let bus = view.bus;
+        if let Some(gone) = ended(&flight.call.operation) {
+            self.aliases.gone(gone, flight.ended);
+        }
+        if looks_at_tables(view, &flight.call.operation) {
+            self.aliases.lost(|va| leads_to(bus, va, flight.frames()));
+        }
+        let Some(Named::Thing(sort @ (Sort::Area | Sort::Ram | Sort::Buffer), slot)) = flight.makes() else {
+            return;
+        };
+        match outcome.range() {
+            Some(range) => {
+                let frames = flight.frames().iter().map(|frame| Behind::now(bus, *frame));
+                self.aliases.made(mapping(sort, slot), range, frames);
+                if maps_new(flight) {
+                    self.aliases.lost(|va| is_behind_large(bus, view.boot_root, range, va));
+                }
+            }
+            // What came to nothing may have been mapped for a while, and unmapped lazily, at an address that no caller is told of.
+            None if matches!(outcome, Outcome::NoMemory | Outcome::WouldSleep) => {
+                let newer = |va, behind| maps_new(flight) && leads_to_newer(bus, va, behind);
+                self.aliases.lost_to(|va, behind| leads_to(bus, va, flight.frames()) || newer(va, behind));
+            }
+            None => {}
+        }
+    }
+}
+
+/// The mapping that an operation unmaps.
+fn ended(operation: &Operation) -> Option<Mapping> {
+    let mut ended = None;
+    operation.each_use(|Use { named, mode }| {
+        if let (Named::Thing(sort @ (Sort::Area | Sort::Ram | Sort::Buffer), slot), Mode::Ends(_)) =
+            (named, mode)
+        {
+            ended = Some(mapping(sort, slot));
+        }
+    });
+    ended
+}
+
+/// Whether it may put frames to a new use, and map them: which those are is known when they are there, and not before.
+fn maps_new(flight: &Flight) -> bool {
+    let mut maps = false;
+    flight.call.operation.each_use(|Use { mode, .. }| maps |= matches!(mode, Mode::Sizes | Mode::Lends));
+    maps
+}
+
+/// Whether it may map this frame, which was there when it began.
+fn maps(view: &View<'_>, flight: &Flight, frame: Frame) -> bool {
+    let mut maps = looks_at_tables(view, &flight.call.operation);
+    flight.call.operation.each_use(|Use { mode, .. }| maps |= matches!(mode, Mode::Maps | Mode::Lends));
+    maps && flight.frames().contains(&frame)
+}
+
+/// Whether the kernel maps the pages of what comes back for a look, by its design.
+fn looks_at_tables(view: &View<'_>, operation: &Operation) -> bool {
+    view.designs.table_drain == TableDrain::CleanCache
+        && matches!(operation, Operation::UnmakeTable { .. } | Operation::UnpinTree { .. })
+}
 
 /// Whether a drain promises nothing about TLBs under this design: because its caller asked for no flush, or because
 /// ranges are flushed when they are mapped again. Whether that is done well, rule 4 judges.
@@ -175,9 +278,8 @@ mod tests {
         let mut aliases = Aliases::default();
         aliases.made(area(0), RANGE, behind);
         aliases.going(area(0));
-        aliases.gone(area(0));
-        let began = aliases.tick();
-        (aliases, began)
+        aliases.gone(area(0), 1);
+        (aliases, 2)
     }
 
     #[test]
@@ -249,8 +351,8 @@ mod tests {
         let mut aliases = Aliases::default();
         aliases.made(area(0), RANGE, []);
         aliases.going(area(0));
-        let began = aliases.tick();
-        aliases.gone(area(0));
+        let began = 1;
+        aliases.gone(area(0), 2);
         assert_eq!(check(machine.bus(), &aliases, began, false, |_, _| false), None);
     }
 

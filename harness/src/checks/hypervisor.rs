@@ -12,9 +12,55 @@ use impls::hypervisor::xen::{GUEST, LINEAR_PCID};
 use machine::tlb::TlbEntry;
 use machine::{Bus, Flags, Frame, Role};
 use oracle::Rule;
+use oracle::vocabulary::{Operation, Outcome};
 
 use super::Breach;
+use super::other_domain;
 use super::translations::{Seen, below, frames_behind, roots};
+use super::watch::{Check, Flight, View};
+
+/// Looks at the entries when a caller has made tables, or changed them by hypercalls of its own.
+#[derive(Debug)]
+pub struct Entries;
+
+impl Check for Entries {
+    fn ends(&mut self, view: &View<'_>, flight: &Flight, _: Outcome) -> Option<Breach> {
+        let changes = match flight.call.operation {
+            Operation::MakeTable { .. }
+            | Operation::PinTree { .. }
+            | Operation::HvUpdate { .. }
+            | Operation::HvUpdateVa { .. }
+            | Operation::HvPin { .. }
+            | Operation::HvUnpin { .. }
+            | Operation::HvExchange { .. }
+            | Operation::HvWrite { .. }
+            | Operation::HvFlush {} => view.no_alias && view.is_still(),
+            _ => false,
+        };
+        if changes { entries(view.bus) } else { None }
+    }
+
+    fn rest(&mut self, view: &View<'_>) -> Option<Breach> {
+        if view.no_alias { entries(view.bus) } else { None }
+    }
+}
+
+/// Looks at the translations whenever all stands still.
+#[derive(Debug)]
+pub struct Translations;
+
+impl Check for Translations {
+    fn ends(&mut self, view: &View<'_>, _: &Flight, _: Outcome) -> Option<Breach> {
+        if view.no_alias && view.is_still() { translations(view.bus) } else { None }
+    }
+
+    fn rest(&mut self, view: &View<'_>) -> Option<Breach> {
+        if !view.no_alias {
+            return None;
+        }
+        translations(view.bus).or_else(|| other_domain::translations(view.bus))
+    }
+}
 
 /// No CPU has a writable translation to a table.
 pub fn translations(bus: &Bus) -> Option<Breach> {

@@ -9,9 +9,10 @@
 
 use machine::{Bus, Cr3, Frame, MAX_CPUS};
 use oracle::Rule;
-use oracle::vocabulary::{MmCall, MmSlot, Outcome, Root, SLOTS};
+use oracle::vocabulary::{MmSlot, Operation, Outcome, Root, SLOTS};
 
 use super::Breach;
+use super::watch::{Check, Flight, View};
 
 /// What a CPU has loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,45 +41,59 @@ impl Default for LoadedMms {
     }
 }
 
-impl LoadedMms {
+impl Check for LoadedMms {
     /// Every CPU is in the kernel's own.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         if !self.untouched {
             *self = Self::default();
         }
     }
 
+    fn begins(&mut self, _: &View<'_>, flight: &Flight) {
+        self.begins_on(flight.cpu, &flight.call.operation);
+    }
+
+    fn ends(&mut self, view: &View<'_>, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        let (bus, boot) = (view.bus, view.boot_root);
+        self.ends_on(bus, boot, flight.cpu, &flight.call.operation, outcome).or_else(|| self.check(bus, boot))
+    }
+
+    fn rest(&mut self, view: &View<'_>) -> Option<Breach> {
+        self.check(view.bus, view.boot_root)
+    }
+}
+
+impl LoadedMms {
     /// A call on a CPU begins.
-    pub fn begins(&mut self, cpu: u8, call: MmCall) {
-        match call {
-            MmCall::New { .. } => {}
-            MmCall::Switch { .. } => {
+    fn begins_on(&mut self, cpu: u8, operation: &Operation) {
+        match *operation {
+            Operation::SwitchMm { .. } => {
                 self.untouched = false;
                 self.loaded[usize::from(cpu)] = Loaded::Changes;
             }
-            MmCall::Drop { mm } => {
+            Operation::DropMm { mm } => {
                 // Before this returns, its root may be that of an address space which somebody makes meanwhile.
                 self.roots[mm.index()] = None;
                 let inside = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Is(Root::Mm(mm)));
                 inside.for_each(|loaded| *loaded = Loaded::Leaves(mm));
             }
+            _ => {}
         }
     }
 
     /// It returned.
-    pub fn ends(
+    fn ends_on(
         &mut self,
         bus: &Bus,
         boot: Frame,
         cpu: u8,
-        call: MmCall,
+        operation: &Operation,
         outcome: Outcome,
     ) -> Option<Breach> {
-        match call {
-            MmCall::New { .. } => {}
+        match *operation {
             // What it was in, it is in still: but which that was is not kept.
-            MmCall::Switch { .. } if outcome != Outcome::Done => {}
-            MmCall::Switch { to } => {
+            Operation::SwitchMm { .. } if outcome != Outcome::Done => {}
+            Operation::SwitchMm { to } => {
                 if let Root::Mm(mm) = to {
                     let root = root_of(bus, cpu);
                     let others = self.roots.iter().flatten().any(|other| *other == root);
@@ -91,16 +106,17 @@ impl LoadedMms {
                 }
                 self.loaded[usize::from(cpu)] = Loaded::Is(to);
             }
-            MmCall::Drop { mm } => {
+            Operation::DropMm { mm } => {
                 let left = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Leaves(mm));
                 left.for_each(|loaded| *loaded = Loaded::Is(Root::Init));
             }
+            _ => {}
         }
         None
     }
 
     /// Whether every CPU is where it is to be at this moment.
-    pub fn check(&self, bus: &Bus, boot: Frame) -> Option<Breach> {
+    fn check(&self, bus: &Bus, boot: Frame) -> Option<Breach> {
         if self.untouched {
             return None;
         }
@@ -139,13 +155,13 @@ mod tests {
         machine.bus().boot_cr3(cpu, Cr3 { root, pcid: 0 });
     }
 
-    const DROP: MmCall = MmCall::Drop { mm: M0 };
+    const DROP: Operation = Operation::DropMm { mm: M0 };
 
     /// c1 is in m0, whose root is frame 20, and c0 has begun to drop it.
     fn dropping() -> (Machine<Hands>, LoadedMms) {
         let (machine, mut mms) = (machine(2), LoadedMms::default());
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
-        mms.begins(0, DROP);
+        mms.begins_on(0, &DROP);
         (machine, mms)
     }
 
@@ -157,10 +173,10 @@ mod tests {
         to: Root,
         root: Frame,
     ) -> Option<Breach> {
-        mms.begins(cpu, MmCall::Switch { to });
+        mms.begins_on(cpu, &Operation::SwitchMm { to });
         load(machine, cpu, root);
         let bus = machine.bus();
-        let told = mms.ends(bus, table(LEVELS), cpu, MmCall::Switch { to }, Outcome::Done);
+        let told = mms.ends_on(bus, table(LEVELS), cpu, &Operation::SwitchMm { to }, Outcome::Done);
         told.or_else(|| mms.check(bus, table(LEVELS)))
     }
 
@@ -173,10 +189,10 @@ mod tests {
         load(&machine, 1, boot);
         let breach = mms.check(bus, boot).expect("nobody told it to leave");
         assert_eq!((breach.rule, breach.cpu), (Rule::Outcome, Some(1)));
-        mms.begins(1, MmCall::Switch { to: Root::Init });
+        mms.begins_on(1, &Operation::SwitchMm { to: Root::Init });
         assert_eq!(mms.check(bus, boot), None);
         load(&machine, 1, frame(20));
-        assert_eq!(mms.ends(bus, boot, 1, MmCall::Switch { to: Root::Init }, Outcome::Done), None);
+        assert_eq!(mms.ends_on(bus, boot, 1, &Operation::SwitchMm { to: Root::Init }, Outcome::Done), None);
         assert!(mms.check(bus, boot).is_some(), "it is where it was");
         mms.clear();
         assert_eq!(mms.check(bus, boot), None, "another story");
@@ -187,9 +203,9 @@ mod tests {
         let machine = machine(1);
         let (bus, boot) = (machine.bus(), table(LEVELS));
         let mut mms = LoadedMms::default();
-        let switch = MmCall::Switch { to: Root::Mm(M0) };
-        mms.begins(0, switch);
-        assert_eq!(mms.ends(bus, boot, 0, switch, Outcome::Void), None);
+        let switch = Operation::SwitchMm { to: Root::Mm(M0) };
+        mms.begins_on(0, &switch);
+        assert_eq!(mms.ends_on(bus, boot, 0, &switch, Outcome::Void), None);
         assert_eq!(mms.check(bus, boot), None);
         assert_eq!(switched(&mut mms, &machine, 0, Root::Mm(M0), frame(20)), None);
     }
@@ -214,7 +230,7 @@ mod tests {
         load(&machine, 1, boot);
         assert_eq!(mms.check(bus, boot), None, "it was taken off it already");
         load(&machine, 1, frame(20));
-        assert_eq!(mms.ends(bus, boot, 0, DROP, Outcome::Done), None);
+        assert_eq!(mms.ends_on(bus, boot, 0, &DROP, Outcome::Done), None);
         assert!(mms.check(bus, boot).is_some(), "it is in it still");
         load(&machine, 1, boot);
         assert_eq!(mms.check(bus, boot), None);
@@ -226,7 +242,7 @@ mod tests {
         let (machine, mut mms) = dropping();
         let (bus, boot) = (machine.bus(), table(LEVELS));
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(20)), None);
-        assert_eq!(mms.ends(bus, boot, 0, DROP, Outcome::Done), None);
+        assert_eq!(mms.ends_on(bus, boot, 0, &DROP, Outcome::Done), None);
         assert_eq!(mms.check(bus, boot), None);
         load(&machine, 1, boot);
         assert!(mms.check(bus, boot).is_some(), "it is that of the other from then on");
@@ -236,7 +252,7 @@ mod tests {
     fn who_loads_another_while_what_it_is_in_is_dropped_is_in_that() {
         let (machine, mut mms) = dropping();
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(21)), None);
-        assert_eq!(mms.ends(machine.bus(), table(LEVELS), 0, DROP, Outcome::Done), None);
+        assert_eq!(mms.ends_on(machine.bus(), table(LEVELS), 0, &DROP, Outcome::Done), None);
         assert_eq!(mms.check(machine.bus(), table(LEVELS)), None);
     }
 }

@@ -17,8 +17,10 @@
 use machine::paging::LARGE_MEMORY;
 use machine::{Bus, Frame};
 use oracle::Rule;
+use oracle::vocabulary::{Mode, Named, Operation, Outcome, Role, Sort, Use};
 
 use super::Breach;
+use super::watch::{Check, Flight, View};
 use super::ways::{self, Way};
 
 /// A page whose memory type was changed.
@@ -33,14 +35,50 @@ struct Page {
 #[derive(Debug, Default)]
 pub struct MemoryTypes(Vec<Page>);
 
-impl MemoryTypes {
-    /// Forgets everything.
-    pub fn clear(&mut self) {
+impl Check for MemoryTypes {
+    fn clear(&mut self) {
         self.0.clear();
     }
 
+    fn begins(&mut self, _: &View<'_>, flight: &Flight) {
+        if changes_type(&flight.call.operation) {
+            self.changing(flight.frames());
+        }
+    }
+
+    fn ends(&mut self, view: &View<'_>, flight: &Flight, _: Outcome) -> Option<Breach> {
+        if changes_type(&flight.call.operation) {
+            self.changed(flight.frames());
+        }
+        if brings_types(&flight.call.operation) { self.check(view.bus) } else { None }
+    }
+
+    fn rest(&mut self, view: &View<'_>) -> Option<Breach> {
+        self.check(view.bus)
+    }
+}
+
+const fn changes_type(operation: &Operation) -> bool {
+    matches!(operation, Operation::SetMemoryWc { .. } | Operation::SetMemoryWb { .. })
+}
+
+/// Whether an operation makes, changes or ends an area that owns its pages, or is about an address space, whose tables may come into
+/// use by it.
+fn brings_types(operation: &Operation) -> bool {
+    let mut brings = matches!(operation, Operation::SwitchMm { .. });
+    operation.each_use(|Use { named, mode }| {
+        brings |= match (named, mode) {
+            (Named::Thing(Sort::Mm, _), _) => true,
+            (_, Mode::New(role) | Mode::Changes(role) | Mode::Ends(role)) => role == Role::Own,
+            _ => false,
+        };
+    });
+    brings
+}
+
+impl MemoryTypes {
     /// A change of the memory type of these pages begins.
-    pub fn changing(&mut self, frames: &[Frame]) {
+    fn changing(&mut self, frames: &[Frame]) {
         for frame in frames.iter().copied().map(whole) {
             self.0.retain(|page| page.frame != frame);
             self.0.push(Page { frame, changing: true });
@@ -48,14 +86,14 @@ impl MemoryTypes {
     }
 
     /// It returned.
-    pub fn changed(&mut self, frames: &[Frame]) {
+    fn changed(&mut self, frames: &[Frame]) {
         for frame in frames.iter().copied().map(whole) {
             self.0.iter_mut().filter(|page| page.frame == frame).for_each(|page| page.changing = false);
         }
     }
 
     /// Whether every page has one type at this moment.
-    pub fn check(&self, bus: &Bus) -> Option<Breach> {
+    fn check(&self, bus: &Bus) -> Option<Breach> {
         self.0.iter().filter(|page| !page.changing).find_map(|page| judge(bus, page.frame))
     }
 }

@@ -22,7 +22,7 @@ use super::Breach;
 pub fn as_told(call: &Call, designs: &Designs) -> Call {
     let promises = designs.irqs_off_drain != IrqsOffDrain::WouldSleep;
     match call.operation {
-        Operation::DrainAliases if promises => Call { irqs_off: false, ..*call },
+        Operation::DrainAliases {} if promises => Call { irqs_off: false, ..*call },
         _ => *call,
     }
 }
@@ -75,7 +75,7 @@ fn word(bus: &Bus, possible: &[Token], page: &dyn fmt::Display, frame: Frame) ->
 mod tests {
     use super::*;
     use crate::checks::workbench::{call, frame, machine};
-    use oracle::vocabulary::{Mapping, Owned, Place};
+    use oracle::vocabulary::{Count, Mapping, Place};
 
     #[test]
     fn a_page_that_holds_what_nobody_wrote_is_a_breach() {
@@ -96,7 +96,7 @@ mod tests {
         let found =
             |reference: &Reference| contents_of(bus, reference, area, 1, frame(20)).map(|breach| breach.rule);
         assert_eq!(found(&reference), None, "there is no such area");
-        let vmalloc = Operation::Owned(Owned::Vmalloc { count: 2, area, huge: false });
+        let vmalloc = Operation::Vmalloc { count: Count(2), area };
         let range = oracle::vocabulary::Range { start: 0xffff_c900_0000_0000, pages: 2 };
         let ticket = reference.begin(0, &call(vmalloc));
         assert!(reference.end(ticket, &Outcome::Mapped(range)).is_ok());
@@ -105,7 +105,7 @@ mod tests {
         let ticket = reference.begin(0, &call(Operation::Write { place, token: Token(77) }));
         assert!(reference.end(ticket, &Outcome::Done).is_ok());
         assert_eq!(found(&reference), None);
-        let ticket = reference.begin(0, &call(Operation::Owned(Owned::Vfree { area })));
+        let ticket = reference.begin(0, &call(Operation::Vfree { area }));
         assert!(reference.end(ticket, &Outcome::Done).is_ok());
         bus.memory.poke(Word::new(frame(20), 0), 78);
         assert_eq!(found(&reference), None, "it is nobody's any more");
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn only_a_design_that_promises_it_may_drain_with_interrupts_off() {
-        let drain = Call { operation: Operation::DrainAliases, irqs_off: true };
+        let drain = Call { operation: Operation::DrainAliases {}, irqs_off: true };
         let mut reference = Reference::new(0);
         let mut judge = |designs: &Designs, outcome| {
             let ticket = reference.begin(0, &as_told(&drain, designs));

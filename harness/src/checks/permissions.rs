@@ -20,9 +20,10 @@
 
 use machine::{Bus, Flags, Frame};
 use oracle::Rule;
-use oracle::vocabulary::{Access, AreaSlot};
+use oracle::vocabulary::{Access, AreaSlot, Operation, Outcome};
 
 use super::Breach;
+use super::watch::{Check, Flight, View};
 use super::ways::{self, Way};
 
 /// What the translations of a page must not allow.
@@ -55,14 +56,55 @@ struct Allowed {
     execute: Option<Way>,
 }
 
-impl Promises {
-    /// Forgets everything.
-    pub fn clear(&mut self) {
+/// What an operation lets callers do with an area.
+const fn allows(operation: &Operation) -> Option<(AreaSlot, Access)> {
+    match *operation {
+        Operation::SetMemoryRo { area } => Some((area, Access::ReadOnly)),
+        Operation::SetMemoryRox { area } => Some((area, Access::ReadExecute)),
+        Operation::SetMemoryRw { area } => Some((area, Access::ReadWrite)),
+        _ => None,
+    }
+}
+
+impl Check for Promises {
+    fn clear(&mut self) {
         self.0.clear();
     }
 
+    fn begins(&mut self, _: &View<'_>, flight: &Flight) {
+        let operation = &flight.call.operation;
+        if let Some((area, _)) = allows(operation) {
+            self.set(area, Forbidden::Nothing);
+        } else if let Operation::Vfree { area } = *operation {
+            self.set(area, Forbidden::Both);
+        }
+    }
+
+    fn ends(&mut self, view: &View<'_>, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        let operation = &flight.call.operation;
+        match *operation {
+            Operation::Vmalloc { area, .. } | Operation::VmallocHuge { area, .. }
+                if outcome.range().is_some() =>
+            {
+                self.made(area, flight.frames());
+            }
+            _ => {}
+        }
+        if let Some((area, access)) = allows(operation) {
+            self.changed(area, access);
+        }
+        let breach = self.check(view.bus);
+        // It was judged for the last time.
+        if let Operation::Vfree { area } = *operation {
+            self.gone(area);
+        }
+        breach
+    }
+}
+
+impl Promises {
     /// An area returned that owns these pages, readable and writable. They are nobody else's any more.
-    pub fn made(&mut self, area: AreaSlot, frames: &[Frame]) {
+    fn made(&mut self, area: AreaSlot, frames: &[Frame]) {
         for promise in &mut self.0 {
             promise.frames.retain(|frame| !frames.contains(frame));
         }
@@ -77,39 +119,18 @@ impl Promises {
             .for_each(|promise| promise.forbidden = forbidden);
     }
 
-    /// A change of the area's permissions begins.
-    pub fn changing(&mut self, area: AreaSlot) {
-        self.set(area, Forbidden::Nothing);
-    }
-
     /// A change of the area's permissions returned.
-    pub fn changed(&mut self, area: AreaSlot, access: Access) {
+    fn changed(&mut self, area: AreaSlot, access: Access) {
         self.set(area, Forbidden::Any { write: !access.writes(), execute: !access.executes() });
     }
 
-    /// The area begins to be freed.
-    pub fn going(&mut self, area: AreaSlot) {
-        self.set(area, Forbidden::Both);
-    }
-
-    /// The pages of the area, as it was made.
-    pub fn frames_of(&self, area: AreaSlot) -> &[Frame] {
-        let of_area = self.0.iter().find(|promise| promise.area == area);
-        of_area.map_or(&[], |promise| &promise.frames)
-    }
-
     /// The area was freed, and judged for the last time.
-    pub fn gone(&mut self, area: AreaSlot) {
+    fn gone(&mut self, area: AreaSlot) {
         self.0.retain(|promise| promise.area != area);
     }
 
-    /// The areas that own pages, and the frames of those.
-    pub fn owned(&self) -> impl Iterator<Item = (AreaSlot, &[Frame])> {
-        self.0.iter().map(|promise| (promise.area, &*promise.frames))
-    }
-
     /// Whether every promise is kept at this moment.
-    pub fn check(&self, bus: &Bus) -> Option<Breach> {
+    fn check(&self, bus: &Bus) -> Option<Breach> {
         if !self.is_doubtful(bus) {
             return None;
         }
@@ -205,7 +226,7 @@ mod tests {
     fn promised(frame: Frame, access: Access) -> Promises {
         let mut promises = Promises::default();
         promises.made(area(), &[frame]);
-        promises.changing(area());
+        promises.set(area(), Forbidden::Nothing);
         promises.changed(area(), access);
         promises
     }
@@ -278,7 +299,7 @@ mod tests {
         touch(&mut machine, 1, VA);
         unmap(&machine, VA);
         let mut promises = promised(frame, Access::ReadExecute);
-        promises.going(area());
+        promises.set(area(), Forbidden::Both);
         assert_eq!(what(&promises, machine.bus()), None);
         map_with(&machine, OTHER, frame, W);
         assert_eq!(what(&promises, machine.bus()).as_deref(), Some("a page can be written and executed"));
@@ -294,16 +315,15 @@ mod tests {
         map_with(&machine, OTHER, frame, W);
         let mut promises = promised(frame, Access::ReadOnly);
         assert!(what(&promises, machine.bus()).is_some());
-        promises.changing(area());
+        promises.set(area(), Forbidden::Nothing);
         assert_eq!(what(&promises, machine.bus()), None);
-        promises.going(area());
+        promises.set(area(), Forbidden::Both);
         assert!(what(&promises, machine.bus()).is_some());
         promises.made(AreaSlot::new(1), &[frame]);
-        assert_eq!(promises.frames_of(area()), [], "they are nobody else's any more");
-        assert_eq!(promises.frames_of(AreaSlot::new(1)), [frame]);
-        let owned: Vec<_> = promises.owned().collect();
-        assert_eq!(owned, [(area(), &[][..]), (AreaSlot::new(1), &[frame][..])]);
-        promises.changing(AreaSlot::new(1));
+        let owned: Vec<_> = promises.0.iter().map(|promise| (promise.area, promise.frames.clone())).collect();
+        let expected = [(area(), vec![]), (AreaSlot::new(1), vec![frame])];
+        assert_eq!(owned, expected, "a page has one owner at a time");
+        promises.set(AreaSlot::new(1), Forbidden::Nothing);
         assert_eq!(what(&promises, machine.bus()), None);
     }
 
@@ -342,10 +362,10 @@ mod tests {
         map_with(&machine, VA, frame, X.union(Flags::WRITABLE));
         assert!(!Promises::default().is_doubtful(bus), "nothing is promised");
         let mut changing = promised(frame, Access::ReadOnly);
-        changing.changing(area());
+        changing.set(area(), Forbidden::Nothing);
         assert!(!changing.is_doubtful(bus));
         let mut going = promised(frame, Access::ReadOnly);
-        going.going(area());
+        going.set(area(), Forbidden::Both);
         assert!(going.is_doubtful(bus));
         map_with(&machine, VA, frame, W);
         assert!(!going.is_doubtful(bus), "what cannot be executed cannot be both");

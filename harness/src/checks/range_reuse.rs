@@ -11,14 +11,37 @@
 //! not current; a leaf that a walker cached while the mapping was being made, which leads to the new page already; a
 //! mapping that failed; address spaces that no CPU has loaded.
 
+use impls::protocol::KernelSync;
 use machine::paging::span;
 use machine::{Bus, Frame};
 use oracle::Rule;
-use oracle::vocabulary::Range;
+use oracle::vocabulary::{Operation, Outcome, Range};
 
 use super::Breach;
 use super::aliases::address;
+use super::buffers;
 use super::translations::usable;
+use super::watch::{Check, Flight, View};
+
+/// Looks at every range that is returned, and at what a driver was told of a buffer.
+#[derive(Debug)]
+pub struct Ranges;
+
+impl Check for Ranges {
+    fn ends(&mut self, view: &View<'_>, flight: &Flight, outcome: Outcome) -> Option<Breach> {
+        let range = outcome.range()?;
+        let of_buffer = if let Outcome::Buffer(told) = outcome {
+            let wide = matches!(flight.call.operation, Operation::DmaAllocWide { .. });
+            buffers::check(view.bus, view.boot_root, &told, view.device_limit.filter(|_| !wide))
+        } else {
+            None
+        };
+        of_buffer.or_else(|| {
+            let may_lag = |root| view.designs.kernel_sync == KernelSync::OnFault && root != view.boot_root;
+            check(view.bus, range, flight.frames(), may_lag)
+        })
+    }
+}
 
 /// A mapping returned this range for these frames. `may_lag` tells the roots under which it may not be there yet.
 pub fn check(bus: &Bus, range: Range, frames: &[Frame], may_lag: impl Fn(Frame) -> bool) -> Option<Breach> {
@@ -33,11 +56,11 @@ pub fn check(bus: &Bus, range: Range, frames: &[Frame], may_lag: impl Fn(Frame) 
 
 /// The frames to which the tables under a root lead from a range that was returned for an area which owns its pages: which
 /// they are is the kernel's choice. Where they lead nowhere, one that no machine has, so that [`check`] finds the hole.
-pub fn frames_at(bus: &Bus, root: Frame, range: Range, frames: &mut [Frame]) {
-    for (page, frame) in (0..range.pages).zip(frames) {
+pub fn frames_at(bus: &Bus, root: Frame, range: Range) -> impl Iterator<Item = Frame> {
+    (0..range.pages).map(move |page| {
         let va = address(range, page);
-        *frame = bus.mapped(root, va).map_or(Frame(u32::MAX), |found| found.frame_of(va));
-    }
+        bus.mapped(root, va).map_or(Frame(u32::MAX), |found| found.frame_of(va))
+    })
 }
 
 /// Whether an address is mapped, beneath this root, by the same large entry as a range is, although it does not belong to it:
@@ -91,9 +114,7 @@ mod tests {
     }
 
     fn found_at(bus: &Bus, range: Range) -> Vec<Frame> {
-        let mut frames = vec![Frame(0); range.pages.into()];
-        frames_at(bus, table(LEVELS), range, &mut frames);
-        frames
+        frames_at(bus, table(LEVELS), range).collect()
     }
 
     #[test]

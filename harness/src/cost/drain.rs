@@ -105,9 +105,9 @@ fn on<P: PvMmu>(cpus: u8, others: Others, model: &Model, rows: &mut Vec<Row>) ->
             if tables_made(&engine) == before {
                 break;
             }
-            engine.call(0, Operation::DrainAliases)?;
+            engine.call(0, Operation::DrainAliases {})?;
         }
-        rows.push(row(Case::Drain, outstanding, engine.spend(0, &[Operation::DrainAliases])?));
+        rows.push(row(Case::Drain, outstanding, engine.spend(0, &[Operation::DrainAliases {}])?));
     }
     Ok(())
 }
@@ -127,7 +127,7 @@ pub(super) fn booted<P: PvMmu>(cpus: u8, designs: Designs, model: &Model) -> Res
             map_and_touch(&mut engine)?;
             engine.call(0, Operation::Vunmap { area: AREA })?;
         }
-        engine.call(0, Operation::DrainAliases)?;
+        engine.call(0, Operation::DrainAliases {})?;
     }
     Ok(engine)
 }

@@ -91,7 +91,7 @@ impl Session {
 
     /// What there is to say of a panic of our own code: no lanes, as whatever would draw them may be what broke.
     pub(super) fn report_of_panic(&self, headline: &str, story: &Story) -> String {
-        let document = Document { story: story.clone(), under: self.under.clone() };
+        let document = Document { story: story.clone(), under: self.under.clone(), finds: None };
         format!("{headline}\n\n{document}\nTo play it again: {}", how_to_go_on(&self.under))
     }
 }

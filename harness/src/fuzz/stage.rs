@@ -54,7 +54,7 @@ impl OnRunner {
             report.replay = how_to_go_on(&self.under);
             return report.to_string();
         }
-        let document = Document { story: story.clone(), under: self.under.clone() };
+        let document = Document { story: story.clone(), under: self.under.clone(), finds: None };
         format!("{finding}\n  It did not recur when the story was played again.\n\n{document}")
     }
 }

@@ -3,15 +3,15 @@
 //! moves to where another line is not needed; an event that is held up is told later instead, or any at another place; an
 //! event moves to a CPU whose paused operation it ends, so that no line of its own does; a plain drain or flush does what
 //! another operation did by the way, and needs none of the lines that prepared it; with fewer CPUs less has to be told to
-//! them; a table of a lower level needs fewer to be linked.
+//! them.
 
 use machine::{Pause, Temperament};
-use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{AreaSlot, BufferSlot, Device, MmCall, Owned, PageSlot, RamSlot, SLOTS};
+use oracle::vocabulary::{Call, Operation, Told};
 
-use crate::story::{Action, Event, MAX_CPUS, Story, Verb};
+use crate::story::{Action, MAX_CPUS, Story, codec};
 
 use super::Shrink;
+use super::operands::FLUSH;
 
 /// Up to so many events trades are tried.
 const EVENTS: usize = 16;
@@ -27,13 +27,11 @@ const EVENTS_TO_HOLD_UP: usize = 7;
 
 /// Pauses beyond this number are not tried: operations have fewer points, but for the largest.
 const FARTHEST: u16 = 120;
-const FARTHEST_IN_AN_EXCHANGE: u16 = 240;
 
 /// The most pages that a mapping is given.
 const PAGES: u8 = 4;
 
-/// Nothing but a flush, on every CPU.
-const FLUSH: Action = Action::Call { verb: Verb::Raw(RawCall::Flush), irqs_off: false };
+const DRAIN: Operation<Told> = Operation::DrainAliases {};
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     if shrink.story.events.len() <= EVENTS_FOR_WALKERS && walkers(shrink) {
@@ -47,13 +45,9 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
             || orders(shrink)
             || pauses(shrink)
             || drains(shrink)
-            || drains_of_whole_blocks(shrink)
-            || takers(shrink)
             || flushes(shrink)
             || fewer_cpus(shrink)
-            || lower_tables(shrink)
-            || new_pauses(shrink)
-            || exchanges(shrink))
+            || new_pauses(shrink))
         {
             return;
         }
@@ -72,20 +66,11 @@ fn walkers(shrink: &mut Shrink<'_>) -> bool {
 fn pages(shrink: &mut Shrink<'_>) -> bool {
     (0..shrink.story.events.len()).any(|index| {
         (2..=PAGES).any(|more| {
-            for_one_or_two(shrink, &|story| match &mut story.events[index].action {
-                Action::Call {
-                    verb:
-                        Verb::Vmap { count, .. }
-                        | Verb::MapRam { count, .. }
-                        | Verb::DmaAlloc { count, .. }
-                        | Verb::Owned(Owned::Vmalloc { count, .. }),
-                    ..
-                } => {
-                    let grows = *count < more;
-                    *count = more;
-                    grows
-                }
-                _ => false,
+            for_one_or_two(shrink, &|story| {
+                let Action::Call(call) = &mut story.events[index].action else { return false };
+                let grown = codec::grown(&call.operation, more);
+                call.operation = grown.unwrap_or(call.operation);
+                grown.is_some()
             })
         })
     })
@@ -168,45 +153,17 @@ fn new_pauses(shrink: &mut Shrink<'_>) -> bool {
         })
 }
 
-/// A page that a caller exchanged is exchanged by the kernel, for a buffer: that goes on for longer and can be held up. What
-/// prepared it need have done no more than flush.
-fn exchanges(shrink: &mut Shrink<'_>) -> bool {
-    let count = shrink.story.events.len();
-    count <= EVENTS_TO_HOLD_UP
-        && (0..count).any(|index| {
-            let Action::Call { verb: Verb::Raw(RawCall::Exchange { page }), .. } =
-                shrink.story.events[index].action
-            else {
-                return false;
-            };
-            let (buffer, device) = (BufferSlot::new(SLOTS - 1), Device::Narrow);
-            let verb = Verb::DmaAlloc { first: page, count: 1, buffer, device };
-            (0..=index).any(|before| {
-                (1..=FARTHEST_IN_AN_EXCHANGE).any(|number| {
-                    for_one_or_two(shrink, &|story| {
-                        // The exchange itself is none of those before it.
-                        story.events[before].action = FLUSH;
-                        story.events[index].action = Action::Call { verb, irqs_off: false };
-                        story.events[index].pause = Some(Pause::At(number));
-                        true
-                    })
-                })
-            })
-        })
-}
-
 fn drains(shrink: &mut Shrink<'_>) -> bool {
     let count = shrink.story.events.len();
     (0..count).any(|index| {
         let event = shrink.story.events[index];
-        let Action::Call { verb, .. } = event.action else { return false };
+        let Action::Call(call) = event.action else { return false };
         let farthest = if event.pause.is_some() { FARTHEST } else { 1 };
-        verb != Verb::DrainAliases
+        call.operation != DRAIN
             && (event.pause.is_none() || count <= EVENTS_TO_DRAIN)
             && (1..=farthest).any(|number| {
                 for_one_or_two(shrink, &|story| {
-                    let drain = Action::Call { verb: Verb::DrainAliases, irqs_off: false };
-                    story.events[index].action = drain;
+                    story.events[index].action = Action::Call(Call { operation: DRAIN, irqs_off: false });
                     story.events[index].pause = event.pause.map(|_| Pause::At(number));
                     true
                 })
@@ -214,87 +171,7 @@ fn drains(shrink: &mut Shrink<'_>) -> bool {
     })
 }
 
-/// What ran out of space gave up blocks that a drain leaves alone, for lack of slots that were handed out: they are used up
-/// first.
-fn drains_of_whole_blocks(shrink: &mut Shrink<'_>) -> bool {
-    (0..shrink.story.events.len()).any(|index| {
-        let maps = matches!(
-            shrink.story.events[index],
-            Event {
-                action: Action::Call { verb: Verb::Vmap { .. } | Verb::MapRam { .. }, .. },
-                pause: None,
-                ..
-            }
-        );
-        maps && for_one_or_two(shrink, &|story| {
-            story.events[index].action = Action::Call { verb: Verb::DrainAliases, irqs_off: false };
-            let mut grown = false;
-            for event in &mut story.events[..index] {
-                if let Action::Call { verb: Verb::MapRam { count, .. }, .. } = &mut event.action {
-                    grown |= *count < PAGES;
-                    *count = PAGES;
-                }
-            }
-            grown
-        })
-    })
-}
-
-/// What takes room or frames gives way to something that takes more of them at once; and whoever drained because a page
-/// became a table, which takes one too, drains because it was told to.
-fn takers(shrink: &mut Shrink<'_>) -> bool {
-    let makes_tables = shrink.story.events.iter().any(|event| drained_for_a_table(event.action).is_some());
-    (0..shrink.story.events.len()).any(|index| {
-        takes(shrink.story.events[index].action)
-            && (0..PAGES * PAGES).any(|number| {
-                let (first, count) = (PageSlot::new(number % PAGES), 1 + number / PAGES);
-                let (buffer, device) = (BufferSlot::new(SLOTS - 1), Device::Narrow);
-                [
-                    Verb::Vmap { first, count, area: AreaSlot::new(SLOTS - 1) },
-                    Verb::MapRam { first, count, ram: RamSlot::new(SLOTS - 1) },
-                    Verb::DmaAlloc { first, count, buffer, device },
-                ]
-                .into_iter()
-                .any(|taker| {
-                    for_one_or_two(shrink, &|story| takes_more(story, index, taker, false))
-                        || (makes_tables
-                            && for_one_or_two(shrink, &|story| takes_more(story, index, taker, true)))
-                })
-            })
-    })
-}
-
-fn takes(action: Action) -> bool {
-    let Action::Call { verb, .. } = action else { return false };
-    matches!(
-        verb,
-        Verb::Vmap { .. }
-            | Verb::MapRam { .. }
-            | Verb::DmaAlloc { .. }
-            | Verb::Owned(Owned::Vmalloc { .. })
-            | Verb::Raw(RawCall::Exchange { .. })
-            | Verb::Mm(MmCall::New { .. })
-    )
-}
-
-/// Whether this changes the story.
-fn takes_more(story: &mut Story, index: usize, taker: Verb, drains: bool) -> bool {
-    let Action::Call { verb, .. } = &mut story.events[index].action else { return false };
-    let differs = *verb != taker;
-    *verb = taker;
-    for event in story.events.iter_mut().filter(|_| drains) {
-        event.action = drained_for_a_table(event.action).unwrap_or(event.action);
-    }
-    differs
-}
-
-/// A plain drain in the place of what makes a page a table.
-fn drained_for_a_table(action: Action) -> Option<Action> {
-    let Action::Call { verb: Verb::MakeTable { .. }, irqs_off } = action else { return None };
-    Some(Action::Call { verb: Verb::DrainAliases, irqs_off })
-}
-
-/// What made everybody flush by the way gives way to a plain flush.
+/// What made every CPU flush by the way gives way to a plain flush.
 fn flushes(shrink: &mut Shrink<'_>) -> bool {
     (0..shrink.story.events.len()).any(|index| {
         for_one_or_two(shrink, &|story| {
@@ -326,46 +203,6 @@ fn fewer_cpus(shrink: &mut Shrink<'_>) -> bool {
             fewer
         })
     })
-}
-
-/// A table that a caller pinned is pinned one level lower, and is what the table below it was: that need not be linked any more.
-fn lower_tables(shrink: &mut Shrink<'_>) -> bool {
-    (0..shrink.story.events.len()).any(|index| {
-        let Action::Call { verb: Verb::Raw(RawCall::Pin { page, level: 2.. }), .. } =
-            shrink.story.events[index].action
-        else {
-            return false;
-        };
-        (0..SLOTS).map(PageSlot::new).filter(|below| *below != page).any(|below| {
-            for_one_or_two(shrink, &|story| {
-                if let Action::Call { verb: Verb::Raw(RawCall::Pin { level, .. }), .. } =
-                    &mut story.events[index].action
-                {
-                    *level -= 1;
-                }
-                story.events.iter_mut().fold(false, |changed, event| changed | stands_for(event, below, page))
-            })
-        })
-    })
-}
-
-/// Whether a raw hypercall changes an entry of this table: then it changes one of the other instead.
-fn stands_for(event: &mut Event, old: PageSlot, new: PageSlot) -> bool {
-    match &mut event.action {
-        Action::Call {
-            verb:
-                Verb::Raw(
-                    RawCall::Update { table, .. }
-                    | RawCall::UpdateVa { table, .. }
-                    | RawCall::Write { table, .. },
-                ),
-            ..
-        } if *table == old => {
-            *table = new;
-            true
-        }
-        _ => false,
-    }
 }
 
 /// Makes a change, if it is one, and leaves one event out for it, or two.

@@ -7,7 +7,7 @@ use impls::{Sizes, Task};
 use machine::{Frame, Pause, Told};
 use oracle::vocabulary::{PageSlot, Place, SLOTS};
 
-use crate::checks::{hypervisor, other_domain, outcome, rest};
+use crate::checks::{outcome, rest};
 use crate::story::{Backends, Resolved, ResolvedAction};
 use crate::subject::{Setup, Subject};
 
@@ -232,12 +232,7 @@ impl Stage<'_> {
         let checks = self.scene.checks();
         let bus = self.subject.bus();
         let mut breach = None;
-        if checks.eager && self.scene.no_alias() {
-            breach = hypervisor::entries(bus)
-                .or_else(|| hypervisor::translations(bus))
-                .or_else(|| other_domain::translations(bus));
-        }
-        if checks.eager && breach.is_none() {
+        if checks.eager {
             breach = self.scene.look_at_rest(bus);
         }
         if checks.observational && breach.is_none() {

@@ -16,6 +16,9 @@ pub struct Document {
     pub story: Story,
     /// What it was found under. The byte form does not hold it.
     pub under: Under,
+    /// What the story finds under that: a [`breach`](crate::headline::Headline::breach). None where a file does not say it. The
+    /// byte form does not hold it.
+    pub finds: Option<String>,
 }
 
 /// What is to be changed in the kernels before a story is played.
@@ -63,7 +66,7 @@ impl Document {
 
 impl From<Story> for Document {
     fn from(story: Story) -> Self {
-        Self { story, under: Under::default() }
+        Self { story, under: Under::default(), finds: None }
     }
 }
 
@@ -78,7 +81,7 @@ impl FromStr for Document {
 impl FromStr for Story {
     type Err = ReadError;
 
-    /// The story in a text; its `under` lines are read and left off.
+    /// The story in a text; its `under` and `finds` lines are read and left off.
     fn from_str(text: &str) -> Result<Self, ReadError> {
         Ok(parse::document(text)?.story)
     }

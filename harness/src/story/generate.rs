@@ -8,15 +8,15 @@
 
 use impls::Sizes;
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{Call, Mapping, Operation, PageSlot};
+use oracle::vocabulary::{Call, Mapping, Mode, Named, PageSlot, Sort, Use};
+
+use crate::tactics::astray::Astray;
+use crate::tactics::{self, EVENTS, pauses};
 
 use super::dice::Dice;
-use super::draw::{self, Draw, USUAL, Why};
-use super::follow::{is_short, is_to_build_upon, makes_mapping, subject};
-use super::pauses;
+use super::draw::{self, Draw, Why};
 use super::swarm::Swarm;
-use super::wishes::Wishes;
+use super::wishes::{Wishes, subject};
 use super::{Action, Backends, Event, Header, MAX_CPUS, ResolvedAction, State, Story, Tag, Told};
 
 /// The most events of a story that is generated.
@@ -41,8 +41,7 @@ struct SoFar {
     focus: Option<Mapping>,
     /// The page that was mapped last.
     mapped: Option<PageSlot>,
-    /// The raw hypercall to build upon.
-    astray: Option<RawCall>,
+    astray: Astray,
     /// Something was unmapped, and not drained since.
     aliases: bool,
     /// Some CPU was paused before it lets go of this lock, if it is one.
@@ -54,30 +53,26 @@ impl SoFar {
         self.last = Some((event.action.tag(), event.cpu));
         self.focus = subject(told).or(self.focus);
         if let ResolvedAction::Call(Call { operation, .. }) = told.action {
-            match operation {
-                Operation::Vmap { pages, .. } | Operation::MapRam { pages, .. } => {
-                    self.mapped = pages.as_slice().first().copied();
-                }
-                Operation::Raw(call) if is_to_build_upon(call) => self.astray = Some(call),
+            operation.each_use(|Use { named, mode }| match (named, mode) {
+                (Named::Pages(pages), Mode::Maps) => self.mapped = pages.as_slice().first().copied(),
+                (Named::Thing(Sort::Area | Sort::Ram, _), Mode::Ends(_)) => self.aliases = true,
                 _ => {}
-            }
+            });
+            self.astray.take_note(&operation);
         }
         if let Some(Pause::Before { point: Point { kind: PointKind::Store, family }, .. }) = told.pause {
             self.held = Some(family);
         }
-        match event.action.tag() {
-            Tag::Vunmap | Tag::UnmapRam | Tag::Vfree => self.aliases = true,
-            Tag::DrainAliases if told.pause.is_none() => self.aliases = false,
-            _ => {}
+        if event.action.tag() == Tag::DrainAliases && told.pause.is_none() {
+            self.aliases = false;
         }
     }
 
     /// Whether an event of this kind would find nothing to do, as far as can be told.
     fn is_idle(&self, tag: Tag, paused: bool) -> bool {
         match tag {
-            Tag::DrainAliases | Tag::RunWork => !self.aliases,
             Tag::Deliver | Tag::Continue => !paused,
-            _ => false,
+            _ => tactics::of(tag).needs_aliases && !self.aliases,
         }
     }
 }
@@ -149,7 +144,7 @@ impl Generator {
             }
             into.events.push(event);
             so_far.take_note(&event, &told);
-            self.wishes.make(&mut self.dice, (&told, why), into.header.cpus, &swarm, &state);
+            self.wishes.make(&mut self.dice, (&told, why), into.header.cpus, &swarm, &state, &so_far.astray);
         }
     }
 
@@ -160,7 +155,6 @@ impl Generator {
         state: &State,
         so_far: &SoFar,
     ) -> Option<(Event, Why)> {
-        let slots = state.slots();
         let dice = &mut self.dice;
         let wish = self.wishes.grant(dice, swarm.follow);
         let why = wish.map_or(Why::Chance, |wish| wish.why);
@@ -168,7 +162,7 @@ impl Generator {
         let mut draw = Draw {
             dice,
             cpus: header.cpus,
-            slots,
+            held: state.held(),
             focus,
             mapped: so_far.mapped,
             astray: so_far.astray,
@@ -181,7 +175,7 @@ impl Generator {
         } else {
             let tag = match so_far.last {
                 Some((tag, _)) if tag != Tag::Continue && draw.dice.percent(swarm.repeat) => tag,
-                _ => USUAL[draw.dice.weighted(&swarm.weights)].0,
+                _ => EVENTS[draw.dice.weighted(&swarm.weights)],
             };
             let cpu = match so_far.last {
                 Some((_, cpu)) if draw.dice.percent(swarm.stay) => cpu,
@@ -193,11 +187,10 @@ impl Generator {
         if wish.is_none() && so_far.is_idle(tag, paused) && !draw.dice.percent(10) {
             return None;
         }
-        let held = slots.areas.live.len() + slots.rams.live.len() + slots.buffers.live.len();
-        if makes_mapping(tag) && held >= swarm.mappings {
+        if draw.is_full(tag, swarm.mappings) {
             return None;
         }
-        // Whoever finds nobody to meet waits for a better moment.
+        // What finds no mate waits for a better moment.
         if let Some(mate) = swarm.mate(tag)
             && draw.dice.percent(80)
         {
@@ -210,7 +203,7 @@ impl Generator {
         let holds = swarm.contention.filter(|contention| contention.holders.contains(&tag) && !paused);
         let often = match tag {
             Tag::Deliver => 4,
-            _ if is_short(tag) => 2,
+            _ if tactics::of(tag).is_short => 2,
             _ => 1,
         };
         let often = often * swarm.pauses(tag);
@@ -229,7 +222,9 @@ impl Generator {
                 // Handlers are short.
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
                 Some(lock) if draw.dice.percent(20) => pauses::wait_for(lock),
-                _ => pauses::draw(draw.dice, tag, swarm.depth, if is_short(tag) { 50 } else { 12 }),
+                _ => {
+                    pauses::draw(draw.dice, tag, swarm.depth, if tactics::of(tag).is_short { 50 } else { 12 })
+                }
             });
         }
         Some((event, why))

@@ -1,368 +1,326 @@
-//! The handles that callers hold, as told: what is busy from when on, and what comes of it. It knows nothing of CPUs and
-//! pauses; see [`state`](super::state). Beneath, slots are bound to handles.
-
-mod bind;
-mod operands;
+//! The things that callers hold, as told: what is busy from when on, and what comes of it. It interprets the modes of the rows,
+//! and knows nothing of CPUs and pauses; see [`state`](super::state).
+//!
+//! Here the caller's contract is kept: an operation that would break it must never be told to a kernel.
 
 use impls::Sizes;
-use oracle::vocabulary::astray::RawCall;
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Mapping, MmCall, Operation, Owned, PageList, Place, RamSlot, Root, SLOTS,
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, Mode, Named, Operation, PageList, PageRun, PageSlot, Place,
+    RamSlot, Role, SLOTS, Sort, Use,
 };
 
-use super::slots::{MapSlots, SlotSet, Slots};
+use super::slots::SlotSet;
 
-/// The handles at one moment. A page that is in none of the sets is being allocated, freed, or turned into a table
-/// or back.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
-    pages: SlotSet,
-    free_pages: SlotSet,
-    tables: SlotSet,
-    mapped_pages: SlotSet,
-    flagged_pages: SlotSet,
-    /// Changes of the flags of a page in progress.
-    flagging: [u8; SLOTS as usize],
-    /// Pages that are tables of a tree, not busy.
-    tree_tables: SlotSet,
-    trees: SlotSet,
-    free_trees: SlotSet,
-    tree_pages: [PageList; SLOTS as usize],
-    /// Pages that were given up to raw hypercalls.
-    raw: SlotSet,
-    /// Those of them that were pinned last, and not unpinned since.
-    pinned: SlotSet,
-    mms: SlotSet,
-    free_mms: SlotSet,
-    entered_mms: SlotSet,
-    /// CPUs on the way into each address space.
-    coming: [u8; SLOTS as usize],
-    /// How many mappings hold the page: live ones and those being made or unmade.
-    mappings: [u8; SLOTS as usize],
-    areas: Maps,
-    rams: Maps,
-    buffers: Maps,
-}
+/// Every role, in the order of its declaration.
+const ROLES: usize = Role::Astray as usize + 1;
 
-/// The mappings of one kind.
+/// The things of one sort. One that is neither free nor in a role is being made, ended, turned or lent: it is busy.
 #[derive(Clone, Copy, Debug)]
-struct Maps {
-    slots: MapSlots,
-    /// Reads and writes in progress.
+struct Things {
+    free: SlotSet,
+    roles: [SlotSet; ROLES],
+    /// Something is done with it, or something is made of it.
+    used: SlotSet,
     users: [u8; SLOTS as usize],
+    /// Things of which it is a part; they count as users too.
+    wholes: [u8; SLOTS as usize],
+    changing: SlotSet,
+    /// There is or was one.
+    known: SlotSet,
+    /// What it is made of, and how that was taken.
     pages: [PageList; SLOTS as usize],
-    /// Its length, pages of its own or not.
+    taken: [Mode; SLOTS as usize],
+    /// How many pages it has, its own or not; and how many the last one had that was handed out in the slot.
     length: [u8; SLOTS as usize],
-    /// The length of the last mapping that was handed out in the slot.
     last_length: [u8; SLOTS as usize],
 }
 
+/// All things at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held([Things; Sort::ALL.len()]);
+
 impl Held {
     /// At the beginning of a story the callers hold the first pages.
-    pub(super) fn new() -> Self {
-        let pages = SlotSet::first(Sizes::INITIAL_PAGES);
-        let none = SlotSet::default();
-        let maps = Maps {
-            slots: MapSlots {
-                live: none,
-                free: SlotSet::ALL,
-                used: none,
-                known: none,
-                owned: none,
-                changing: none,
-            },
+    pub(crate) fn new() -> Self {
+        const NONE: SlotSet = SlotSet::EMPTY;
+        let none = Things {
+            free: SlotSet::ALL,
+            roles: [NONE; ROLES],
+            used: NONE,
             users: [0; SLOTS as usize],
-            pages: [PageList::new([]); SLOTS as usize],
+            wholes: [0; SLOTS as usize],
+            changing: NONE,
+            known: NONE,
+            pages: [PageList::EMPTY; SLOTS as usize],
+            taken: [Mode::Maps; SLOTS as usize],
             length: [0; SLOTS as usize],
             last_length: [0; SLOTS as usize],
         };
-        Self {
-            pages,
-            free_pages: SlotSet::ALL.without(pages),
-            tables: none,
-            mapped_pages: none,
-            flagged_pages: none,
-            flagging: [0; SLOTS as usize],
-            tree_tables: none,
-            trees: none,
-            free_trees: SlotSet::ALL,
-            tree_pages: [PageList::EMPTY; SLOTS as usize],
-            raw: none,
-            pinned: none,
-            mms: none,
-            free_mms: SlotSet::ALL,
-            entered_mms: none,
-            coming: [0; SLOTS as usize],
-            mappings: [0; SLOTS as usize],
-            areas: maps,
-            rams: maps,
-            buffers: maps,
+        let mut held = Self([none; Sort::ALL.len()]);
+        let first = SlotSet::first(Sizes::INITIAL_PAGES);
+        let pages = held.of_mut(Sort::Page);
+        (pages.free, pages.roles[Role::Plain as usize]) = (SlotSet::ALL.without(first), first);
+        held
+    }
+
+    const fn of(&self, sort: Sort) -> &Things {
+        &self.0[sort as usize]
+    }
+
+    const fn of_mut(&mut self, sort: Sort) -> &mut Things {
+        &mut self.0[sort as usize]
+    }
+
+    /// The things of this sort with which this may be done now.
+    pub(crate) fn candidates(&self, sort: Sort, mode: Mode) -> SlotSet {
+        let things = self.of(sort);
+        let set = things.wanted(mode);
+        match mode {
+            Mode::Changes(_) => set.without(things.changing),
+            Mode::Ends(_) => set.filter(|slot| self.may_end(sort, slot)),
+            Mode::Becomes(..) => set.without(things.used),
+            Mode::New(_) | Mode::Uses(_) | Mode::Maps | Mode::Lends | Mode::GivesUp | Mode::Sizes => set,
         }
     }
 
-    /// Which slots are in which state.
-    pub(super) fn slots(&self) -> Slots {
-        Slots {
-            pages: self.pages,
-            free_pages: self.free_pages,
-            tables: self.tables,
-            mapped_pages: self.mapped_pages,
-            flagged_pages: self.flagged_pages,
-            trees: self.trees,
-            free_trees: self.free_trees,
-            raw: self.raw,
-            pinned: self.pinned,
-            mms: self.mms,
-            free_mms: self.free_mms,
-            entered_mms: self.entered_mms,
-            areas: self.areas.slots,
-            rams: self.rams.slots,
-            buffers: self.buffers.slots,
+    /// How many things of this sort there are, busy or not.
+    pub(crate) fn count(&self, sort: Sort) -> usize {
+        SlotSet::ALL.without(self.of(sort).free).len()
+    }
+
+    /// The slot of the thing that a slot in a story stands for, if this may be done with it: the first thing of its sort and role
+    /// from there on. One that is busy stands for no other, nor does one with which this may not be done now.
+    pub(crate) fn bind(&self, sort: Sort, slot: u8, mode: Mode) -> Option<u8> {
+        let things = self.of(sort);
+        let wanted = things.wanted(mode);
+        if let Mode::New(_) = mode {
+            return wanted.from(slot);
         }
+        let slot = wanted.stand_in(slot, things.not_busy())?;
+        self.candidates(sort, mode).contains(slot).then_some(slot)
+    }
+
+    /// So many pages from a slot on, or as many as there are.
+    pub(crate) fn list(&self, run: PageRun, mode: Mode) -> Option<PageList> {
+        let set = self.candidates(Sort::Page, mode);
+        let first = set.stand_in(run.first.number(), self.of(Sort::Page).not_busy())?;
+        let count = usize::from(run.count).clamp(1, MAX_PAGES);
+        Some(PageList::new(set.all_from(first).take(count).map(PageSlot::new)))
+    }
+
+    /// The page that a place stands for.
+    pub(crate) fn page_of(&self, place: Place, mode: Mode) -> Option<Place> {
+        let (sort, slot) = thing(place.mapping);
+        let slot = self.bind(sort, slot, mode)?;
+        let length = self.of(sort).length[usize::from(slot)];
+        Some(Place { mapping: mapping(sort, slot), page: place.page % length })
     }
 
     /// Where a mapping lies or last lay: the hardware is bound by no contract.
-    pub(super) fn last_lay(&self, place: Place) -> Option<Place> {
-        let (maps, slot) = self.maps(place.mapping);
-        let slot = maps.slots.known.from(slot)?;
-        let length = maps.last_length[usize::from(slot)];
-        Some(Place { mapping: like(place.mapping, slot), page: place.page % length })
+    pub(crate) fn last_lay(&self, place: Place) -> Option<Place> {
+        let (sort, slot) = thing(place.mapping);
+        let slot = self.of(sort).known.from(slot)?;
+        let length = self.of(sort).last_length[usize::from(slot)];
+        Some(Place { mapping: mapping(sort, slot), page: place.page % length })
     }
 
-    fn maps(&self, mapping: Mapping) -> (&Maps, u8) {
-        match mapping {
-            Mapping::Area(area) => (&self.areas, area.number()),
-            Mapping::Ram(ram) => (&self.rams, ram.number()),
-            Mapping::Buffer(buffer) => (&self.buffers, buffer.number()),
-        }
+    /// The things of a sort that are there and not busy.
+    pub(crate) fn live(&self, sort: Sort) -> SlotSet {
+        self.of(sort).wanted(Mode::Uses(None))
     }
 
-    fn maps_mut(&mut self, mapping: Mapping) -> (&mut Maps, u8) {
-        match mapping {
-            Mapping::Area(area) => (&mut self.areas, area.number()),
-            Mapping::Ram(ram) => (&mut self.rams, ram.number()),
-            Mapping::Buffer(buffer) => (&mut self.buffers, buffer.number()),
-        }
+    /// What an operation acts on that is under way: what it names, and the pages behind that.
+    pub(crate) fn acted_on(&self, operation: &Operation) -> [SlotSet; Sort::ALL.len()] {
+        let mut on = [SlotSet::EMPTY; Sort::ALL.len()];
+        operation.each_use(|Use { named, .. }| {
+            let (sort, slot) = match named {
+                Named::Thing(sort, slot) => (sort, slot),
+                Named::Pages(_) | Named::Length(_) | Named::Nothing => return,
+            };
+            on[sort as usize].set(slot, true);
+            let pages = self.of(sort).pages[usize::from(slot)];
+            pages.as_slice().iter().for_each(|page| on[Sort::Page as usize].set(page.number(), true));
+        });
+        on
     }
 
-    /// From here on the handles are busy.
-    pub(super) fn begin(&mut self, operation: &Operation) {
-        match *operation {
-            Operation::AllocPage { page } => self.free_pages.set(page.number(), false),
-            Operation::FreePage { page } | Operation::MakeTable { page } => {
-                self.pages.set(page.number(), false);
-            }
-            Operation::UnmakeTable { page } => self.tables.set(page.number(), false),
-            Operation::Vmap { pages, area } => self.begin_map(Mapping::Area(area), pages),
-            Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
-            Operation::DmaAlloc { pages, buffer, .. } => {
-                self.begin_map(Mapping::Buffer(buffer), pages);
-                self.lend(&pages, true);
-            }
-            Operation::DmaFree { buffer } => {
-                self.buffers.slots.live.set(buffer.number(), false);
-                let pages = self.buffers.pages[buffer.index()];
-                self.lend(&pages, true);
-            }
-            Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
-                self.begin_access(Mapping::Buffer(buffer));
-            }
-            Operation::Vunmap { area } => self.areas.slots.live.set(area.number(), false),
-            Operation::UnmapRam { ram } => self.rams.slots.live.set(ram.number(), false),
-            Operation::Read { place } | Operation::Write { place, .. } => self.begin_access(place.mapping),
-            Operation::Raw(call) => {
-                for page in call.pages() {
-                    self.pages.set(page.number(), false);
-                    self.raw.set(page.number(), true);
-                }
-                if let RawCall::Unpin { page } = call {
-                    self.pinned.set(page.number(), false);
+    /// The mappings of a sort that there are or were.
+    pub(crate) const fn known(&self, sort: Sort) -> SlotSet {
+        self.of(sort).known
+    }
+
+    /// Nothing uses it, and what was lent to it is mapped nowhere else.
+    fn may_end(&self, sort: Sort, slot: u8) -> bool {
+        let (things, slot) = (self.of(sort), usize::from(slot));
+        let alone = |page: &PageSlot| self.of(Sort::Page).wholes[page.index()] == 1;
+        !things.used.contains(slot as u8)
+            && (things.taken[slot] != Mode::Lends || things.pages[slot].as_slice().iter().all(alone))
+    }
+
+    /// From here on the things are busy.
+    pub(crate) fn begin(&mut self, operation: &Operation) {
+        let (mut made, mut pages, mut taken, mut length) = (None, PageList::EMPTY, Mode::Maps, 0);
+        operation.each_use(|Use { named, mode }| match named {
+            Named::Thing(sort, slot) => {
+                self.begin_one(sort, slot, mode);
+                if matches!(mode, Mode::New(_)) {
+                    made = Some((sort, usize::from(slot)));
                 }
             }
-            Operation::SetPageFlag { page } => {
-                self.flagging[page.index()] += 1;
-                self.flagged_pages.set(page.number(), true);
+            Named::Pages(list) => {
+                list.as_slice().iter().for_each(|page| self.begin_one(Sort::Page, page.number(), mode));
+                (pages, taken, length) = (list, mode, list.len() as u8);
             }
-            Operation::PinTree { pages, tree } => {
-                self.free_trees.set(tree.number(), false);
-                self.tree_pages[tree.index()] = pages;
-                for page in pages.as_slice() {
-                    self.pages.set(page.number(), false);
+            Named::Length(count) => length = count,
+            Named::Nothing => {}
+        });
+        if let Some((sort, slot)) = made {
+            let things = self.of_mut(sort);
+            (things.pages[slot], things.taken[slot], things.length[slot]) = (pages, taken, length);
+        }
+    }
+
+    fn begin_one(&mut self, sort: Sort, slot: u8, mode: Mode) {
+        let things = self.of_mut(sort);
+        match mode {
+            Mode::New(_) => things.free.set(slot, false),
+            Mode::Uses(_) => things.begin_use(slot),
+            Mode::Maps => things.begin_part(slot),
+            Mode::Changes(_) => {
+                things.changing.set(slot, true);
+                things.begin_use(slot);
+            }
+            Mode::Becomes(from, _) => things.set_role(slot, from, false),
+            Mode::Lends => {
+                things.set_role(slot, Role::Plain, false);
+                things.begin_part(slot);
+            }
+            Mode::GivesUp => {
+                things.set_role(slot, Role::Plain, false);
+                things.set_role(slot, Role::Astray, true);
+            }
+            Mode::Ends(role) => {
+                things.set_role(slot, role, false);
+                let (pages, taken) = things.made_of(slot);
+                let role = match taken {
+                    Mode::Lends => Role::Plain,
+                    Mode::Becomes(_, role) => role,
+                    _ => return,
+                };
+                let things = self.of_mut(Sort::Page);
+                pages.as_slice().iter().for_each(|page| things.set_role(page.number(), role, false));
+            }
+            Mode::Sizes => {}
+        }
+    }
+
+    /// The told end: new things are there, old ones gone.
+    pub(crate) fn end(&mut self, operation: &Operation) {
+        operation.each_use(|Use { named, mode }| match named {
+            Named::Thing(sort, slot) => self.end_one(sort, slot, mode),
+            Named::Pages(pages) => {
+                pages.as_slice().iter().for_each(|page| self.end_one(Sort::Page, page.number(), mode));
+            }
+            Named::Length(_) | Named::Nothing => {}
+        });
+    }
+
+    fn end_one(&mut self, sort: Sort, slot: u8, mode: Mode) {
+        let things = self.of_mut(sort);
+        match mode {
+            Mode::New(role) => {
+                things.set_role(slot, role, true);
+                things.known.set(slot, true);
+                things.last_length[usize::from(slot)] = things.length[usize::from(slot)];
+            }
+            Mode::Uses(_) => things.end_use(slot),
+            Mode::Changes(_) => {
+                things.changing.set(slot, false);
+                things.end_use(slot);
+            }
+            Mode::Becomes(_, to) => things.set_role(slot, to, true),
+            Mode::Lends => things.set_role(slot, Role::Plain, true),
+            Mode::Ends(_) => {
+                things.free.set(slot, true);
+                let (pages, taken) = things.made_of(slot);
+                let things = self.of_mut(Sort::Page);
+                for page in pages.as_slice().iter().map(|page| page.number()) {
+                    if taken != Mode::Maps {
+                        things.set_role(page, Role::Plain, true);
+                    }
+                    if !matches!(taken, Mode::Becomes(..)) {
+                        things.wholes[usize::from(page)] -= 1;
+                        things.end_use(page);
+                    }
                 }
             }
-            Operation::UnpinTree { tree } => {
-                self.trees.set(tree.number(), false);
-                for page in self.tree_pages[tree.index()].as_slice() {
-                    self.tree_tables.set(page.number(), false);
-                }
-            }
-            Operation::DrainAliases | Operation::TrackAliases => {}
-            Operation::Owned(owned) => self.begin_owned(owned),
-            Operation::Mm(MmCall::New { mm }) => self.free_mms.set(mm.number(), false),
-            Operation::Mm(MmCall::Drop { mm }) => self.mms.set(mm.number(), false),
-            Operation::Mm(MmCall::Switch { to }) => self.enter(to, true),
-        }
-    }
-
-    /// A CPU is on the way into an address space, or has got there.
-    fn enter(&mut self, to: Root, begins: bool) {
-        if let Root::Mm(mm) = to {
-            let coming = &mut self.coming[mm.index()];
-            *coming = if begins { *coming + 1 } else { *coming - 1 };
-            let entered = *coming > 0;
-            self.entered_mms.set(mm.number(), entered);
-        }
-    }
-
-    fn begin_owned(&mut self, owned: Owned) {
-        match owned {
-            Owned::Vmalloc { count, area, .. } => {
-                self.begin_map(Mapping::Area(area), PageList::new([]));
-                self.areas.length[area.index()] = count;
-                self.areas.slots.owned.set(area.number(), true);
-            }
-            Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
-                self.areas.slots.changing.set(area.number(), true);
-                self.areas.begin_use(area.number());
-            }
-            Owned::Vfree { area } => self.areas.slots.live.set(area.number(), false),
-            Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
-                self.begin_access(place.mapping);
-            }
-        }
-    }
-
-    /// The told end: new handles are live, old ones gone.
-    pub(super) fn end(&mut self, operation: &Operation) {
-        match *operation {
-            Operation::AllocPage { page } | Operation::UnmakeTable { page } => {
-                self.pages.set(page.number(), true);
-            }
-            Operation::FreePage { page } => self.free_pages.set(page.number(), true),
-            Operation::MakeTable { page } => self.tables.set(page.number(), true),
-            Operation::Vmap { area, .. } => self.areas.hand_out(area.number()),
-            Operation::MapRam { ram, .. } => self.rams.hand_out(ram.number()),
-            Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
-            Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
-            Operation::Read { place } | Operation::Write { place, .. } => self.end_access(place.mapping),
-            Operation::DmaAlloc { pages, buffer, .. } => {
-                self.buffers.hand_out(buffer.number());
-                self.lend(&pages, false);
-            }
-            Operation::DmaFree { buffer } => {
-                self.end_unmap(Mapping::Buffer(buffer));
-                let pages = self.buffers.pages[buffer.index()];
-                self.lend(&pages, false);
-            }
-            Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
-                self.end_access(Mapping::Buffer(buffer));
-            }
-            Operation::SetPageFlag { page } => {
-                self.flagging[page.index()] -= 1;
-                self.flagged_pages.set(page.number(), self.flagging[page.index()] > 0);
-            }
-            Operation::PinTree { pages, tree } => {
-                self.trees.set(tree.number(), true);
-                for page in pages.as_slice() {
-                    self.tree_tables.set(page.number(), true);
-                }
-            }
-            Operation::UnpinTree { tree } => {
-                self.free_trees.set(tree.number(), true);
-                for page in self.tree_pages[tree.index()].as_slice() {
-                    self.pages.set(page.number(), true);
-                }
-            }
-            Operation::Raw(RawCall::Pin { page, .. }) => self.pinned.set(page.number(), true),
-            Operation::DrainAliases | Operation::TrackAliases | Operation::Raw(_) => {}
-            Operation::Owned(owned) => self.end_owned(owned),
-            Operation::Mm(MmCall::New { mm }) => self.mms.set(mm.number(), true),
-            Operation::Mm(MmCall::Drop { mm }) => self.free_mms.set(mm.number(), true),
-            Operation::Mm(MmCall::Switch { to }) => self.enter(to, false),
-        }
-    }
-
-    fn end_owned(&mut self, owned: Owned) {
-        match owned {
-            Owned::Vmalloc { area, .. } => self.areas.hand_out(area.number()),
-            Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
-                self.areas.slots.changing.set(area.number(), false);
-                self.areas.end_use(area.number());
-            }
-            Owned::Vfree { area } => {
-                self.end_unmap(Mapping::Area(area));
-                self.areas.slots.owned.set(area.number(), false);
-            }
-            Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
-                self.end_access(place.mapping);
-            }
-        }
-    }
-
-    fn begin_access(&mut self, mapping: Mapping) {
-        let (maps, slot) = self.maps_mut(mapping);
-        maps.begin_use(slot);
-    }
-
-    fn end_access(&mut self, mapping: Mapping) {
-        let (maps, slot) = self.maps_mut(mapping);
-        maps.end_use(slot);
-    }
-
-    /// While the frames beneath them change nobody may use these pages; and from then on again.
-    fn lend(&mut self, pages: &PageList, busy: bool) {
-        for page in pages.as_slice() {
-            self.pages.set(page.number(), !busy);
-        }
-    }
-
-    fn begin_map(&mut self, mapping: Mapping, pages: PageList) {
-        let (maps, slot) = self.maps_mut(mapping);
-        maps.slots.free.set(slot, false);
-        maps.pages[usize::from(slot)] = pages;
-        maps.length[usize::from(slot)] = pages.len() as u8;
-        for page in pages.as_slice() {
-            self.mappings[page.index()] += 1;
-            self.mapped_pages.set(page.number(), true);
-        }
-    }
-
-    fn end_unmap(&mut self, mapping: Mapping) {
-        let (maps, slot) = self.maps_mut(mapping);
-        maps.slots.free.set(slot, true);
-        let pages = maps.pages[usize::from(slot)];
-        for page in pages.as_slice() {
-            self.mappings[page.index()] -= 1;
-            self.mapped_pages.set(page.number(), self.mappings[page.index()] > 0);
+            // Pages are used as long as what was made of them is there, and given up for ever.
+            Mode::Maps | Mode::GivesUp | Mode::Sizes => {}
         }
     }
 }
 
-impl Maps {
+impl Things {
+    /// Those in the role that is wanted.
+    fn wanted(&self, mode: Mode) -> SlotSet {
+        let of = |role: Role| self.roles[role as usize];
+        match mode {
+            Mode::New(_) => self.free,
+            Mode::Uses(None) => self.roles.iter().fold(SlotSet::EMPTY, |all, set| all.or(*set)),
+            Mode::Uses(Some(role)) | Mode::Changes(role) | Mode::Ends(role) | Mode::Becomes(role, _) => {
+                of(role)
+            }
+            Mode::Maps => of(Role::Plain),
+            Mode::Lends => of(Role::Plain).without(self.used),
+            Mode::GivesUp => of(Role::Plain).without(self.used).or(of(Role::Astray)),
+            Mode::Sizes => SlotSet::EMPTY,
+        }
+    }
+
+    fn not_busy(&self) -> SlotSet {
+        self.roles.iter().fold(self.free, |all, set| all.or(*set))
+    }
+
+    fn set_role(&mut self, slot: u8, role: Role, has: bool) {
+        self.roles[role as usize].set(slot, has);
+    }
+
+    fn made_of(&self, slot: u8) -> (PageList, Mode) {
+        (self.pages[usize::from(slot)], self.taken[usize::from(slot)])
+    }
+
     fn begin_use(&mut self, slot: u8) {
         self.users[usize::from(slot)] += 1;
-        self.slots.used.set(slot, true);
+        self.used.set(slot, true);
+    }
+
+    fn begin_part(&mut self, slot: u8) {
+        self.wholes[usize::from(slot)] += 1;
+        self.begin_use(slot);
     }
 
     fn end_use(&mut self, slot: u8) {
         let users = &mut self.users[usize::from(slot)];
         *users -= 1;
-        let used = *users > 0;
-        self.slots.used.set(slot, used);
-    }
-
-    fn hand_out(&mut self, slot: u8) {
-        self.slots.live.set(slot, true);
-        self.slots.known.set(slot, true);
-        self.last_length[usize::from(slot)] = self.length[usize::from(slot)];
+        self.used.set(slot, *users > 0);
     }
 }
 
-/// The mapping of the same kind in another slot.
-fn like(mapping: Mapping, slot: u8) -> Mapping {
+/// A mapping as a thing.
+pub(crate) const fn thing(mapping: Mapping) -> (Sort, u8) {
     match mapping {
-        Mapping::Area(_) => Mapping::Area(AreaSlot::new(slot)),
-        Mapping::Ram(_) => Mapping::Ram(RamSlot::new(slot)),
-        Mapping::Buffer(_) => Mapping::Buffer(BufferSlot::new(slot)),
+        Mapping::Area(area) => (Sort::Area, area.number()),
+        Mapping::Ram(ram) => (Sort::Ram, ram.number()),
+        Mapping::Buffer(buffer) => (Sort::Buffer, buffer.number()),
+    }
+}
+
+/// A thing of one of the sorts of mappings.
+pub(crate) fn mapping(sort: Sort, slot: u8) -> Mapping {
+    match sort {
+        Sort::Area => Mapping::Area(AreaSlot::new(slot)),
+        Sort::Ram => Mapping::Ram(RamSlot::new(slot)),
+        Sort::Buffer => Mapping::Buffer(BufferSlot::new(slot)),
+        Sort::Page | Sort::Tree | Sort::Mm => unreachable!("things of this sort are no mappings"),
     }
 }

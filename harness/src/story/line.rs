@@ -22,7 +22,7 @@ pub(super) struct Word<'a> {
 }
 
 /// What is left of a line, its comment taken off. Words are parted by white space; a comma is a word of its own.
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     pub(super) number: usize,
     text: &'a str,
     at: usize,
@@ -81,6 +81,13 @@ impl<'a> Line<'a> {
         self.peek().filter(|word| word.text != ",").inspect(|_| {
             self.take();
         })
+    }
+
+    /// All words that are left, with one blank between two of them.
+    pub(super) fn rest(&mut self) -> String {
+        let rest = &self.text[self.at..];
+        self.at = self.text.len();
+        rest.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     pub(super) fn number_in(&mut self, what: &str, low: u8, high: u8) -> Parsed<u8> {

@@ -7,23 +7,21 @@
 
 mod arbitrary;
 mod bytes;
-mod contention;
+pub(crate) mod codec;
 mod design_tag;
-mod dice;
+pub(crate) mod dice;
 mod document;
-mod draw;
+pub(crate) mod draw;
 mod error;
-mod follow;
 mod form;
 mod generate;
-mod held;
-mod line;
+pub(crate) mod held;
+pub(crate) mod line;
 pub mod mutate;
+pub(crate) mod operand;
 mod parse;
-mod partners;
-mod pauses;
 pub mod resolve;
-mod slots;
+pub(crate) mod slots;
 pub(crate) mod state;
 mod swarm;
 mod tag;
@@ -32,8 +30,7 @@ mod wishes;
 
 use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
-use oracle::vocabulary::astray::RawCall;
-use oracle::vocabulary::{AreaSlot, BufferSlot, Device, MmCall, Owned, PageSlot, Place, RamSlot, TreeSlot};
+use oracle::vocabulary::{Call, Place};
 
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
 pub use document::{Document, MAX_TEXT, Under};
@@ -123,13 +120,9 @@ pub struct Event {
 /// What happens in an event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
-    /// A caller asks the kernel for something.
-    Call {
-        /// What is asked.
-        verb: Verb,
-        /// The caller has disabled interrupts; only where [`Verb::takes_irqs_off`] says so.
-        irqs_off: bool,
-    },
+    /// A caller asks the kernel for something, with operands as told: a slot that is not live stands for another. Interrupts are
+    /// off only where the row of the operation says that they may be.
+    Call(Call<oracle::vocabulary::Told>),
     /// What is paused on this CPU, the innermost of it, goes on.
     Continue,
     /// A pending interrupt is taken.
@@ -160,7 +153,7 @@ impl Action {
     pub const fn has_cpu(&self) -> bool {
         match self {
             Self::GracePeriod | Self::Touch => false,
-            Self::Call { verb, .. } => !verb.is_of_a_device(),
+            Self::Call(call) => !call.operation.is_of_a_device(),
             _ => true,
         }
     }
@@ -168,7 +161,7 @@ impl Action {
     /// Whether it runs code of the kernel, which can be paused.
     pub const fn takes_pause(&self) -> bool {
         match self {
-            Self::Call { verb, .. } => !verb.is_of_a_device(),
+            Self::Call(call) => !call.operation.is_of_a_device(),
             Self::Continue | Self::Deliver { .. } | Self::RunWork => true,
             _ => false,
         }
@@ -177,7 +170,7 @@ impl Action {
     /// Whether it starts something anew on its CPU, so that what is paused there is continued first.
     pub const fn begins(&self) -> bool {
         match self {
-            Self::Call { verb, .. } => !verb.is_of_a_device(),
+            Self::Call(call) => !call.operation.is_of_a_device(),
             Self::RunWork => true,
             _ => false,
         }
@@ -186,151 +179,5 @@ impl Action {
     /// The word for it in the text form.
     pub fn name(&self) -> &'static str {
         self.tag().word()
-    }
-}
-
-/// What a caller asks of the kernel, with operands as told: a slot that is not live stands for another.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Verb {
-    /// See [`oracle::vocabulary::Operation::AllocPage`].
-    AllocPage {
-        /// The slot for it.
-        page: PageSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::FreePage`].
-    FreePage {
-        /// The page.
-        page: PageSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::Vmap`].
-    Vmap {
-        /// The first page.
-        first: PageSlot,
-        /// How many live pages from there on, 1 to [`oracle::vocabulary::MAX_PAGES`].
-        count: u8,
-        /// The slot for the area.
-        area: AreaSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::Vunmap`].
-    Vunmap {
-        /// The area.
-        area: AreaSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::MapRam`].
-    MapRam {
-        /// The first page.
-        first: PageSlot,
-        /// How many live pages from there on, 1 to [`oracle::vocabulary::MAX_PAGES`].
-        count: u8,
-        /// The slot for the mapping.
-        ram: RamSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::UnmapRam`].
-    UnmapRam {
-        /// The mapping.
-        ram: RamSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::DrainAliases`].
-    DrainAliases,
-    /// See [`oracle::vocabulary::Operation::Read`].
-    Read {
-        /// Where; the page wraps at the length of the mapping.
-        place: Place,
-    },
-    /// See [`oracle::vocabulary::Operation::Write`].
-    Write {
-        /// Where; the page wraps at the length of the mapping.
-        place: Place,
-    },
-    /// See [`oracle::vocabulary::Operation::MakeTable`].
-    MakeTable {
-        /// The page.
-        page: PageSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::UnmakeTable`].
-    UnmakeTable {
-        /// The table.
-        page: PageSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::DmaAlloc`].
-    DmaAlloc {
-        /// The first page.
-        first: PageSlot,
-        /// How many live and unmapped pages from there on, 1 to [`oracle::vocabulary::MAX_PAGES`].
-        count: u8,
-        /// The slot for the buffer.
-        buffer: BufferSlot,
-        /// The device that it is for.
-        device: Device,
-    },
-    /// See [`oracle::vocabulary::Operation::DmaFree`].
-    DmaFree {
-        /// The buffer.
-        buffer: BufferSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::DeviceRead`].
-    DeviceRead {
-        /// The buffer.
-        buffer: BufferSlot,
-        /// The page, which wraps at the length of the buffer.
-        page: u8,
-    },
-    /// See [`oracle::vocabulary::Operation::DeviceWrite`].
-    DeviceWrite {
-        /// The buffer.
-        buffer: BufferSlot,
-        /// The page, which wraps at the length of the buffer.
-        page: u8,
-    },
-    /// See [`oracle::vocabulary::Operation::SetPageFlag`].
-    SetPageFlag {
-        /// The page.
-        page: PageSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::PinTree`].
-    PinTree {
-        /// The first page, which becomes the root.
-        first: PageSlot,
-        /// How many live pages from there on that nothing maps, 1 to [`oracle::vocabulary::MAX_PAGES`].
-        count: u8,
-        /// The slot for the tree.
-        tree: TreeSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::UnpinTree`].
-    UnpinTree {
-        /// The tree.
-        tree: TreeSlot,
-    },
-    /// See [`oracle::vocabulary::Operation::TrackAliases`].
-    TrackAliases,
-    /// See [`oracle::vocabulary::Operation::Raw`].
-    Raw(RawCall),
-    /// See [`oracle::vocabulary::Owned`]. Its token is 0: the place of the event names the write.
-    Owned(Owned),
-    /// See [`oracle::vocabulary::MmCall`].
-    Mm(MmCall),
-}
-
-impl Verb {
-    /// Whether a caller may ask for it with interrupts disabled.
-    pub const fn takes_irqs_off(&self) -> bool {
-        matches!(
-            self,
-            Self::AllocPage { .. }
-                | Self::FreePage { .. }
-                | Self::Read { .. }
-                | Self::Write { .. }
-                | Self::DrainAliases
-                | Self::DmaAlloc { .. }
-                | Self::DmaFree { .. }
-                | Self::MakeTable { .. }
-                | Self::PinTree { .. }
-                | Self::SetPageFlag { .. }
-        )
-    }
-
-    /// Whether a device does it, and no CPU.
-    pub const fn is_of_a_device(&self) -> bool {
-        matches!(self, Self::DeviceRead { .. } | Self::DeviceWrite { .. })
     }
 }

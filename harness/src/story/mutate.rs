@@ -7,11 +7,12 @@ use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
 
 use super::dice::Dice;
-use super::draw::{self, Draw, USUAL, USUAL_WEIGHTS, Why};
+use super::draw::{self, Draw, Why};
 use super::generate::Generator;
-use super::pauses;
 use super::{Action, Backends, Event, HEADER, MAX_BYTES, MAX_CPUS, MAX_RECORDS, STRIDE, State, Story};
 use crate::combinations;
+use crate::tactics::astray::Astray;
+use crate::tactics::{EVENTS, WEIGHTS, pauses};
 
 /// Which kernels a mutation may tell a story of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,10 +164,10 @@ fn fresh(story: &Story, dice: &mut Dice, at: usize, like: Option<Event>) -> Opti
     let mut draw = Draw {
         dice,
         cpus,
-        slots: state.slots(),
+        held: state.held(),
         focus: None,
         mapped: None,
-        astray: None,
+        astray: Astray::default(),
         held_up: state.held_up(),
         why: Why::Chance,
         irqs_off: 15,
@@ -174,7 +175,7 @@ fn fresh(story: &Story, dice: &mut Dice, at: usize, like: Option<Event>) -> Opti
     (0..8).find_map(|_| {
         let (tag, cpu) = match like {
             Some(event) => (event.action.tag(), event.cpu),
-            None => (USUAL[draw.dice.weighted(&USUAL_WEIGHTS)].0, draw.cpu()),
+            None => (EVENTS[draw.dice.weighted(&WEIGHTS)], draw.cpu()),
         };
         let event = draw.event(tag, cpu)?;
         (!state.clone().tell(at as u16, &event).is_void()).then_some(event)
@@ -293,16 +294,14 @@ fn change_cpu(story: &mut Story, dice: &mut Dice) {
 
 fn change_irqs(story: &mut Story, dice: &mut Dice) {
     let able =
-        |event: &&mut Event| matches!(event.action, Action::Call { verb, .. } if verb.takes_irqs_off());
+        |event: &&mut Event| matches!(event.action, Action::Call(call) if call.operation.row().irqs_off);
     let count = story.events.iter_mut().filter(able).count();
     if count == 0 {
         return;
     }
     let number = dice.below(count);
-    if let Some(Event { action: Action::Call { irqs_off, .. }, .. }) =
-        story.events.iter_mut().filter(able).nth(number)
-    {
-        *irqs_off = !*irqs_off;
+    if let Some(Event { action: Action::Call(call), .. }) = story.events.iter_mut().filter(able).nth(number) {
+        call.irqs_off = !call.irqs_off;
     }
 }
 

@@ -1,10 +1,10 @@
 //! The text of a story, as it is read. Every error names its place and what was expected there.
 
 mod event;
-mod operand;
 
 use impls::{Designs, Sizes};
 use machine::Temperament;
+use oracle::Rule;
 
 use crate::combinations;
 
@@ -46,6 +46,7 @@ pub(super) fn document(text: &str) -> Parsed<Document> {
         match line.peek() {
             None => {}
             Some(word) if word.text == "under" => under(&mut line, &mut document)?,
+            Some(word) if word.text == "finds" => finds(&mut line, &mut document)?,
             Some(_) => break header(&mut line),
         }
     };
@@ -107,6 +108,23 @@ fn under(line: &mut Line<'_>, document: &mut Document) -> Parsed<()> {
         _ => return Err(line.error(what, "\"bug\" or \"design\"")),
     }
     line.end("the end of the line")
+}
+
+/// `finds RULE: WHAT`, as headlines have it, without the operation, the backend and the CPU.
+fn finds(line: &mut Line<'_>, document: &mut Document) -> Parsed<()> {
+    const EXPECTED: &str = "a rule and what breaks it, like rule 5 (drain): an alias is left in a TLB";
+    let first = line.word("\"finds\"")?;
+    if document.finds.is_some() {
+        return Err(line.error(first, "no second finding"));
+    }
+    let word = line.peek().ok_or_else(|| line.at_end(EXPECTED))?;
+    let breach = line.rest();
+    let is_of = |rule: &Rule| breach.strip_prefix(&format!("{rule}: ")).is_some_and(|what| !what.is_empty());
+    if !Rule::ALL.iter().any(is_of) {
+        return Err(line.error(word, EXPECTED));
+    }
+    document.finds = Some(breach);
+    Ok(())
 }
 
 /// `cpus N`, then clauses in any order, each at most once. What is left out is calm, tiny, and every backend.

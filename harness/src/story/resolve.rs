@@ -5,9 +5,9 @@
 //! and so is an event by which the caller would break its contract.
 
 use machine::Pause;
-use oracle::vocabulary::{Call, Operation, Owned, PageList, PageSlot, Place, Token};
+use oracle::vocabulary::{Call, Place};
 
-use super::{Action, Event, Header, State, Story, Verb};
+use super::{Action, Event, Header, State, Story, codec};
 
 /// A story with its operands bound.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -110,8 +110,8 @@ impl Told {
     pub fn to_event(&self) -> Option<Event> {
         let action = match self.action {
             ResolvedAction::Void => return None,
-            ResolvedAction::Call(call) => {
-                Action::Call { verb: Verb::of(&call.operation), irqs_off: call.irqs_off }
+            ResolvedAction::Call(Call { operation, irqs_off }) => {
+                Action::Call(Call { operation: codec::told(&operation), irqs_off })
             }
             ResolvedAction::Continue => Action::Continue,
             ResolvedAction::Deliver { from } => Action::Deliver { from },
@@ -122,54 +122,5 @@ impl Told {
             ResolvedAction::Touch => Action::Touch,
         };
         Some(Event { cpu: self.cpu, action, pause: self.pause })
-    }
-}
-
-impl Verb {
-    /// The verb that is bound to this operation, told where the operation was bound.
-    pub fn of(operation: &Operation) -> Self {
-        // The list is what was live from its first page on, so its first page and its length find it again.
-        let list = |pages: &PageList| {
-            (pages.as_slice().first().copied().unwrap_or(PageSlot::new(0)), pages.len() as u8)
-        };
-        match *operation {
-            Operation::AllocPage { page } => Self::AllocPage { page },
-            Operation::FreePage { page } => Self::FreePage { page },
-            Operation::Vmap { ref pages, area } => {
-                let (first, count) = list(pages);
-                Self::Vmap { first, count, area }
-            }
-            Operation::Vunmap { area } => Self::Vunmap { area },
-            Operation::MapRam { ref pages, ram } => {
-                let (first, count) = list(pages);
-                Self::MapRam { first, count, ram }
-            }
-            Operation::UnmapRam { ram } => Self::UnmapRam { ram },
-            Operation::DrainAliases => Self::DrainAliases,
-            Operation::Read { place } => Self::Read { place },
-            Operation::Write { place, .. } => Self::Write { place },
-            Operation::MakeTable { page } => Self::MakeTable { page },
-            Operation::UnmakeTable { page } => Self::UnmakeTable { page },
-            Operation::DmaAlloc { ref pages, buffer, device } => {
-                let (first, count) = list(pages);
-                Self::DmaAlloc { first, count, buffer, device }
-            }
-            Operation::DmaFree { buffer } => Self::DmaFree { buffer },
-            Operation::DeviceRead { buffer, page } => Self::DeviceRead { buffer, page },
-            Operation::DeviceWrite { buffer, page, .. } => Self::DeviceWrite { buffer, page },
-            Operation::SetPageFlag { page } => Self::SetPageFlag { page },
-            Operation::PinTree { ref pages, tree } => {
-                let (first, count) = list(pages);
-                Self::PinTree { first, count, tree }
-            }
-            Operation::UnpinTree { tree } => Self::UnpinTree { tree },
-            Operation::TrackAliases => Self::TrackAliases,
-            Operation::Raw(call) => Self::Raw(call),
-            Operation::Owned(Owned::WriteDirect { place, .. }) => {
-                Self::Owned(Owned::WriteDirect { place, token: Token::ZERO })
-            }
-            Operation::Owned(owned) => Self::Owned(owned),
-            Operation::Mm(call) => Self::Mm(call),
-        }
     }
 }

@@ -6,8 +6,9 @@
 
 use oracle::vocabulary::{Call, Operation};
 
+use crate::tactics::kin::Things;
+
 use super::held::Held;
-use super::slots::{Operands, Slots};
 use super::{Action, Event, Header, MAX_CPUS, ResolvedAction, Told};
 
 /// So many operations and handlers are paused on one CPU at most, one within the other.
@@ -95,20 +96,18 @@ impl State {
     }
 
     /// What a caller may do something with now, and what it may not.
-    pub(super) fn slots(&self) -> Slots {
-        self.held.slots()
+    pub(super) const fn held(&self) -> &Held {
+        &self.held
     }
 
-    /// What an operation acts on. It is under way.
-    pub(super) fn operands(&self, operation: &Operation) -> Operands {
-        self.held.operands(operation)
-    }
-
-    /// The operands of all paused operations.
-    pub(super) fn held_up(&self) -> Operands {
-        let stacks = self.paused.iter().flat_map(|stack| &stack.frames[..stack.depth]);
-        let operands = stacks.flatten().map(|operation| self.held.operands(operation));
-        operands.fold(Operands::default(), Operands::or)
+    /// What the operations act on that are paused.
+    pub(super) fn held_up(&self) -> Things {
+        let mut all = Things::default();
+        for operation in self.paused.iter().flat_map(|stack| &stack.frames[..stack.depth]).flatten() {
+            let on = self.held.acted_on(operation);
+            all.iter_mut().zip(on).for_each(|(all, on)| *all = all.or(on));
+        }
+        all
     }
 
     fn end_all(&mut self, seat: usize) {
@@ -121,10 +120,11 @@ impl State {
     fn bind(&self, index: u16, cpu: u8, pauses: bool, action: Action) -> ResolvedAction {
         let depth = self.paused[usize::from(cpu)].depth;
         match action {
-            Action::Call { verb, irqs_off } => match self.held.bind(index, verb) {
-                Some(operation) => {
-                    ResolvedAction::Call(Call { operation, irqs_off: irqs_off && verb.takes_irqs_off() })
-                }
+            Action::Call(call) => match self.held.bind_all(&call.operation, index) {
+                Some(operation) => ResolvedAction::Call(Call {
+                    operation,
+                    irqs_off: call.irqs_off && operation.row().irqs_off,
+                }),
                 None => ResolvedAction::Void,
             },
             Action::Continue if depth == 0 => ResolvedAction::Void,

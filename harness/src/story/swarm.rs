@@ -4,26 +4,26 @@
 use impls::Sizes;
 use machine::Temperament;
 
-use super::contention::Contention;
+use crate::tactics::contention::Contention;
+use crate::tactics::kin::needs;
+use crate::tactics::{COUNT, EVENTS, Subject, Tactic, WEIGHTS, of};
+
 use super::dice::Dice;
-use super::draw::{self, ABOUT_DMA, ABOUT_MMS, USUAL};
 use super::{Backends, Header, Tag};
 
 /// What is drawn once for a whole story.
 #[derive(Clone, Debug)]
 pub(super) struct Swarm {
-    pub(super) weights: [usize; USUAL.len()],
-    /// It knows of buffers for DMA.
-    pub(super) dma: bool,
-    /// It knows of address spaces.
-    pub(super) mms: bool,
+    pub(super) weights: [usize; COUNT],
+    /// What it knows of, beside pages.
+    knows: Vec<Subject>,
     /// In percent: how often an event that can pause does.
     pub(super) pauses: usize,
     /// The mean number of points before a pause.
     pub(super) depth: usize,
     /// Two operations that are to be under way at once, if the story is about that.
     pub(super) pair: Option<(Tag, Tag)>,
-    /// An operation that is to be held up, if the story is about what others do with its operands meanwhile.
+    /// An operation that is to be held up, if the story is about what others do meanwhile with what it acts on.
     pub(super) held_up: Option<Tag>,
     /// What is fought for, if the story is about that.
     pub(super) contention: Option<&'static Contention>,
@@ -39,68 +39,8 @@ pub(super) struct Swarm {
     pub(super) mappings: usize,
 }
 
-/// What an event is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Subject {
-    Pages,
-    OwnPages,
-    Buffers,
-    AddressSpaces,
-    /// Pages that a guest gone astray has.
-    Astray,
-}
-
-fn subject(tag: Tag) -> Subject {
-    match tag {
-        _ if tag.is_raw() => Subject::Astray,
-        _ if is_special(tag) => Subject::OwnPages,
-        _ if ABOUT_DMA.contains(&tag) => Subject::Buffers,
-        _ if ABOUT_MMS.contains(&tag) => Subject::AddressSpaces,
-        _ => Subject::Pages,
-    }
-}
-
-/// Whether an event is about areas that own their pages.
-fn is_special(tag: Tag) -> bool {
-    matches!(
-        tag,
-        Tag::Vmalloc | Tag::VmallocHuge | Tag::Vfree | Tag::Exec | Tag::ReadDirect | Tag::WriteDirect
-    ) || tag.access().is_some()
-        || tag.memory_type().is_some()
-}
-
-/// Whom an event needs before it, if it is to find anything.
-const fn needs(tag: Tag) -> Option<Tag> {
-    Some(match tag {
-        Tag::Vunmap | Tag::Read | Tag::Write => Tag::Vmap,
-        Tag::UnmapRam => Tag::MapRam,
-        Tag::UnmakeTable => Tag::MakeTable,
-        Tag::UnpinTree => Tag::PinTree,
-        Tag::DmaFree | Tag::DeviceRead | Tag::DeviceWrite => Tag::DmaAlloc,
-        Tag::HvUnpin | Tag::HvWrite => Tag::HvUpdate,
-        Tag::SetMemoryRo
-        | Tag::SetMemoryRox
-        | Tag::SetMemoryRw
-        | Tag::Vfree
-        | Tag::Exec
-        | Tag::ReadDirect
-        | Tag::WriteDirect => Tag::Vmalloc,
-        Tag::SwitchMm | Tag::DropMm => Tag::NewMm,
-        _ => return None,
-    })
-}
-
-const VMAP: usize = place_of(Tag::Vmap);
-const MAP_RAM: usize = place_of(Tag::MapRam);
-
-/// Where an event stands among those that are drawn.
-const fn place_of(tag: Tag) -> usize {
-    let mut at = 0;
-    while USUAL[at].0.number() != tag.number() {
-        at += 1;
-    }
-    at
-}
+/// What is told so seldom that a story about something else is not disturbed.
+const SELDOM: usize = 2;
 
 impl Swarm {
     /// Whether it is about nothing in particular.
@@ -123,20 +63,46 @@ impl Swarm {
         if self.mate(tag).is_some() || self.held_up == Some(tag) { 60 } else { self.pauses }
     }
 
+    /// Whether it knows of this.
+    pub(super) fn knows(&self, subject: Subject) -> bool {
+        subject == Subject::Pages || self.knows.contains(&subject)
+    }
+
+    /// The same with other weights, by what is known of each event.
+    fn weighed(mut self, weigh: impl Fn(&Tactic, usize) -> usize) -> Self {
+        for ((weight, usual), tag) in self.weights.iter_mut().zip(WEIGHTS).zip(EVENTS) {
+            *weight = weigh(of(tag), usual);
+        }
+        self
+    }
+
     /// The same for a story about two operations that are under way at once, whichever: each two are to meet, however
     /// seldom each is told elsewhere.
-    pub(super) fn about_two(mut self, dice: &mut Dice) -> Self {
-        let calls = || USUAL.iter().map(|(tag, _)| *tag).filter(|tag| tag.is_call());
-        let mut any = || calls().nth(dice.below(calls().count())).unwrap_or(Tag::Vmap);
-        let (one, other) = (any(), any());
-        for (weight, (tag, usual)) in self.weights.iter_mut().zip(USUAL) {
-            let sought = [Some(one), Some(other), needs(one), needs(other)].contains(&Some(tag));
-            *weight = if sought { 60 } else { usual.min(2) };
-        }
+    pub(super) fn about_two(self, dice: &mut Dice) -> Self {
+        let (one, other) = (any_call(dice), any_call(dice));
+        let sought = [Some(one), Some(other), needs(one), needs(other)];
+        let told = |tactic: &Tactic, usual: usize| {
+            if sought.contains(&Some(tactic.tag)) { 60 } else { usual.min(SELDOM) }
+        };
+        Self { pair: Some((one, other)), ..self.weighed(told).about(dice, &[one, other]) }
+    }
+
+    /// The same for a story about one operation, whichever, and what others do with its operands while it is held up.
+    pub(super) fn about_one(self, dice: &mut Dice) -> Self {
+        let one = any_call(dice);
+        let told = |tactic: &Tactic, usual: usize| match tactic {
+            _ if tactic.tag == one || needs(one) == Some(tactic.tag) => 60,
+            _ if tactic.subject == of(one).subject => 2 * usual,
+            _ => usual.min(SELDOM),
+        };
+        Self { held_up: Some(one), ..self.weighed(told).about(dice, &[one]) }
+    }
+
+    /// The rest of a story about these: they are held up often, and others come by.
+    fn about(mut self, dice: &mut Dice, tags: &[Tag]) -> Self {
+        self.knows = vec![Subject::OwnPages, Subject::Buffers, Subject::Astray];
+        self.knows.extend(tags.iter().map(|tag| of(*tag).subject).filter(|subject| *subject == Subject::Mms));
         Self {
-            pair: Some((one, other)),
-            dma: true,
-            mms: [one, other].iter().any(|tag| ABOUT_MMS.contains(tag)),
             pauses: 5,
             depth: dice.pick(&[1, 2, 4, 12]),
             follow: 90,
@@ -146,92 +112,58 @@ impl Swarm {
         }
     }
 
-    /// The same for a story about any one operation, and what others do with its operands while it is held up.
-    pub(super) fn about_one(mut self, dice: &mut Dice) -> Self {
-        let mut calls = USUAL.iter().map(|(tag, _)| *tag).filter(|tag| tag.is_call());
-        let one = calls.nth(dice.below(calls.clone().count())).unwrap_or(Tag::Vmap);
-        for (weight, (tag, usual)) in self.weights.iter_mut().zip(USUAL) {
-            *weight = match tag {
-                _ if tag == one || needs(one) == Some(tag) => 60,
-                _ if subject(tag) == subject(one) => 2 * usual,
-                _ => usual.min(2),
-            };
-        }
-        Self {
-            held_up: Some(one),
-            dma: true,
-            mms: ABOUT_MMS.contains(&one),
-            pauses: 5,
-            depth: dice.pick(&[1, 2, 4, 12]),
-            follow: 90,
-            repeat: 0,
-            mappings: self.mappings.max(4),
-            ..self
-        }
-    }
-
-    /// The same for a story about somebody who holds a lock, and somebody else who wants it.
+    /// The same for a story about a lock that one CPU holds and another wants.
     pub(super) fn about_contention(mut self, dice: &mut Dice, on: Backends) -> Self {
         let contention = Contention::draw(dice, on);
         let told = [contention.holders, contention.takers, contention.before].concat();
-        for (weight, (tag, usual)) in self.weights.iter_mut().zip(USUAL) {
+        self.knows = vec![Subject::OwnPages, Subject::Buffers, Subject::Mms, Subject::Astray];
+        let mappings = self.mappings.max(4);
+        let weighed = self.weighed(|tactic, usual| {
+            let tag = tactic.tag;
             let sought = told.contains(&tag) || told.iter().any(|told| needs(*told) == Some(tag));
-            *weight = match usual {
+            match usual {
                 _ if contention.holders.contains(&tag) => 120,
                 _ if sought => 60,
-                _ => usual.min(2),
-            };
-        }
-        Self {
-            contention: Some(contention),
-            dma: true,
-            mms: true,
-            pauses: 2,
-            follow: 90,
-            repeat: 0,
-            mappings: self.mappings.max(4),
-            ..self
-        }
+                _ => usual.min(SELDOM),
+            }
+        });
+        Self { contention: Some(contention), pauses: 2, follow: 90, repeat: 0, mappings, ..weighed }
     }
 
     pub(super) fn draw(dice: &mut Dice, header: Header) -> Self {
-        let mut weights = draw::USUAL_WEIGHTS;
-        // Permissions are a subject of their own: most stories leave them alone.
-        let special = dice.percent(23);
+        let mut weights = WEIGHTS;
+        // Most stories leave permissions alone, and address spaces and devices; and guests seldom go astray.
         for weight in &mut weights {
             *weight *= [0, 1, 2, 6][dice.weighted(&[25, 35, 25, 15])];
         }
-        let (mms, dma) = (dice.percent(30), dice.percent(35));
-        // Guests seldom go astray. Those that do mostly do little else. A flush does no harm.
-        let astray = dice.percent(18);
-        let all_astray = astray && dice.percent(60);
+        let knows: Vec<_> = SUBJECTS
+            .into_iter()
+            .filter(|(_, often)| dice.percent(*often))
+            .map(|(subject, _)| subject)
+            .collect();
         let lazy = header.temperament.contains(Temperament::LAZY_STORES);
-        let is_unknown = |tag: Tag| {
-            (!special && is_special(tag))
-                || (!lazy && tag == Tag::DrainStores)
-                || (!mms && ABOUT_MMS.contains(&tag))
-                || (!dma && ABOUT_DMA.contains(&tag))
-                || (!astray && tag.is_raw() && tag != Tag::HvFlush)
-        };
-        for (weight, (tag, _)) in weights.iter_mut().zip(USUAL) {
-            if is_unknown(tag) {
+        // A guest that goes astray mostly does little else.
+        let all_astray = knows.contains(&Subject::Astray) && dice.percent(60);
+        for (weight, tag) in weights.iter_mut().zip(EVENTS) {
+            let subject = of(tag).subject;
+            let is_known = subject == Subject::Pages || knows.contains(&subject);
+            if !is_known || (!lazy && tag == Tag::DrainStores) {
                 *weight = 0;
-            } else if all_astray && tag.is_raw() {
+            } else if all_astray && subject == Subject::Astray {
                 *weight *= 4;
             }
         }
         // Without a mapping there is little to tell.
-        if weights[VMAP] + weights[MAP_RAM] == 0 {
-            weights[dice.pick(&[VMAP, MAP_RAM])] = 8;
+        if !MAPS.iter().any(|tag| weights[place_of(*tag)] > 0) {
+            weights[place_of(dice.pick(&MAPS))] = 8;
         }
         let roomy = header.sizes != Sizes::Tiny;
         Self {
             weights,
-            dma,
+            knows,
             pair: None,
             held_up: None,
             contention: None,
-            mms,
             pauses: dice.pick(&[0, 10, 25, 25, 45]),
             depth: dice.pick(&[3, 8, 20, 40]),
             follow: dice.pick(&[0, 30, 60, 80]),
@@ -241,4 +173,20 @@ impl Swarm {
             mappings: dice.between(2, if roomy { 14 } else { 6 }),
         }
     }
+}
+
+/// How often, in percent, a story knows of what most stories leave alone.
+const SUBJECTS: [(Subject, usize); 4] =
+    [(Subject::OwnPages, 23), (Subject::Mms, 30), (Subject::Buffers, 35), (Subject::Astray, 18)];
+
+/// What makes the mappings that most stories are about.
+const MAPS: [Tag; 2] = [Tag::Vmap, Tag::MapRam];
+
+fn place_of(tag: Tag) -> usize {
+    EVENTS.iter().position(|event| *event == tag).expect("an event")
+}
+
+fn any_call(dice: &mut Dice) -> Tag {
+    let calls = || EVENTS.into_iter().filter(|tag| tag.is_call());
+    calls().nth(dice.below(calls().count())).expect("there are so many")
 }

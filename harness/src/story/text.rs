@@ -3,9 +3,8 @@
 use core::fmt::{self, Write as _};
 
 use machine::{Family, Pause, Temperament};
-use oracle::vocabulary::Owned;
 
-use super::{Action, Backends, Document, Event, Header, Story, VERSION, Verb};
+use super::{Action, Backends, Document, Event, Header, Story, VERSION};
 
 /// The words for the temperaments of the hardware.
 pub const TEMPERAMENTS: [(Temperament, &str); 4] = [
@@ -31,6 +30,9 @@ impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "story {VERSION}")?;
         write!(f, "{}", self.under)?;
+        if let Some(finds) = &self.finds {
+            writeln!(f, "finds {finds}")?;
+        }
         write_body(&self.story, f)
     }
 }
@@ -105,50 +107,21 @@ impl fmt::Write for Counted<'_, '_> {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Call(call) = self {
+            return call.fmt(f);
+        }
         write!(f, "{}", self.name())?;
         match self {
-            Self::Call { verb, irqs_off } => {
-                write_operands(*verb, f)?;
-                if *irqs_off { write!(f, " irqs-off") } else { Ok(()) }
-            }
             Self::Deliver { from: Some(cpu) } => write!(f, " from c{cpu}"),
             Self::Fill { place } => write!(f, " {place}"),
             Self::DrainStores { count } => write!(f, " {count}"),
-            Self::Deliver { from: None }
+            Self::Call(_)
+            | Self::Deliver { from: None }
             | Self::Continue
             | Self::GracePeriod
             | Self::RunWork
             | Self::Touch => Ok(()),
         }
-    }
-}
-
-fn write_operands(verb: Verb, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match verb {
-        Verb::AllocPage { page } => write!(f, " -> {page}"),
-        Verb::FreePage { page }
-        | Verb::MakeTable { page }
-        | Verb::UnmakeTable { page }
-        | Verb::SetPageFlag { page } => write!(f, " {page}"),
-        Verb::PinTree { first, count, tree } => write!(f, " {first}+{count} -> {tree}"),
-        Verb::UnpinTree { tree } => write!(f, " {tree}"),
-        Verb::Vmap { first, count, area } => write!(f, " {first}+{count} -> {area}"),
-        Verb::Vunmap { area } => write!(f, " {area}"),
-        Verb::MapRam { first, count, ram } => write!(f, " {first}+{count} -> {ram}"),
-        Verb::UnmapRam { ram } => write!(f, " {ram}"),
-        Verb::DrainAliases | Verb::TrackAliases => Ok(()),
-        Verb::Raw(call) => write!(f, "{call}"),
-        // What is written is told by where the event stands, and has no word here.
-        Verb::Read { place } | Verb::Write { place } | Verb::Owned(Owned::WriteDirect { place, .. }) => {
-            write!(f, " {place}")
-        }
-        Verb::DmaAlloc { first, count, buffer, .. } => write!(f, " {first}+{count} -> {buffer}"),
-        Verb::DmaFree { buffer } => write!(f, " {buffer}"),
-        Verb::DeviceRead { buffer, page } | Verb::DeviceWrite { buffer, page } => {
-            write!(f, " {buffer}+{page}")
-        }
-        Verb::Owned(owned) => write!(f, "{owned}"),
-        Verb::Mm(call) => write!(f, "{call}"),
     }
 }
 

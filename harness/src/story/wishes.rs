@@ -3,15 +3,17 @@
 //! goes on. No known bug is spelled out here, and none may be.
 
 use machine::Pause;
-use oracle::vocabulary::{Call, Mapping, Operation};
+use oracle::vocabulary::{Mapping, Mode, Named, Operation, Role, Sort, Use};
+
+use crate::tactics::astray::Astray;
+use crate::tactics::kin::{ends, partners, undone_by};
+use crate::tactics::{MEANWHILE, Next, Subject, Where, of, pauses, waiters};
 
 use super::dice::Dice;
 use super::draw::{self, Why};
-use super::follow::{MEANWHILE, during, follows, goes_on, held_next, subject};
-use super::partners::{needed_by, partner, undone_by, used_by};
-use super::pauses;
+use super::held::mapping;
 use super::swarm::Swarm;
-use super::{ResolvedAction, State, Tag, Told, Verb};
+use super::{ResolvedAction, State, Tag, Told};
 
 /// How many wait to be granted at most.
 const MOST: usize = 8;
@@ -30,7 +32,7 @@ pub(super) struct Wish {
     pub(super) why: Why,
 }
 
-/// Those that wait, in the order in which they are granted.
+/// Those that are waiting, the oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wishes(Vec<Wish>);
 
@@ -39,8 +41,8 @@ impl Wishes {
         self.0.clear();
     }
 
-    /// Grants the oldest with this chance, in percent. Where wishes are granted at all, one about what is held up has a better chance:
-    /// the next event may let that go on.
+    /// The oldest is granted so often, in percent; where anything is granted at all, one to meet what is held up oftener, since the
+    /// next event may let that go on.
     pub(super) fn grant(&mut self, dice: &mut Dice, often: usize) -> Option<Wish> {
         let meets = matches!(self.0.first()?.why, Why::Meets | Why::Prepares | Why::Undoes);
         let often = if meets && often > 0 { often.max(MEETS) } else { often };
@@ -55,6 +57,7 @@ impl Wishes {
         cpus: u8,
         swarm: &Swarm,
         state: &State,
+        astray: &Astray,
     ) {
         let other = draw::other_cpu(dice, told.cpu, cpus);
         let any = if dice.percent(50) { told.cpu } else { other };
@@ -63,28 +66,80 @@ impl Wishes {
             _ if told.pause.is_some() && told.nest > 0 => {
                 let met = while_held_up(dice, told, swarm, state);
                 let wish = |tag, why| Wish { tag, cpu: other, about, pause: None, why };
-                let needed = needed_by(met.first, &state.slots());
-                let needed = needed.map(|tag| Wish { about: None, ..wish(tag, Why::Prepares) });
-                let first = Wish { pause: met.pause, ..wish(met.first, Why::Meets) };
-                let used = met.used.map(|tag| Wish { about: None, ..wish(tag, Why::Undoes) });
-                let undone = met.undone.map(|tag| Wish { about: None, ..wish(tag, Why::Undoes) });
-                let second = met.second.map(|tag| wish(tag, Why::Meets));
-                let last = met.goes_on.map(|tag| Wish { cpu: told.cpu, ..wish(tag, Why::Follows) });
-                let all = [needed, Some(first), used, undone, second, last];
+                let to_what_is_made = |tag, why| Wish { about: None, ..wish(tag, why) };
+                let all = [
+                    astray.needed(met.first, &state.held_up()).map(|tag| to_what_is_made(tag, Why::Prepares)),
+                    Some(Wish { pause: met.pause, ..wish(met.first, Why::Meets) }),
+                    met.used.map(|tag| to_what_is_made(tag, Why::Undoes)),
+                    met.undone.map(|tag| to_what_is_made(tag, Why::Undoes)),
+                    met.second.map(|tag| wish(tag, Why::Meets)),
+                    met.goes_on.map(|tag| Wish { cpu: told.cpu, ..wish(tag, Why::Follows) }),
+                ];
                 self.0.splice(..0, all.into_iter().flatten());
                 self.0.truncate(MOST);
             }
             ResolvedAction::Call(call) if swarm.is_about_all() && why != Why::Prepares => {
-                if let Some((tag, cpu)) = follows(dice, &call.operation, swarm.dma, (any, other))
-                    && self.0.len() < MOST
-                {
-                    let pause = held_next(dice, &call.operation, tag);
+                let Some((tag, whom)) = follows(dice, &call.operation) else { return };
+                if !swarm.knows(of(tag).subject) && of(tag).subject == Subject::Buffers {
+                    return;
+                }
+                let cpu = if whom == Where::Any { any } else { other };
+                let held_next = of(Tag::of_operation(&call.operation)).held_next;
+                let often = held_next.iter().find(|(next, ..)| *next == tag);
+                // An exchange is held up before the second reference is taken.
+                let often = often.map(|(_, often, pause)| (*often, *pause));
+                let often = often.or((tag == Tag::HvExchange).then_some((40, pauses::BEFORE_REFERENCE)));
+                let pause = often.filter(|(often, _)| dice.percent(*often)).map(|(_, pause)| pause);
+                if self.0.len() < MOST {
                     self.0.push(Wish { tag, cpu, about, pause, why: Why::Follows });
                 }
             }
             _ => {}
         }
     }
+}
+
+/// What usually follows an operation.
+fn follows(dice: &mut Dice, operation: &Operation) -> Option<(Tag, Where)> {
+    match of(Tag::of_operation(operation)).next {
+        Next::Nothing => None,
+        Next::Of(tags, whom) => Some((dice.pick(tags), whom)),
+        Next::End => {
+            let mut end = None;
+            operation.each_use(|Use { named, .. }| {
+                if let Named::Thing(sort, _) = named {
+                    end = ends(sort, Role::Plain);
+                }
+            });
+            end.map(|tag| (tag, Where::Any))
+        }
+    }
+}
+
+/// The mapping that an event is about.
+pub(super) fn subject(told: &Told) -> Option<Mapping> {
+    match told.action {
+        ResolvedAction::Fill { place } => Some(place.mapping),
+        ResolvedAction::Call(call) => {
+            let mut about = None;
+            call.operation.each_use(|Use { named, .. }| {
+                if let Named::Thing(sort @ (Sort::Area | Sort::Ram | Sort::Buffer), slot) = named {
+                    about = Some(mapping(sort, slot));
+                }
+            });
+            about
+        }
+        _ => None,
+    }
+}
+
+/// Whether an operation unmaps a mapping of pages, which stay with their owner.
+fn unmaps(tag: Tag) -> bool {
+    tag.row().is_some_and(|row| {
+        row.operands.iter().any(|names| {
+            names.mode == Some(Mode::Ends(Role::Plain)) && matches!(names.sorts, [Sort::Area | Sort::Ram])
+        })
+    })
 }
 
 /// What goes well with an event that is held up, on another CPU.
@@ -97,7 +152,7 @@ struct Meeting {
     /// What undoes that before the event goes on.
     undone: Option<Tag>,
     second: Option<Tag>,
-    /// What lets the event go on.
+    /// By what the event is let go on.
     goes_on: Option<Tag>,
 }
 
@@ -106,14 +161,13 @@ fn while_held_up(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> 
     let (first, pause) = meets(dice, told, swarm, state);
     // A partner that is held up itself has made nothing yet.
     let undone = undone_by(first).filter(|_| pause.is_none() && dice.percent(60));
-    let used = used_by(first).filter(|_| undone.is_some() && dice.percent(40));
-    let unmaps = matches!(first, Tag::Vunmap | Tag::UnmapRam);
-    let second = if unmaps && dice.percent(30) {
-        // What was unmapped is given away, by whoever unmapped it.
+    let used = of(first).used_by.filter(|_| undone.is_some() && dice.percent(40));
+    let then = held_tag(told).map_or(&[][..], |tag| of(tag).then);
+    let second = if unmaps(first) && dice.percent(30) {
+        // What was unmapped is given away, on the CPU that unmapped it.
         Some(Tag::FreePage)
-    } else if matches!(told.action, ResolvedAction::Call(Call { operation: Operation::Mm(_), .. })) {
-        // A mapping shows what has become of address spaces.
-        Some(dice.pick(&[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Fill]))
+    } else if !then.is_empty() {
+        Some(dice.pick(then))
     } else {
         dice.percent(40).then(|| dice.pick(&MEANWHILE))
     };
@@ -121,51 +175,69 @@ fn while_held_up(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> 
     Meeting { first, pause, used, undone, second, goes_on }
 }
 
+/// The kind of the operation that is held up, if it is one.
+fn held_tag(told: &Told) -> Option<Tag> {
+    match told.action {
+        ResolvedAction::Call(call) => Some(Tag::of_operation(&call.operation)),
+        _ => None,
+    }
+}
+
+/// By what a paused operation is let go on: what begins something on its CPU does so too.
+fn goes_on(dice: &mut Dice, told: &Told, meanwhile: Tag) -> Tag {
+    let unmapped = unmaps(meanwhile) || held_tag(told).is_some_and(unmaps);
+    if unmapped && dice.percent(40) { Tag::MakeTable } else { Tag::Continue }
+}
+
 /// What an event meets that is held up, and where that is held up itself.
 fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> (Tag, Option<Pause>) {
-    if let ResolvedAction::Call(call) = told.action
-        && let Some(mate) = swarm.mate(Verb::of(&call.operation).tag())
-    {
+    if let Some(mate) = held_tag(told).and_then(|tag| swarm.mate(tag)) {
         return (mate, None);
     }
-    if let ResolvedAction::Call(call) = told.action
-        && swarm.held_up == Some(Verb::of(&call.operation).tag())
+    let partner = |dice: &mut Dice| {
+        let ResolvedAction::Call(call) = told.action else { return None };
+        let on = state.held().acted_on(&call.operation);
+        let known = || partners(state.held(), &on).filter(|tag| swarm.knows(of(*tag).subject));
+        let count = known().count();
+        if count == 0 { None } else { known().nth(dice.below(count)) }
+    };
+    if swarm.held_up.is_some()
+        && swarm.held_up == held_tag(told)
         && dice.percent(80)
+        && let Some(partner) = partner(dice)
     {
-        let on = state.operands(&call.operation);
-        if let Some(partner) = partner(dice, swarm, &state.slots(), &on) {
-            return (partner, None);
-        }
+        return (partner, None);
     }
     if let Some(contention) = swarm.contention.filter(|contention| contention.is_held(told.pause)) {
         return contention.taker(dice);
     }
-    let waiters = pauses::waiters(told.pause);
-    if pauses::holds_interrupts(told.pause) && dice.percent(if waiters.is_empty() { 95 } else { 60 }) {
+    let lock = pauses::lock_held(told.pause);
+    let waiting = || lock.into_iter().flat_map(waiters);
+    let count = waiting().count();
+    if pauses::holds_interrupts(told.pause) && dice.percent(if count == 0 { 95 } else { 60 }) {
         return (Tag::Deliver, pauses::in_handler(dice, told.pause).filter(|_| dice.percent(60)));
     }
-    if !waiters.is_empty() && dice.percent(60) {
+    if count > 0 && dice.percent(60) {
         // It comes to wait, and is left there.
         let pause = pauses::wait_there(told.pause).filter(|_| dice.percent(75));
-        return (dice.pick(waiters), pause);
+        return (waiting().nth(dice.below(count)).expect("there are so many"), pause);
     }
-    let ResolvedAction::Call(call) = told.action else { return (dice.pick(&MEANWHILE), None) };
+    let Some(tag) = held_tag(told) else { return (dice.pick(&MEANWHILE), None) };
     if pauses::holds_lock(told.pause) && dice.percent(50) {
         // What is like it wants the same locks.
-        return (Verb::of(&call.operation).tag(), None);
+        return (tag, None);
     }
-    if swarm.mms && !matches!(call.operation, Operation::Mm(_)) && dice.percent(25) {
+    if swarm.knows(Subject::Mms) && of(tag).subject != Subject::Mms && dice.percent(25) {
         return (dice.pick(&[Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm]), None);
     }
-    let about_the_same = |dice: &mut Dice| {
-        let on = state.operands(&call.operation);
-        let meets = dice.percent(65);
-        meets.then(|| partner(dice, swarm, &state.slots(), &on)).flatten()
+    let (often, usual) = of(tag).meets;
+    let first = if dice.percent(often) {
+        dice.pick(usual)
+    } else {
+        let partner = if dice.percent(65) { partner(dice) } else { None };
+        partner.unwrap_or_else(|| dice.pick(&MEANWHILE))
     };
-    let first = during(dice, &call.operation)
-        .or_else(|| about_the_same(dice))
-        .unwrap_or_else(|| dice.pick(&MEANWHILE));
-    let exchanges = matches!(first, Tag::HvExchange | Tag::DmaAlloc | Tag::DmaAllocWide | Tag::DmaFree)
-        && dice.percent(60);
+    // What exchanges frames is held up while they belong to neither side.
+    let exchanges = of(first).held_up.contains(&pauses::EXCHANGING) && dice.percent(60);
     (first, exchanges.then(|| pauses::half_exchanged(dice)))
 }

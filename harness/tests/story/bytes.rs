@@ -164,6 +164,8 @@ fn stored_numbers_never_change() {
             (193, "pause"),
             (194, "pause"),
             (195, "designs"),
+            // More operands of the event before: it has no word of its own.
+            (196, ""),
         ]
     );
     for (tag, kind) in PointKind::ALL.into_iter().enumerate() {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use harness::story::{Generator, ResolvedAction, Story, Told};
 use oracle::vocabulary::{
-    AreaSlot, Mapping, MmCall, MmSlot, Operation, Owned, PageSlot, Place, Root, Token, TreeSlot,
+    AreaSlot, BufferPage, Count, Mapping, MmSlot, Operation, OwnPage, PageSlot, Place, RawEntry, RawFrame,
+    Root, TableEntry, Token, TreeSlot,
 };
 use proptest::prelude::*;
 
@@ -51,7 +52,8 @@ impl Callers {
         live || self.in_progress().any(|operation| match operation {
             Operation::Vmap { pages, .. }
             | Operation::MapRam { pages, .. }
-            | Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&page),
+            | Operation::DmaAlloc { pages, .. }
+            | Operation::DmaAllocWide { pages, .. } => pages.as_slice().contains(&page),
             _ => false,
         })
     }
@@ -64,7 +66,9 @@ impl Callers {
                 | Operation::FreePage { page: busy }
                 | Operation::MakeTable { page: busy }
                 | Operation::UnmakeTable { page: busy } => *busy == page,
-                Operation::DmaAlloc { pages, .. } => pages.as_slice().contains(&page),
+                Operation::DmaAlloc { pages, .. } | Operation::DmaAllocWide { pages, .. } => {
+                    pages.as_slice().contains(&page)
+                }
                 Operation::DmaFree { buffer } => self.mappings[&Mapping::Buffer(*buffer)].contains(&page),
                 _ => false,
             })
@@ -101,31 +105,42 @@ impl Callers {
 
     fn is_busy(&self, mapping: Mapping) -> bool {
         self.in_progress().any(|operation| match operation {
-            Operation::Vmap { area, .. } | Operation::Vunmap { area } => Mapping::Area(*area) == mapping,
+            Operation::Vmap { area, .. }
+            | Operation::Vunmap { area }
+            | Operation::Vmalloc { area, .. }
+            | Operation::VmallocHuge { area, .. }
+            | Operation::Vfree { area } => Mapping::Area(*area) == mapping,
             Operation::MapRam { ram, .. } | Operation::UnmapRam { ram } => Mapping::Ram(*ram) == mapping,
-            Operation::DmaAlloc { buffer, .. } | Operation::DmaFree { buffer } => {
-                Mapping::Buffer(*buffer) == mapping
-            }
-            Operation::Owned(Owned::Vmalloc { area, .. } | Owned::Vfree { area }) => {
-                Mapping::Area(*area) == mapping
-            }
+            Operation::DmaAlloc { buffer, .. }
+            | Operation::DmaAllocWide { buffer, .. }
+            | Operation::DmaFree { buffer } => Mapping::Buffer(*buffer) == mapping,
             _ => false,
         })
     }
 
     fn is_read(&self, mapping: Mapping) -> bool {
         self.in_progress().any(|operation| match operation {
-            Operation::Read { place } | Operation::Write { place, .. } => place.mapping == mapping,
-            Operation::Owned(owned) => owned.place().is_some_and(|place| place.mapping == mapping),
+            Operation::Read { place } | Operation::Write { place, .. } | Operation::Exec { place } => {
+                place.mapping == mapping
+            }
+            Operation::ReadDirect { page } | Operation::WriteDirect { page, .. } => {
+                Mapping::Area(page.area) == mapping
+            }
             _ => false,
         }) || self.is_changing(mapping)
     }
 
     fn is_changing(&self, mapping: Mapping) -> bool {
         self.in_progress().any(|operation| {
-            matches!(operation, Operation::Owned(
-                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. },
-            ) if Mapping::Area(*area) == mapping)
+            let changed = match operation {
+                Operation::SetMemoryRo { area }
+                | Operation::SetMemoryRox { area }
+                | Operation::SetMemoryRw { area }
+                | Operation::SetMemoryWc { area }
+                | Operation::SetMemoryWb { area } => *area,
+                _ => return false,
+            };
+            Mapping::Area(changed) == mapping
         })
     }
 
@@ -140,8 +155,10 @@ impl Callers {
     }
 
     fn may_use(&self, place: Place) -> bool {
-        if self.owns(place.mapping) {
-            return self.may_use_own(place);
+        if let Mapping::Area(area) = place.mapping
+            && self.own.contains_key(&area)
+        {
+            return self.may_use_own(OwnPage { area, page: place.page });
         }
         let pages = self.mappings.get(&place.mapping);
         !self.is_busy(place.mapping) && pages.is_some_and(|pages| usize::from(place.page) < pages.len())
@@ -151,32 +168,26 @@ impl Callers {
         matches!(mapping, Mapping::Area(area) if self.own.contains_key(&area))
     }
 
-    fn may_use_own(&self, place: Place) -> bool {
-        let Mapping::Area(area) = place.mapping else { return false };
-        !self.is_busy(place.mapping) && self.own.get(&area).is_some_and(|count| place.page < *count)
+    fn may_use_own(&self, OwnPage { area, page }: OwnPage) -> bool {
+        !self.is_busy(Mapping::Area(area)) && self.own.get(&area).is_some_and(|count| page < *count)
     }
 
-    fn may_owned(&mut self, owned: Owned) -> bool {
-        match owned {
-            Owned::Vmalloc { count, area, .. } => {
-                let mapping = Mapping::Area(area);
-                let taken = self.mappings.contains_key(&mapping) || self.owns(mapping);
-                !taken && !self.is_busy(mapping) && (1..=8).contains(&count)
-            }
-            Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
-                let mapping = Mapping::Area(area);
-                self.owns(mapping) && !self.is_busy(mapping) && !self.is_changing(mapping)
-            }
-            Owned::Vfree { area } => {
-                let mapping = Mapping::Area(area);
-                self.owns(mapping) && !self.is_busy(mapping) && !self.is_read(mapping)
-            }
-            Owned::Exec { place } => self.may_use(place),
-            Owned::ReadDirect { place } => self.may_use_own(place),
-            Owned::WriteDirect { place, token } => {
-                self.may_use_own(place) && token != Token::ZERO && self.tokens.insert(token)
-            }
+    /// No write was told before that leaves this behind; it was told now.
+    fn is_new(&mut self, token: Token) -> bool {
+        token != Token::ZERO && self.tokens.insert(token)
+    }
+
+    /// Raw hypercalls may be asked about these pages: they are given up at once, and for ever.
+    fn may_give_up(&mut self, pages: &[PageSlot]) -> bool {
+        let fresh = |page: &PageSlot| {
+            self.pages.contains(page) && !self.is_busy_page(*page) && !self.is_mapped(*page)
+        };
+        let may = pages.iter().all(|page| self.raw.contains(page) || fresh(page));
+        for page in pages {
+            self.pages.remove(page);
+            self.raw.insert(*page);
         }
+        may
     }
 
     fn may(&mut self, operation: &Operation) -> bool {
@@ -205,24 +216,31 @@ impl Callers {
             Operation::MapRam { pages, ram } => self.may_map(Mapping::Ram(*ram), pages.as_slice()),
             Operation::Vunmap { area } => self.may_unmap(Mapping::Area(*area)),
             Operation::UnmapRam { ram } => self.may_unmap(Mapping::Ram(*ram)),
-            Operation::DrainAliases | Operation::TrackAliases => true,
-            // They are given up at once, and for ever.
-            Operation::Raw(call) => {
-                let fresh = |page: &PageSlot| {
-                    self.pages.contains(page) && !self.is_busy_page(*page) && !self.is_mapped(*page)
-                };
-                let may = call.pages().all(|page| self.raw.contains(&page) || fresh(&page));
-                for page in call.pages() {
-                    self.pages.remove(&page);
-                    self.raw.insert(page);
+            Operation::DrainAliases {}
+            | Operation::TrackAliases {}
+            | Operation::HvFlush {}
+            | Operation::SwitchMm { to: Root::Init } => true,
+            Operation::HvUpdate { at, entry } => match entry {
+                RawEntry::Leads { to: RawFrame::Page(page), .. } => self.may_give_up(&[at.table, *page]),
+                RawEntry::Leads { to: RawFrame::Foreign, .. } | RawEntry::Empty => {
+                    self.may_give_up(&[at.table])
                 }
-                may
+            },
+            Operation::HvPin { page, .. } | Operation::HvExchange { page } => self.may_give_up(&[*page]),
+            Operation::HvUpdateVa { at, entry } => {
+                let table = self.raw.contains(&at.table);
+                table
+                    && match entry {
+                        RawEntry::Leads { to: RawFrame::Page(page), .. } => self.may_give_up(&[*page]),
+                        RawEntry::Leads { to: RawFrame::Foreign, .. } | RawEntry::Empty => true,
+                    }
             }
-            Operation::Read { place } => self.may_use(*place),
-            Operation::Write { place, token } => {
-                self.may_use(*place) && *token != Token::ZERO && self.tokens.insert(*token)
+            Operation::HvUnpin { page: table } | Operation::HvWrite { at: TableEntry { table, .. } } => {
+                self.raw.contains(table)
             }
-            Operation::DmaAlloc { pages, buffer, .. } => {
+            Operation::Read { place } | Operation::Exec { place } => self.may_use(*place),
+            Operation::Write { place, token } => self.may_use(*place) && self.is_new(*token),
+            Operation::DmaAlloc { pages, buffer } | Operation::DmaAllocWide { pages, buffer } => {
                 self.may_map(Mapping::Buffer(*buffer), pages.as_slice())
                     && pages.as_slice().iter().all(|page| self.may_give(*page))
             }
@@ -230,35 +248,46 @@ impl Callers {
                 let buffer = Mapping::Buffer(*buffer);
                 self.may_unmap(buffer) && self.mappings[&buffer].iter().all(|page| self.users(*page) == 1)
             }
-            Operation::DeviceRead { buffer, page } => {
-                self.may_use(Place { mapping: Mapping::Buffer(*buffer), page: *page })
+            Operation::DeviceRead { at } => self.may_reach(*at),
+            Operation::DeviceWrite { at, token } => self.may_reach(*at) && self.is_new(*token),
+            Operation::Vmalloc { count, area } | Operation::VmallocHuge { count, area } => {
+                let mapping = Mapping::Area(*area);
+                let taken = self.mappings.contains_key(&mapping) || self.owns(mapping);
+                !taken && !self.is_busy(mapping) && (1..=8).contains(&count.0)
             }
-            Operation::DeviceWrite { buffer, page, token } => {
-                self.may_use(Place { mapping: Mapping::Buffer(*buffer), page: *page })
-                    && *token != Token::ZERO
-                    && self.tokens.insert(*token)
+            Operation::SetMemoryRo { area }
+            | Operation::SetMemoryRox { area }
+            | Operation::SetMemoryRw { area }
+            | Operation::SetMemoryWc { area }
+            | Operation::SetMemoryWb { area } => {
+                let mapping = Mapping::Area(*area);
+                self.owns(mapping) && !self.is_busy(mapping) && !self.is_changing(mapping)
             }
-            Operation::Owned(owned) => self.may_owned(*owned),
-            Operation::Mm(call) => self.may_mm(*call),
+            Operation::Vfree { area } => {
+                let mapping = Mapping::Area(*area);
+                self.owns(mapping) && !self.is_busy(mapping) && !self.is_read(mapping)
+            }
+            Operation::ReadDirect { page } => self.may_use_own(*page),
+            Operation::WriteDirect { page, token } => self.may_use_own(*page) && self.is_new(*token),
+            Operation::NewMm { mm } => !self.mms.contains(mm) && !self.comes_or_goes(*mm),
+            Operation::SwitchMm { to: Root::Mm(mm) } => self.mms.contains(mm) && !self.comes_or_goes(*mm),
+            Operation::DropMm { mm } => {
+                let entered = self
+                    .in_progress()
+                    .any(|operation| *operation == Operation::SwitchMm { to: Root::Mm(*mm) });
+                self.mms.contains(mm) && !self.comes_or_goes(*mm) && !entered
+            }
         }
     }
 
-    fn may_mm(&self, call: MmCall) -> bool {
-        let under_way = |what: &dyn Fn(MmCall) -> bool| {
-            self.in_progress().any(|operation| matches!(operation, Operation::Mm(call) if what(*call)))
-        };
-        let comes_or_goes = |mm| {
-            under_way(&|call| matches!(call, MmCall::New { mm: its } | MmCall::Drop { mm: its } if its == mm))
-        };
-        match call {
-            MmCall::New { mm } => !self.mms.contains(&mm) && !comes_or_goes(mm),
-            MmCall::Switch { to: Root::Init } => true,
-            MmCall::Switch { to: Root::Mm(mm) } => self.mms.contains(&mm) && !comes_or_goes(mm),
-            MmCall::Drop { mm } => {
-                let entered = under_way(&|call| call == MmCall::Switch { to: Root::Mm(mm) });
-                self.mms.contains(&mm) && !comes_or_goes(mm) && !entered
-            }
-        }
+    fn may_reach(&self, BufferPage { buffer, page }: BufferPage) -> bool {
+        self.may_use(Place { mapping: Mapping::Buffer(buffer), page })
+    }
+
+    fn comes_or_goes(&self, mm: MmSlot) -> bool {
+        self.in_progress().any(|operation| {
+            matches!(operation, Operation::NewMm { mm: its } | Operation::DropMm { mm: its } if *its == mm)
+        })
     }
 
     /// How many mappings of a page there are, finished or not.
@@ -302,35 +331,43 @@ impl Callers {
             Operation::UnpinTree { tree } => {
                 self.pages.extend(self.trees.remove(tree).expect("a tree that stands"));
             }
-            Operation::DmaAlloc { pages, buffer, .. } => {
+            Operation::DmaAlloc { pages, buffer } | Operation::DmaAllocWide { pages, buffer } => {
                 self.hand_out(Mapping::Buffer(*buffer), pages.as_slice());
             }
             Operation::DmaFree { buffer } => drop(self.mappings.remove(&Mapping::Buffer(*buffer))),
-            Operation::DrainAliases
-            | Operation::TrackAliases
+            Operation::DrainAliases {}
+            | Operation::TrackAliases {}
             | Operation::SetPageFlag { .. }
-            | Operation::Raw(_)
-            | Operation::Mm(MmCall::Switch { .. })
+            | Operation::HvUpdate { .. }
+            | Operation::HvPin { .. }
+            | Operation::HvUnpin { .. }
+            | Operation::HvExchange { .. }
+            | Operation::HvWrite { .. }
+            | Operation::HvFlush {}
+            | Operation::HvUpdateVa { .. }
+            | Operation::SwitchMm { .. }
             | Operation::Read { .. }
             | Operation::Write { .. }
+            | Operation::Exec { .. }
+            | Operation::ReadDirect { .. }
+            | Operation::WriteDirect { .. }
             | Operation::DeviceRead { .. }
             | Operation::DeviceWrite { .. }
-            | Operation::Owned(
-                Owned::SetMemory { .. }
-                | Owned::SetMemoryType { .. }
-                | Owned::Exec { .. }
-                | Owned::ReadDirect { .. }
-                | Owned::WriteDirect { .. },
-            ) => {}
-            Operation::Owned(Owned::Vmalloc { count, area, .. }) => {
+            | Operation::SetMemoryRo { .. }
+            | Operation::SetMemoryRox { .. }
+            | Operation::SetMemoryRw { .. }
+            | Operation::SetMemoryWc { .. }
+            | Operation::SetMemoryWb { .. } => {}
+            Operation::Vmalloc { count: Count(count), area }
+            | Operation::VmallocHuge { count: Count(count), area } => {
                 self.own.insert(*area, *count);
                 self.known.insert(Mapping::Area(*area), usize::from(*count));
             }
-            Operation::Owned(Owned::Vfree { area }) => drop(self.own.remove(area)),
-            Operation::Mm(MmCall::New { mm }) => {
+            Operation::Vfree { area } => drop(self.own.remove(area)),
+            Operation::NewMm { mm } => {
                 self.mms.insert(*mm);
             }
-            Operation::Mm(MmCall::Drop { mm }) => {
+            Operation::DropMm { mm } => {
                 self.mms.remove(mm);
             }
         }

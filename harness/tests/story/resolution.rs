@@ -1,7 +1,7 @@
 //! Resolution: which handles an event means, and which events are void.
 
 use harness::story::{Resolved, ResolvedAction, Story, Told, resolve};
-use oracle::vocabulary::{Call, Operation, Owned, Token};
+use oracle::vocabulary::{Call, Operation, Token};
 use proptest::prelude::*;
 
 use crate::strategy;
@@ -37,7 +37,7 @@ fn renumbered(told: &Told, index: u16) -> Told {
         operation:
             Operation::Write { token, .. }
             | Operation::DeviceWrite { token, .. }
-            | Operation::Owned(Owned::WriteDirect { token, .. }),
+            | Operation::WriteDirect { token, .. },
         ..
     }) = &mut told.action
     {

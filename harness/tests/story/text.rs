@@ -1,6 +1,7 @@
 //! The text form: lossless, and helpful where it is wrong.
 
 use harness::story::{Document, Form, MAX_BYTES, MAX_RECORDS, ReadError, Story, Under};
+use oracle::Rule;
 use proptest::prelude::*;
 
 use crate::strategy;
@@ -16,12 +17,14 @@ proptest! {
     }
 
     #[test]
-    fn under_lines_are_kept_beside_the_story(
+    fn under_and_finds_lines_are_kept_beside_the_story(
         story in strategy::story(),
         bug in proptest::option::of("[a-z][a-z-]{0,20}(\\.[ab])?"),
         designs in proptest::collection::vec(("[a-z_]{1,12}", "[a-z-]{1,12}"), 0..4),
+        finds in proptest::option::of(("[a-z]{1,9}( [a-z(:]{1,9}){0,5}", proptest::sample::select(Rule::ALL))),
     ) {
-        let document = Document { story, under: Under { bug, designs } };
+        let finds = finds.map(|(what, rule)| format!("{rule}: {what}"));
+        let document = Document { story, under: Under { bug, designs }, finds };
         prop_assert_eq!(Document::read(document.to_string().as_bytes()), Ok(document));
     }
 
@@ -36,6 +39,7 @@ proptest! {
 const EXAMPLE: &str = "story 1
 under bug va-reuse-unflushed.a
 under design pte_clear=at-purge
+finds rule 4 (kernel range reuse): a CPU holds a translation from before
 cpus 2, hardware eager-walkers lazy-stores, sizes tiny, backends native xen
 c0  vmap p0+2 -> a0
 c1  read a0+1
@@ -67,6 +71,8 @@ fn the_canonical_text_is_written_as_it_was_read() {
     let document = Document::read(EXAMPLE.as_bytes()).unwrap();
     assert_eq!(document.under.bug.as_deref(), Some("va-reuse-unflushed.a"));
     assert_eq!(document.under.designs, [("pte_clear".to_owned(), "at-purge".to_owned())]);
+    let finds = "rule 4 (kernel range reuse): a CPU holds a translation from before";
+    assert_eq!(document.finds.as_deref(), Some(finds));
     assert_eq!(document.to_string(), EXAMPLE);
     assert_eq!(format!("{:?}", document.story), document.story.to_string());
 }
@@ -153,6 +159,7 @@ fn an_error_in_an_event_names_place_and_expectation() {
 
 #[test]
 fn an_error_before_the_events_names_place_and_expectation() {
+    let finds = "a rule and what breaks it, like rule 5 (drain): an alias is left in a TLB";
     let header = "the header, like \"cpus 2, hardware calm, sizes tiny, backends native xen\"";
     for (text, error) in [
         ("story 2\n", "line 1, column 7: expected story version 1, the only one known here, found \"2\"".to_owned()),
@@ -177,6 +184,14 @@ fn an_error_before_the_events_names_place_and_expectation() {
         ("story 1\ncpus 2, designs drain=inhibit\n", "line 2, column 9: expected designs that are correct together, which these are not (va-reuse-unflushed.a); broken ones stand in \"under design\" lines, found \"designs\"".to_owned()),
         ("story 1\nunder bug\n", "line 2, column 10: expected the name of a bug, found the end of the line".to_owned()),
         ("story 1\nunder design x\n", "line 2, column 14: expected a design point and its variant, like pte_clear=at-purge, found \"x\"".to_owned()),
+        ("story 1\nfinds\n", format!("line 2, column 6: expected {finds}, found the end of the line")),
+        ("story 1\nfinds rule 5\n", format!("line 2, column 7: expected {finds}, found \"rule\"")),
+        ("story 1\nfinds rule 5 (drain):\n", format!("line 2, column 7: expected {finds}, found \"rule\"")),
+        ("story 1\nfinds rule 5 (rest): it\n", format!("line 2, column 7: expected {finds}, found \"rule\"")),
+        (
+            "story 1\nfinds rule 5 (drain): it\nfinds rule 5 (drain): it\n",
+            "line 3, column 1: expected no second finding, found \"finds\"".to_owned(),
+        ),
         ("story 1\nunder bug a\nunder bug b\n", "line 3, column 7: expected no second bug, found \"bug\"".to_owned()),
     ] {
         assert_eq!(Document::read(text.as_bytes()).unwrap_err().to_string(), error, "{text}");

@@ -55,7 +55,7 @@ impl Software for Kernel {
 
     fn run(&self, cpu: &Cpu<'_>, task: Task) -> Outcome {
         match task {
-            Task::Call(Call { operation: Operation::DrainAliases, .. }) => self.drain(cpu),
+            Task::Call(Call { operation: Operation::DrainAliases {}, .. }) => self.drain(cpu),
             Task::Call(Call { operation: Operation::AllocPage { .. }, .. }) => {
                 self.allocated.set(true);
                 Outcome::NoMemory

@@ -1,3 +1,3 @@
-//! The hypervisors beneath the paravirtual kernels. They trust no guest: what a guest may ask is checked here.
+//! The hypervisors beneath the paravirtual kernels. They trust no guest: they check here what a guest asks.
 
 pub mod xen;

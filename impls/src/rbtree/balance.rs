@@ -1,9 +1,9 @@
-//! Rotations, and what keeps the tree balanced after an insertion and a removal.
+//! Rotations, and the rules that keep the tree balanced after an insertion and a removal.
 //!
-//! The rules: the root is black, a red node has black children, and every way from a node down to a missing child
-//! passes the same number of black nodes. So no way is more than twice as long as another. Nodes are relinked and
-//! never copied, so that ids stay good. After Cormen et al., "Introduction to Algorithms", chapter 13, without the
-//! sentinel: where the node in question may be missing, its parent is passed beside it.
+//! The root is black, a red node has black children, and every way from a node down to a missing child passes the same
+//! number of black nodes. So no way is more than twice as long as another. Nodes are relinked and never copied, so ids stay
+//! good. After Cormen et al., "Introduction to Algorithms", chapter 13, without the sentinel: where a node may be missing,
+//! its parent is passed beside it.
 
 use super::{Augment, Color, NIL, NodeId, RbTree, Side};
 
@@ -34,7 +34,7 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         self.paint(self.root, Color::Black);
     }
 
-    /// Unlinks a node whose value was taken, and restores rules and summaries.
+    /// Unlinks a node whose value was taken out, and restores the rules and summaries.
     pub(super) fn detach(&mut self, node: NodeId) {
         let [left, right] = self.node(node).children;
         let (moved, parent, lost) = if left == NIL || right == NIL {
@@ -51,8 +51,8 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         }
     }
 
-    /// Unlinks a node with two children by moving its successor to where it stood. Returns the node that moved up to
-    /// where the successor was (or [`NIL`]), its parent, and the colour that is now missing on the way to it.
+    /// Unlinks a node with two children: moves its successor to its place. Returns the node that moved to the successor's
+    /// place (or [`NIL`]), its parent, and the colour that the way to it lacks now.
     fn put_successor_in_place_of(&mut self, node: NodeId) -> (NodeId, NodeId, Color) {
         let [left, right] = self.node(node).children;
         let successor = self.outermost(right, Side::Left);
@@ -71,8 +71,8 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         let (color, summary) = (self.node(node).color, self.node(node).summary);
         let heir = self.node_mut(successor);
         (heir.color, heir.summary) = (color, summary);
-        // Two changes: `parent` lost the successor, and the place of `node` lost `node`. The first propagation may
-        // well stop on its way up to that place, so it needs one of its own.
+        // There are two changes: `parent` lost the successor, and the place of `node` lost `node`. The first
+        // propagation may stop on its way up to that place, so the place needs one of its own.
         self.propagate(parent);
         self.propagate(successor);
         (moved, parent, lost)

@@ -1,4 +1,4 @@
-//! Whether a tree keeps its own rules. For tests: it visits every node and must never change one.
+//! Whether a tree keeps its rules. For tests: it visits every node and must never change one.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Shape {
 /// A rule that a tree breaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Broken<K> {
-    /// The key of the node where it does; `None` if it is the tree as a whole.
+    /// The key of the node that breaks it; `None` for the tree as a whole.
     pub at: Option<K>,
     /// The rule.
     pub rule: &'static str,
@@ -52,7 +52,8 @@ impl<K: Copy + Ord, V, A: Augment<K, V>> RbTree<K, V, A> {
         Ok(shape)
     }
 
-    /// Ends in a damaged tree too: the parent link lets no node be reached from two others, nor the root from any.
+    /// It ends in a damaged tree too: the parent link keeps a node from being reached from two others, and the root from
+    /// any.
     fn check_below(
         &self,
         node: NodeId,

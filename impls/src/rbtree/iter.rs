@@ -1,4 +1,4 @@
-//! All entries in order, by following the links: without a stack, and without changing anything.
+//! All entries in order, by following the links, without a stack and without changing anything.
 
 use std::fmt;
 use std::iter::FusedIterator;

@@ -1,12 +1,11 @@
-//! Lock order and context, checked as Linux's lockdep does (Documentation/locking/lockdep-design.rst): on every
-//! acquisition, and not only when a deadlock happens. It must never let a potential cycle pass because this run was
-//! lucky.
+//! Lock order and context, checked as Linux's lockdep does (Documentation/locking/lockdep-design.rst): at every
+//! acquisition, and not only when a deadlock happens. It must never let a potential cycle pass because this run was lucky.
 
 use machine::{AlarmKind, Cpu, Family, MAX_CPUS};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// A class of locks: all that are taken for the same reason stand in the same order to the others.
+/// A class of locks. All locks of a class are taken for the same reason, and stand in the same order to the other classes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LockClass {
     /// The family of the lock words.
@@ -17,13 +16,13 @@ pub struct LockClass {
 
 const CLASSES: usize = 32;
 
-/// The rules learnt so far, and who holds what.
+/// The rules learnt so far, and which CPU holds which locks.
 #[derive(Debug)]
 pub struct Lockdep {
     classes: RefCell<Vec<LockClass>>,
-    /// For each class, those that were ever taken, directly or through others, while it was held, a bit each.
+    /// For each class, the classes that a CPU ever took while it held this one, directly or through others, a bit each.
     after: [Cell<u32>; CLASSES],
-    /// The same the other way round: for each class, those under which it was ever taken.
+    /// The reverse: for each class, the classes that a CPU ever held while it took this one.
     under: [Cell<u32>; CLASSES],
     taken_in_handlers: Cell<u32>,
     held_interruptibly: Cell<u32>,
@@ -37,14 +36,14 @@ struct Held {
     in_handler: bool,
 }
 
-/// At most so many locks are held by one CPU, those of its handlers included.
+/// The most locks that one CPU holds, those of its handlers included.
 const DEPTH: usize = 32;
 
-/// What one CPU holds, in the order in which it was taken.
+/// The locks that one CPU holds, in the order in which it took them.
 #[derive(Debug)]
 struct Stack {
     depth: Cell<usize>,
-    /// The classes that are held, a bit each: those taken outside handlers, and those taken in them.
+    /// The classes held, a bit each: those taken outside handlers, and those taken in them.
     classes: [Cell<u32>; 2],
     locks: [Cell<Held>; DEPTH],
 }
@@ -76,7 +75,7 @@ impl Stack {
         add(self.classes(held.in_handler), 1 << held.class);
     }
 
-    /// What was taken last of a class is held no more.
+    /// Removes the lock of a class that was taken last.
     #[inline]
     fn remove(&self, class: u8) {
         let Some(last) = self.iter().rposition(|held| held.class == class) else { return };
@@ -91,16 +90,16 @@ impl Stack {
     }
 }
 
-/// How a lock is about to be taken.
+/// How a CPU is about to take a lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Acquire {
     /// By spinning.
     Spin,
-    /// By sleeping, if need be.
+    /// By sleeping, if it must.
     Sleep,
     /// Only if it is free: it cannot wait, so it cannot close a cycle.
     Try {
-        /// The lock is one of those that sleep.
+        /// The lock is of the kind that CPUs sleep on.
         sleeping: bool,
     },
 }
@@ -145,8 +144,8 @@ impl Lockdep {
         classes.iter().map(|class| self.classes.borrow()[usize::from(*class)].name).collect()
     }
 
-    /// A lock of one class is taken while one of the other is held. Whatever was taken while the former was held comes
-    /// after the latter too, and after all that it was taken under. Returns whether it is news.
+    /// A CPU takes a lock of `class` while it holds one of `held`. So `class`, and all that was ever taken under it, comes
+    /// after `held`, and after all that `held` was ever taken under. Returns whether that is new.
     fn learn(&self, held: u8, class: u8) -> bool {
         if self.after[usize::from(held)].get() & 1 << class != 0 {
             return false;
@@ -163,7 +162,8 @@ impl Lockdep {
         cpu.alarm(AlarmKind::Locking { text, locks });
     }
 
-    /// Whether a lock was never yet taken or held as it is here and now: by a handler, or where a handler could come in.
+    /// Whether this use of a lock is new: taken by a handler for the first time, or held for the first time where a handler
+    /// can come in.
     #[inline]
     fn is_first_usage(&self, cpu: &Cpu<'_>, class: u8) -> bool {
         let in_handler = cpu.in_interrupt();
@@ -187,7 +187,7 @@ impl Lockdep {
         self.inversion(cpu);
     }
 
-    /// A rule was learnt: it may be the last that was lacking to
+    /// A new rule may complete this deadlock:
     ///
     /// ```text
     ///   c0 holds U, interrupts on             c1 holds H, interrupts off
@@ -206,7 +206,8 @@ impl Lockdep {
         }
     }
 
-    /// Whether a lock was never yet taken under all that is held, or some of that was taken under it.
+    /// Whether the order is new: the lock was not yet taken under every lock that is held, or one of these was taken under
+    /// it.
     #[inline]
     fn is_new_order(&self, cpu: &Cpu<'_>, class: u8) -> bool {
         let (after, under) = (self.after[usize::from(class)].get(), self.under[usize::from(class)].get());
@@ -214,11 +215,11 @@ impl Lockdep {
         held & !(under & !after & !(1 << class)) != 0
     }
 
-    /// Before a lock is taken.
+    /// Checks a lock that a CPU is about to take.
     #[inline]
     #[track_caller]
     pub(super) fn before(&self, cpu: &Cpu<'_>, class: u8, how: Acquire) {
-        // The usual case: it spins, and all of this was seen before.
+        // The usual case: it spins, and has been seen like this before.
         if how != Acquire::Spin || self.is_first_usage(cpu, class) || self.is_new_order(cpu, class) {
             self.look_closely(cpu, class, how);
         }
@@ -241,7 +242,7 @@ impl Lockdep {
         }
     }
 
-    /// Looks at the order to each lock that is held, some of which are news.
+    /// Checks the order to each lock that is held; at least one of them is new.
     #[cold]
     #[track_caller]
     fn new_order(&self, cpu: &Cpu<'_>, class: u8, held: &Stack, in_handler: bool) {
@@ -278,7 +279,7 @@ impl Lockdep {
         cpu.took_lock(self.classes.borrow()[usize::from(class)].name);
     }
 
-    /// Before a lock is given back. Where interrupts are on by now, they were switched on while it was held.
+    /// A CPU is about to release a lock. If interrupts are on now, it switched them on while it held the lock.
     #[inline]
     #[track_caller]
     pub(super) fn released(&self, cpu: &Cpu<'_>, class: u8) {
@@ -288,12 +289,12 @@ impl Lockdep {
         }
     }
 
-    /// Whether anything at all is held on a CPU.
+    /// Whether a CPU holds any lock.
     pub fn holds_any(&self, cpu: u8) -> bool {
         self.held[usize::from(cpu)].depth.get() != 0
     }
 
-    /// Whether a CPU holds a lock that spins.
+    /// Whether a CPU holds a spinning lock.
     pub fn spins(&self, cpu: u8) -> bool {
         self.held[usize::from(cpu)].iter().any(|held| !held.sleeping)
     }

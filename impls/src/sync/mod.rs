@@ -1,8 +1,8 @@
-//! What a kernel synchronises with, on the machine: locks that others can be seen to hold, per-CPU data, grace
-//! periods, deferred work. Whatever may be touched without its lock is a machine variable and not in a lock's data.
+//! What a kernel synchronises with, on the machine: locks whose words other CPUs see, per-CPU data, grace periods, deferred
+//! work. Data that a CPU may touch without the lock is a machine variable, and not in the lock's data.
 
-/// A guard gives what its lock protects, for as long as it lives. Its `data` is gone once it is being dropped, before the
-/// lock word is stored.
+/// A guard gives access to what its lock protects, for as long as it lives. When it is dropped, it lets its `data` go
+/// before it stores the lock word.
 macro_rules! guards {
     (mut $guard:ident) => {
         super::guards!($guard);

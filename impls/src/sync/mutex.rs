@@ -1,11 +1,11 @@
-//! Mutexes: whoever finds one taken sleeps, so interrupts must be on and no spinlock may be held.
+//! Mutexes: a CPU that finds one taken sleeps, so it must have interrupts on and hold no spinlock.
 
 use super::lockdep::{Acquire, LockClass, Lockdep};
 use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
-/// A lock that is slept on. Its word holds the holder's number plus one.
+/// A lock that CPUs sleep on. Its word holds the holder's number plus one.
 #[derive(Debug)]
 pub struct Mutex<T> {
     word: Var,
@@ -75,7 +75,7 @@ impl<T> Drop for MutexGuard<'_, T> {
             return;
         }
         self.mutex.lockdep.released(self.cpu, self.mutex.class);
-        // A locked exchange: it has to see whether somebody sleeps.
+        // A locked exchange: it has to see whether another CPU sleeps on it.
         self.cpu.swap(self.mutex.word, 0);
     }
 }

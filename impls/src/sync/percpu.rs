@@ -1,4 +1,4 @@
-//! Data that belongs to one CPU each.
+//! Data of which each CPU has its own.
 
 use machine::{Bus, Cpu, Family, Var, VarArray};
 
@@ -12,12 +12,12 @@ impl<T> PerCpu<T> {
         Self((0..bus.cpus()).map(&mut make).collect())
     }
 
-    /// The one of the CPU that asks.
+    /// The value of the CPU that asks.
     pub fn this(&self, cpu: &Cpu<'_>) -> &T {
         &self.0[usize::from(cpu.id())]
     }
 
-    /// The one of any CPU.
+    /// The value of any CPU.
     pub fn of(&self, cpu: u8) -> &T {
         &self.0[usize::from(cpu)]
     }
@@ -28,7 +28,7 @@ impl<T> PerCpu<T> {
     }
 }
 
-/// One variable for each CPU, which others may read too.
+/// One variable for each CPU, which other CPUs may read too.
 #[derive(Clone, Copy, Debug)]
 pub struct PerCpuVar(VarArray);
 
@@ -38,12 +38,12 @@ impl PerCpuVar {
         Self(bus.memory.vars(family, usize::from(bus.cpus())))
     }
 
-    /// The one of the CPU that asks.
+    /// The variable of the CPU that asks.
     pub fn this(&self, cpu: &Cpu<'_>) -> Var {
         self.0.at(usize::from(cpu.id()))
     }
 
-    /// The one of any CPU.
+    /// The variable of any CPU.
     pub fn of(&self, cpu: u8) -> Var {
         self.0.at(usize::from(cpu))
     }

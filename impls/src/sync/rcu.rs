@@ -1,8 +1,8 @@
-//! Read-copy-update: what readers may still hold is given back only after a grace period. A CPU with interrupts off is
-//! a reader (RCU-sched).
+//! Read-copy-update: the kernel frees what readers may still hold only after a grace period. A CPU with interrupts off is a
+//! reader (RCU-sched).
 //!
-//! A grace period is one event of its own lane: it happens at a moment at which nobody reads, so everything queued
-//! before it may go.
+//! A grace period is an event with a lane of its own. It happens at a moment when no CPU reads, so the kernel may free all
+//! that was queued before.
 
 use super::percpu::PerCpu;
 use crate::family;
@@ -30,7 +30,7 @@ impl Drop for RcuReadGuard<'_> {
 }
 
 impl<C> Rcu<C> {
-    /// Nothing is queued and nobody reads.
+    /// With no callback queued and no reader.
     pub fn new(bus: &Bus) -> Self {
         Self {
             passed: bus.memory.var(family::GRACE_PERIODS),
@@ -46,7 +46,7 @@ impl<C> Rcu<C> {
         RcuReadGuard { nesting }
     }
 
-    /// Hands over what is to be given back after a grace period (`call_rcu`).
+    /// Queues a callback for after a grace period (`call_rcu`).
     pub fn call(&self, callback: C) {
         self.queued.borrow_mut().push(callback);
     }
@@ -76,7 +76,7 @@ impl<C> Rcu<C> {
             .sum()
     }
 
-    /// Lets one grace period pass, if nobody holds it up: `give_back` gets every callback queued before.
+    /// Lets one grace period pass if no CPU holds it up: `give_back` gets every callback queued before.
     pub fn grace_period(&self, standing: &Standing<'_>, give_back: impl FnMut(C)) -> Background {
         match self.held_by(standing) {
             0 => {

@@ -1,16 +1,16 @@
-//! Reader-writer spinlocks: many readers or one writer, who spin for one another.
+//! Reader-writer spinlocks: many readers or one writer; each side spins for the other.
 //!
-//! Each CPU has a word of its own. A reader takes that alone, so that readers do not fight for a cache line; a writer takes
-//! all, in the order of the CPUs, so that two never hold what the other wants.
+//! Each CPU has a word of its own. A reader takes that word alone, so readers do not fight for a cache line. A writer takes
+//! all words in the order of the CPUs, so two writers never each hold what the other wants.
 
 use super::lockdep::{Acquire, LockClass, Lockdep};
 use machine::{Bus, Cpu, Holder, Until, VarArray, Wait, WaitKind};
 use std::rc::Rc;
 
-/// Set while a writer holds it, above the writer's number; below it the readers are counted.
+/// Set while a writer holds it, above the writer's number. The bits below count the readers.
 const WRITER: u64 = 1 << 32;
 
-/// A reader-writer spinlock. What it protects is no data of its own.
+/// A reader-writer spinlock. It holds no data itself.
 #[derive(Debug)]
 pub struct RwLock {
     words: VarArray,

@@ -1,11 +1,11 @@
-//! Reader-writer semaphores: many readers or one writer, who sleep for one another.
+//! Reader-writer semaphores: many readers or one writer; each side sleeps for the other.
 
 use super::lockdep::{Acquire, LockClass, Lockdep};
 use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
-/// Set while a writer holds it, above the writer's number; below it the readers are counted.
+/// Set while a writer holds it, above the writer's number. The bits below count the readers.
 const WRITER: u64 = 1 << 32;
 
 /// A reader-writer semaphore.

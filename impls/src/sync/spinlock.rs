@@ -5,8 +5,8 @@ use machine::{Bus, Cpu, Holder, Until, Var, Wait, WaitKind};
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
-/// The word of a lock that is spun on: the holder's number plus one (`raw_spinlock_t`). It knows nothing of what it protects,
-/// so that there is one piece of code for all locks, which stays in the instruction cache.
+/// The word of a spinlock: the holder's number plus one (`raw_spinlock_t`). It does not know what it protects, so all locks
+/// share one piece of code, which stays in the instruction cache.
 #[derive(Debug)]
 struct RawSpinLock {
     word: Var,
@@ -51,7 +51,7 @@ impl RawSpinLock {
     }
 }
 
-/// A lock that is spun on.
+/// A lock that CPUs spin on.
 #[derive(Debug)]
 pub struct SpinLock<T> {
     raw: RawSpinLock,
@@ -61,11 +61,11 @@ pub struct SpinLock<T> {
 /// The lock is held as long as this lives.
 #[derive(Debug)]
 pub struct SpinGuard<'a, T> {
-    /// Gone before the lock word is stored: the next holder borrows in its turn.
+    /// Let go before the lock word is stored: the next holder then borrows the data.
     data: Option<RefMut<'a, T>>,
     raw: &'a RawSpinLock,
     cpu: &'a Cpu<'a>,
-    /// What the interrupt flag is set back to.
+    /// The interrupt flag to restore.
     interrupts: Option<bool>,
 }
 
@@ -77,7 +77,7 @@ impl<T> SpinLock<T> {
         Self { raw, data: RefCell::new(data) }
     }
 
-    /// So many free locks, each around `data`.
+    /// This many free locks, each around `data`.
     pub fn several(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass, count: usize, data: T) -> Vec<Self>
     where
         T: Clone,
@@ -115,17 +115,17 @@ impl<T> SpinLock<T> {
         SpinGuard { data: Some(self.data.borrow_mut()), raw: &self.raw, cpu, interrupts }
     }
 
-    /// What it protects, while booting or tearing down: no CPU runs.
+    /// The data, while booting or tearing down: no CPU runs.
     pub fn get_mut(&mut self) -> &mut T {
         self.data.get_mut()
     }
 
-    /// What it protects, for somebody who runs on none of the CPUs; none while it is held.
+    /// The data, for a caller that runs on no CPU; `None` while a CPU holds the lock.
     pub fn from_outside(&self) -> Option<RefMut<'_, T>> {
         self.data.try_borrow_mut().ok()
     }
 
-    /// Looks at what it protects while no CPU runs.
+    /// Looks at the data while no CPU runs.
     pub fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> R {
         look(&self.data.borrow())
     }

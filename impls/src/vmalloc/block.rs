@@ -8,16 +8,18 @@
 //! ```
 //!
 //! and in the middle state it may have dirty slots: so a drain walks *all* blocks (rule 5).
+//!
+//! Here is what a block is, and how its slots come back; `new_block.rs` makes blocks and hands slots out.
 
-use super::purge::{DirtyBlocks, Hull, LazyArea, Leaves};
+use super::lazy::{Hull, LazyArea, Leaves};
 use super::slot_map::SlotMap;
 use crate::family;
-use crate::kernel::{Kernel, RcuCallback};
-use crate::kernel_tables::MapError;
-use crate::paravirt::{PageRange, PvMmu};
+use crate::kernel::Kernel;
+use crate::paravirt::PvMmu;
 use crate::protocol::{PteClear, Step};
 use crate::sizes::Sizes;
 use crate::sync::{LockClass, Lockdep, PerCpu, SpinLock};
+use crate::vpn::{PageRange, Vpn};
 use machine::{Bus, Cpu, Var};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -27,58 +29,90 @@ use std::rc::Rc;
 const BLOCK_LOCK: LockClass = LockClass { family: family::BLOCK_LOCK, name: "vb->lock" };
 const QUEUE_LOCK: LockClass = LockClass { family: family::BLOCK_QUEUE_LOCK, name: "vbq->lock" };
 
+/// What is given back after a grace period.
+#[derive(Debug)]
+pub enum RcuCallback {
+    /// A block of slots that no CPU finds any more.
+    VmapBlock(Rc<VmapBlock>),
+}
+
+/// What a drain found in the blocks.
+#[derive(Debug)]
+pub(super) struct DirtyBlocks {
+    /// All their dirty slots.
+    pub(super) hull: Hull,
+    /// How many blocks stop counting as dirty, once flushed.
+    pub(super) blocks: u64,
+}
+
+impl DirtyBlocks {
+    /// No dirty slot.
+    pub(super) const NONE: Self = Self { hull: Hull::EMPTY, blocks: 0 };
+}
+
 /// A block of slots (`vmap_block`).
 #[derive(Debug)]
 pub struct VmapBlock {
-    first: Cell<u64>,
-    home: Cell<u8>,
+    pub(super) first: Cell<Vpn>,
+    pub(super) home: Cell<u8>,
     /// Whether it is in use, or waits for the grace period after which it may be used again.
-    live: Cell<bool>,
+    pub(super) live: Cell<bool>,
     /// Slots not handed out yet; written under the lock, read without it first.
-    free: Var,
-    slots: SpinLock<Slots>,
+    pub(super) free: Var,
+    pub(super) slots: SpinLock<Slots>,
 }
 
 /// What the lock of a block protects.
 #[derive(Debug, Default)]
-struct Slots {
-    free: u32,
-    used_map: SlotMap,
+pub(super) struct Slots {
+    pub(super) free: u32,
+    pub(super) used_map: SlotMap,
     dirty: u32,
     /// Dirty, and not flushed since.
     unflushed: SlotMap,
 }
 
 impl Slots {
+    /// The first `used` slots are handed out, and `free` others are not.
+    pub(super) fn of_new_block(free: u32, used: u32) -> Self {
+        let mut slots = Self { free, ..Self::default() };
+        slots.used_map.insert(0..used);
+        slots
+    }
+
     /// The pages of a block around all its unflushed slots.
-    fn unflushed_hull(&self, first: u64, hull: &mut Hull) {
+    fn unflushed_hull(&self, first: Vpn, hull: &mut Hull) {
         if let Some(slots) = self.unflushed.hull() {
-            hull.add(first + u64::from(slots.start), u64::from(slots.end - slots.start));
+            hull.add(PageRange {
+                first: first + u64::from(slots.start),
+                pages: u64::from(slots.end - slots.start),
+            });
         }
     }
 }
 
 /// One CPU's blocks (`vmap_block_queue`). The lists are read under RCU and changed under the lock.
 #[derive(Debug)]
-struct Queue {
-    lock: SpinLock<()>,
-    free: RefCell<Vec<Rc<VmapBlock>>>,
-    all: RefCell<Vec<Rc<VmapBlock>>>,
+pub(super) struct Queue {
+    pub(super) lock: SpinLock<()>,
+    pub(super) free: RefCell<Vec<Rc<VmapBlock>>>,
+    pub(super) all: RefCell<Vec<Rc<VmapBlock>>>,
 }
 
 /// All blocks of all CPUs.
 #[derive(Debug)]
 pub struct Blocks {
-    queues: PerCpu<Queue>,
-    /// By the number of their first page.
-    index: RefCell<BTreeMap<u64, Rc<VmapBlock>>>,
+    pub(super) queues: PerCpu<Queue>,
+    /// By their first page.
+    pub(super) index: RefCell<BTreeMap<Vpn, Rc<VmapBlock>>>,
     unused: RefCell<Vec<Rc<VmapBlock>>>,
     made: Cell<u32>,
     /// Blocks with unflushed slots, or whose slots a drain has collected and not flushed yet.
     dirty: Var,
     lockdep: Rc<Lockdep>,
     most: u32,
-    slots: u32,
+    /// Slots of a block.
+    pub(super) slots: u32,
 }
 
 impl Blocks {
@@ -101,7 +135,7 @@ impl Blocks {
         }
     }
 
-    /// At most so many block structures: twice what the address space holds, for those that wait for a grace period.
+    /// The most block structures: twice what the address space holds, for those that wait for a grace period.
     fn most(sizes: Sizes) -> u32 {
         (2 * sizes.vmalloc_pages() / u64::from(sizes.block_slots())).min(4096) as u32
     }
@@ -116,13 +150,19 @@ impl Blocks {
         self.dirty
     }
 
-    /// The grace period of a freed block has passed: nobody looks at it any more.
-    pub fn give_back(&self, block: Rc<VmapBlock>) {
-        block.live.set(false);
+    /// A block was not needed after all.
+    pub(super) fn put_unused(&self, block: Rc<VmapBlock>) {
         self.unused.borrow_mut().push(block);
     }
 
-    fn take_unused(&self, bus: &Bus) -> Option<Rc<VmapBlock>> {
+    /// The grace period of a freed block has passed: no CPU looks at it any more.
+    pub fn give_back(&self, block: Rc<VmapBlock>) {
+        block.live.set(false);
+        self.put_unused(block);
+    }
+
+    /// A block that is in no use, if there may be one more.
+    pub(super) fn take_unused(&self, bus: &Bus) -> Option<Rc<VmapBlock>> {
         if let Some(block) = self.unused.borrow_mut().pop() {
             return Some(block);
         }
@@ -131,7 +171,7 @@ impl Blocks {
         }
         self.made.set(self.made.get() + 1);
         Some(Rc::new(VmapBlock {
-            first: Cell::new(0),
+            first: Cell::new(Vpn(0)),
             home: Cell::new(0),
             live: Cell::new(false),
             free: bus.memory.var(family::BLOCK_FREE),
@@ -152,86 +192,12 @@ impl Blocks {
     }
 }
 
+/// The slots of a small mapping are handed out in powers of two, as Linux does.
+pub(super) fn slots_for(pages: u64) -> u32 {
+    pages.next_power_of_two() as u32
+}
+
 impl<P: PvMmu> Kernel<P> {
-    /// The slots of a small mapping are handed out in powers of two, as Linux does.
-    fn slots_for(pages: u64) -> u32 {
-        pages.next_power_of_two() as u32
-    }
-
-    /// Finds slots for a small mapping (`vb_alloc`). Returns the number of the first page.
-    pub(super) fn vb_alloc(&self, cpu: &Cpu<'_>, pages: u64) -> Result<u64, MapError> {
-        let wanted = Self::slots_for(pages);
-        let reading = self.rcu.read_lock(cpu);
-        let queue = self.vmalloc.blocks.queues.this(cpu);
-        let candidates = queue.free.borrow().clone();
-        for block in &candidates {
-            if cpu.load(block.free) < u64::from(wanted) {
-                continue;
-            }
-            if let Some(first) = self.take_slots(cpu, queue, block, wanted) {
-                return Ok(first);
-            }
-        }
-        drop(reading);
-        self.new_vmap_block(cpu, wanted)
-    }
-
-    /// Takes slots of a block, if it still has so many.
-    fn take_slots(&self, cpu: &Cpu<'_>, queue: &Queue, block: &Rc<VmapBlock>, wanted: u32) -> Option<u64> {
-        let mut slots = block.slots.lock(cpu);
-        if !block.live.get() {
-            cpu.bug("a vmap block is used after its grace period");
-        }
-        if slots.free < wanted {
-            return None;
-        }
-        let offset = self.vmalloc.blocks.slots - slots.free;
-        slots.free -= wanted;
-        slots.used_map.insert(offset..offset + wanted);
-        cpu.store(block.free, u64::from(slots.free));
-        if slots.free == 0 {
-            let _listed = queue.lock.lock(cpu);
-            queue.free.borrow_mut().retain(|other| !Rc::ptr_eq(other, block));
-        }
-        Some(block.first.get() + u64::from(offset))
-    }
-
-    /// Makes a block, and takes its first slots (`new_vmap_block`).
-    fn new_vmap_block(&self, cpu: &Cpu<'_>, wanted: u32) -> Result<u64, MapError> {
-        let blocks = &self.vmalloc.blocks;
-        let block = blocks.take_unused(cpu.bus()).ok_or(MapError::NoMemory)?;
-        let len = u64::from(blocks.slots);
-        let Some(first) = self.alloc_vmap_area(cpu, len, len, 0) else {
-            blocks.unused.borrow_mut().push(block);
-            return Err(MapError::NoMemory);
-        };
-        let range = PageRange { first, pages: len };
-        if let Err(error) = self.populate(cpu, range) {
-            self.free_unmapped_area(cpu, first, len);
-            blocks.unused.borrow_mut().push(block);
-            return Err(error);
-        }
-        self.flush_on_map(cpu, range);
-        let queue = blocks.queues.this(cpu);
-        block.first.set(first);
-        block.home.set(cpu.id());
-        block.live.set(true);
-        let free = blocks.slots - wanted;
-        {
-            let mut slots = block.slots.lock(cpu);
-            *slots = Slots { free, ..Slots::default() };
-            slots.used_map.insert(0..wanted);
-        }
-        cpu.store(block.free, u64::from(free));
-        let _listed = queue.lock.lock(cpu);
-        blocks.index.borrow_mut().insert(first, Rc::clone(&block));
-        queue.all.borrow_mut().push(Rc::clone(&block));
-        if free != 0 {
-            queue.free.borrow_mut().push(block);
-        }
-        Ok(first)
-    }
-
     /// Gives the slots of a small mapping back (`vb_free`).
     ///
     /// The entries are cleared before the slots count as dirty: as soon as they do, a drain may flush them and call them
@@ -245,29 +211,24 @@ impl<P: PvMmu> Kernel<P> {
     ///   clear the entry
     ///                                 (nothing is dirty: no later drain looks)
     /// ```
-    pub(super) fn vb_free(&self, cpu: &Cpu<'_>, first: u64, pages: u64) {
+    pub(super) fn vb_free(&self, cpu: &Cpu<'_>, first: Vpn, pages: u64) {
         let blocks = &self.vmalloc.blocks;
-        let base = first - first % u64::from(blocks.slots);
+        let base = Vpn(first.0 - first.0 % u64::from(blocks.slots));
         let found = blocks.index.borrow().get(&base).map(Rc::clone);
         let Some(block) = found else { cpu.bug("slots are freed of a block that does not exist") };
-        let wanted = Self::slots_for(pages);
+        let wanted = slots_for(pages);
         let offset = (first - base) as u32;
         let slots = offset..offset + wanted;
         block.slots.lock(cpu).used_map.remove(slots.clone());
         let clears = self.protocol.designs.pte_clear == PteClear::AtVunmap;
         let range = PageRange { first, pages };
-        let spent = if self.protocol.does(Step::ClearBeforeDirty) {
+        let clear = || {
             if clears {
                 self.unmap_pages(cpu, range);
             }
-            self.mark_dirty(cpu, &block, slots)
-        } else {
-            let spent = self.mark_dirty(cpu, &block, slots);
-            if clears {
-                self.unmap_pages(cpu, range);
-            }
-            spent
         };
+        let ((), spent) =
+            self.protocol.in_order(Step::ClearBeforeDirty, clear, || self.mark_dirty(cpu, &block, slots));
         if spent {
             self.free_vmap_block(cpu, &block);
         }
@@ -301,7 +262,7 @@ impl<P: PvMmu> Kernel<P> {
     fn free_vmap_block(&self, cpu: &Cpu<'_>, block: &Rc<VmapBlock>) {
         let blocks = &self.vmalloc.blocks;
         let first = block.first.get();
-        let pages = self.unlink_area(cpu, first);
+        let pages = self.vmalloc.space.unlink(cpu, first);
         {
             let mut slots = block.slots.lock(cpu);
             let counted = !std::mem::take(&mut slots.unflushed).is_empty();
@@ -335,7 +296,7 @@ impl<P: PvMmu> Kernel<P> {
     /// Takes the unflushed slots of all blocks, to be flushed before the purge mutex, which is held, is released. Blocks
     /// that are used up are freed on the way.
     pub(super) fn collect_dirty_blocks(&self, cpu: &Cpu<'_>) -> DirtyBlocks {
-        let mut found = DirtyBlocks { hull: Hull::EMPTY, blocks: 0 };
+        let mut found = DirtyBlocks::NONE;
         let _reading = self.rcu.read_lock(cpu);
         for block in self.blocks_to_drain() {
             if self.purge_fragmented_block(cpu, &block, false) {
@@ -364,7 +325,7 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    fn clear_slots(&self, cpu: &Cpu<'_>, first: u64, slots: SlotMap) {
+    fn clear_slots(&self, cpu: &Cpu<'_>, first: Vpn, slots: SlotMap) {
         for slot in slots.iter() {
             self.unmap_pages(cpu, PageRange { first: first + u64::from(slot), pages: 1 });
         }
@@ -393,7 +354,7 @@ impl<P: PvMmu> Kernel<P> {
             if !idle || !(forced || slots.free < all / 4) {
                 return false;
             }
-            // Nobody takes slots from it any more, and nobody else frees it.
+            // No CPU takes slots from it any more, and no other frees it.
             slots.free = 0;
             slots.dirty = all;
             cpu.store(block.free, 0);

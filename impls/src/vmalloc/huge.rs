@@ -5,17 +5,19 @@
 //! 2 MiB goes as a whole.
 
 use super::area::{GUARD, WHOLE};
-use super::vmalloc_area::VmStruct;
+use super::space::Place;
+use super::vm_struct::VmStruct;
 use crate::kernel::Kernel;
-use crate::kernel_tables::MapError;
 use crate::kernel_tables::large::LARGE;
-use crate::paravirt::{PageRange, PvMmu};
+use crate::paravirt::PvMmu;
+use crate::table_pages::MapError;
+use crate::vpn::{PageRange, Vpn};
 use machine::Cpu;
 
 impl<P: PvMmu> Kernel<P> {
-    /// Allocates memory of so many pages and maps it, readable and writable, by one large entry if it can. Returns the
-    /// number of the first page.
-    pub fn vmalloc_huge(&self, cpu: &Cpu<'_>, count: u8) -> Result<u64, MapError> {
+    /// Allocates memory of `count` pages and maps it, readable and writable, by one large entry if it can. Returns the
+    /// first page.
+    pub fn vmalloc_huge(&self, cpu: &Cpu<'_>, count: u8) -> Result<Vpn, MapError> {
         if P::LARGE_LEAVES
             && let Some(first) = self.try_vmalloc_large(cpu, count)
         {
@@ -25,21 +27,20 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// `None` where there is no large page, no room for it, or no way to map it.
-    fn try_vmalloc_large(&self, cpu: &Cpu<'_>, count: u8) -> Option<u64> {
+    fn try_vmalloc_large(&self, cpu: &Cpu<'_>, count: u8) -> Option<Vpn> {
         let pfn = self.direct.free_large.alloc(&self.pv, cpu)?;
-        let run = self.sizes.large_run();
-        let pages = if run.is_some() { LARGE } else { LARGE + GUARD };
-        let found = self.alloc_area(cpu, pages, WHOLE, |free| match run {
-            Some(first) => free.take_within(first, LARGE).then_some(first),
-            None => free.alloc(pages, LARGE, self.vmalloc.reuse),
-        });
+        let (pages, place) = match self.sizes.large_run() {
+            Some(first) => (LARGE, Place::At(first)),
+            None => (LARGE + GUARD, Place::Aligned(LARGE)),
+        };
+        let found = self.alloc_vmap_area(cpu, pages, place, WHOLE);
         let Some(first) = found else {
             self.direct.free_large.free(&self.pv, cpu, pfn);
             return None;
         };
         self.flush_on_map(cpu, PageRange { first, pages });
-        if !self.map_large(cpu, first, pfn) {
-            self.free_unmapped_area(cpu, first, pages);
+        if !self.map_large(cpu, first, pfn, &|| self.drain_for_kernel_tables(cpu)) {
+            self.vmalloc.space.give_back_unmapped(cpu, first, pages);
             self.direct.free_large.free(&self.pv, cpu, pfn);
             return None;
         }

@@ -26,26 +26,17 @@
 //!
 //! A kernel then writes back what its caches hold of the page (`cpa_flush`). The machine has no caches, and this file no such step.
 
-use super::vmalloc_area::VmStruct;
 use crate::kernel::Kernel;
 use crate::paravirt::PvMmu;
 use crate::protocol::Step;
-use machine::{Cpu, Flags};
+use crate::vpn::Vpn;
+use machine::Cpu;
 use oracle::vocabulary::MemoryType;
-
-/// What selects a memory type in an entry: the first of the page-attribute table is write-back, the second (PWT alone) is set
-/// up as write-combining.
-pub(super) const fn flags(memory_type: MemoryType) -> Flags {
-    match memory_type {
-        MemoryType::WriteBack => Flags::empty(),
-        MemoryType::WriteCombining => Flags::WRITE_THROUGH,
-    }
-}
 
 impl<P: PvMmu> Kernel<P> {
     /// Changes the memory type of an area, and of the direct map of its pages; afterwards no CPU has another one for them.
     /// The caller may sleep.
-    pub fn set_memory_type(&self, cpu: &Cpu<'_>, first: u64, memory_type: MemoryType) {
+    pub fn set_memory_type(&self, cpu: &Cpu<'_>, first: Vpn, memory_type: MemoryType) {
         let resets = self.protocol.does(Step::ResetTypeAtFree);
         let vm = self.change_vm_struct(cpu, first, |vm| {
             vm.memory_type = memory_type;
@@ -54,7 +45,7 @@ impl<P: PvMmu> Kernel<P> {
         let flushes = match memory_type {
             MemoryType::WriteCombining => {
                 if self.protocol.does(Step::DrainBeforeRetype) && self.vm_unmap_aliases(cpu).is_err() {
-                    cpu.bug("a memory type is changed where nobody may sleep");
+                    cpu.bug("a memory type is changed where the caller may not sleep");
                 }
                 Step::FlushAfterRetype
             }
@@ -65,20 +56,5 @@ impl<P: PvMmu> Kernel<P> {
         if self.protocol.does(flushes) {
             self.flush_aliases(cpu, first, &vm);
         }
-    }
-
-    /// Changes what is known of an area that owns its pages. Returns what that is from now on.
-    pub(super) fn change_vm_struct(
-        &self,
-        cpu: &Cpu<'_>,
-        first: u64,
-        change: impl FnOnce(&mut VmStruct),
-    ) -> VmStruct {
-        let mut owners = self.vmalloc.owners.borrow_mut();
-        let Some(vm) = owners.get_mut(&first) else {
-            cpu.bug("an area is changed that owns no pages");
-        };
-        change(vm);
-        *vm
     }
 }

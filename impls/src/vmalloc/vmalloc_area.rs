@@ -12,77 +12,28 @@
 //!   returns: the page can be executed, and nobody can write it
 //! ```
 
-use super::memory_type;
-use super::purge::{Freed, LazyArea, Leaves};
+use super::lazy::{Freed, LazyArea, Leaves};
+use super::vm_struct::VmStruct;
 use crate::direct_map;
+use crate::flush_request::FlushRequest;
 use crate::kernel::Kernel;
-use crate::kernel_tables::{MapError, PAGE_KERNEL};
-use crate::paravirt::{PageRange, Pfn, PvMmu};
-use crate::protocol::{Drain, Step, UnmapFlush};
+use crate::paravirt::PvMmu;
+use crate::protocol::Step;
+use crate::table_pages::MapError;
+use crate::vpn::Vpn;
 use machine::{Cpu, Flags};
-use oracle::vocabulary::{Access, MAX_PAGES, MemoryType};
-
-/// An area that owns its pages (`vm_struct`).
-#[derive(Clone, Copy, Debug)]
-pub struct VmStruct {
-    pages: [Pfn; MAX_PAGES],
-    len: u8,
-    /// By what they are mapped; by one large entry those of a large page, which goes on behind them.
-    leaves: Leaves,
-    pub(super) access: Access,
-    pub(super) memory_type: MemoryType,
-    /// Its permissions or its memory type were changed: when it is freed, they are reset and flushed before anything is given back
-    /// (`VM_FLUSH_RESET_PERMS`).
-    pub(super) flush_reset_perms: bool,
-}
-
-impl VmStruct {
-    /// An area of these pages, as all begin.
-    const fn new(pages: [Pfn; MAX_PAGES], len: u8, leaves: Leaves) -> Self {
-        let (access, memory_type) = (Access::ReadWrite, MemoryType::WriteBack);
-        Self { pages, len, leaves, access, memory_type, flush_reset_perms: false }
-    }
-
-    /// Its pages, in the order of their addresses.
-    pub fn pages(&self) -> &[Pfn] {
-        &self.pages[..usize::from(self.len)]
-    }
-
-    /// The first pages of a large page.
-    pub(super) fn of_large(first: Pfn, len: u8) -> Self {
-        let pages = std::array::from_fn(|page| Pfn(first.0 + page as u32));
-        Self::new(pages, len, Leaves::Large)
-    }
-
-    /// How many addresses have to be flushed to flush all of it.
-    fn translations(&self) -> u64 {
-        if self.leaves == Leaves::Large { 1 } else { u64::from(self.len) }
-    }
-}
-
-/// The flags of an area's entries and of its pages' entries in the direct map, which never allows to execute.
-fn flags(access: Access) -> (Flags, Flags) {
-    let read_only = Flags::WRITABLE | Flags::DIRTY;
-    match access {
-        Access::ReadWrite => (PAGE_KERNEL, direct_map::DEFAULT),
-        Access::ReadOnly => (PAGE_KERNEL.difference(read_only), direct_map::DEFAULT.difference(read_only)),
-        Access::ReadExecute => {
-            (PAGE_KERNEL.difference(read_only | Flags::NO_EXECUTE), direct_map::DEFAULT.difference(read_only))
-        }
-    }
-}
+use oracle::vocabulary::Access;
 
 impl<P: PvMmu> Kernel<P> {
-    /// Allocates pages and maps them side by side, readable and writable. Returns the number of the first page.
-    pub fn vmalloc(&self, cpu: &Cpu<'_>, count: u8) -> Result<u64, MapError> {
-        let mut vm = VmStruct::new([Pfn(0); MAX_PAGES], 0, Leaves::Small);
+    /// Allocates pages and maps them side by side, readable and writable. Returns the first page.
+    pub fn vmalloc(&self, cpu: &Cpu<'_>, count: u8) -> Result<Vpn, MapError> {
+        let mut vm = VmStruct::empty();
         while vm.len < count {
             let Some(pfn) = self.direct.free.alloc(&self.pv, cpu) else {
                 self.free_pages_of(cpu, &vm);
                 return Err(MapError::NoMemory);
             };
-            vm.pages[usize::from(vm.len)] = pfn;
-            vm.len += 1;
+            vm.push(pfn);
         }
         match self.vmap(cpu, vm.pages()) {
             Ok(first) => {
@@ -99,13 +50,8 @@ impl<P: PvMmu> Kernel<P> {
     fn free_pages_of(&self, cpu: &Cpu<'_>, vm: &VmStruct) {
         match vm.leaves {
             Leaves::Small => vm.pages().iter().for_each(|pfn| self.direct.free.free(&self.pv, cpu, *pfn)),
-            Leaves::Large => self.direct.free_large.free(&self.pv, cpu, vm.pages[0]),
+            Leaves::Large => self.direct.free_large.free(&self.pv, cpu, vm.pages()[0]),
         }
-    }
-
-    /// The area of this kind that begins at a page.
-    pub(crate) fn vm_struct(&self, first: u64) -> Option<VmStruct> {
-        self.vmalloc.owners.borrow().get(&first).copied()
     }
 
     /// Changes what an area allows, and what the direct map of its pages does; afterwards no CPU can do more
@@ -132,13 +78,13 @@ impl<P: PvMmu> Kernel<P> {
     ///   returns: nobody can write the page
     ///                                         writes through the direct map
     /// ```
-    pub fn set_memory(&self, cpu: &Cpu<'_>, first: u64, access: Access) {
+    pub fn set_memory(&self, cpu: &Cpu<'_>, first: Vpn, access: Access) {
         let vm = self.change_vm_struct(cpu, first, |vm| {
             vm.access = access;
             vm.flush_reset_perms = true;
         });
         if self.protocol.does(Step::DrainBeforeProtect) && self.vm_unmap_aliases(cpu).is_err() {
-            cpu.bug("permissions are changed where nobody may sleep");
+            cpu.bug("permissions are changed where the caller may not sleep");
         }
         self.change_attributes(cpu, first, &vm, self.protocol.does(Step::ProtectDirectMap));
         if self.protocol.does(Step::FlushAfterProtect) {
@@ -146,67 +92,16 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// Gives the entries of an area, and those of the direct map if wanted, the attributes that they are to have. Flushes
-    /// nothing.
-    pub(super) fn change_attributes(&self, cpu: &Cpu<'_>, first: u64, vm: &VmStruct, direct_map: bool) {
-        let (of_area, of_direct_map) = flags(vm.access);
-        let cached = memory_type::flags(vm.memory_type);
-        let (of_area, of_direct_map) = (of_area | cached, of_direct_map | cached);
-        self.pv.enter_lazy_mmu(cpu);
-        match vm.leaves {
-            Leaves::Small => {
-                for (index, pfn) in vm.pages().iter().enumerate() {
-                    self.protect_page(cpu, first + index as u64, *pfn, of_area);
-                    if direct_map {
-                        self.direct.set(&self.pv, cpu, *pfn, of_direct_map);
-                    }
-                }
-            }
-            // All of the large page belongs to the area: nothing has to be split.
-            Leaves::Large => {
-                self.protect_large(cpu, first, vm.pages[0], of_area);
-                if direct_map {
-                    self.direct.set_large(&self.pv, cpu, vm.pages[0], of_direct_map);
-                }
-            }
-        }
-        if self.pv.leave_lazy_mmu(cpu).is_err() {
-            cpu.bug("the platform does not let attributes be changed");
-        }
-    }
-
-    /// Flushes an area and the direct map of its pages, which need not be neighbours (`cpa_flush`). Where a drain of
-    /// aliases need not have flushed, everything.
-    pub(super) fn flush_aliases(&self, cpu: &Cpu<'_>, first: u64, vm: &VmStruct) {
-        if self.protocol.designs.drain != Drain::Flush {
-            self.flush_tlb_kernel_range(cpu, PageRange { first: 0, pages: u64::MAX });
-            return;
-        }
-        let pages = vm.translations();
-        self.flush_tlb_kernel_range(cpu, PageRange { first, pages });
-        if vm.leaves == Leaves::Large {
-            let first = self.direct.page_of(vm.pages[0]);
-            self.flush_tlb_kernel_range(cpu, PageRange { first, pages });
-        } else if self.protocol.does(Step::FlushEveryDirectAlias) {
-            for run in self.direct.runs(vm.pages()) {
-                self.flush_tlb_kernel_range(cpu, run);
-            }
-        } else {
-            let first = self.direct.page_of(vm.pages[0]);
-            self.flush_tlb_kernel_range(cpu, PageRange { first, pages });
-        }
-    }
-
     /// Frees an area and its pages (`vfree`): lazily, if it was never anything but readable and
     /// writable, and write-back.
-    pub fn vfree(&self, cpu: &Cpu<'_>, first: u64) {
+    pub fn vfree(&self, cpu: &Cpu<'_>, first: Vpn) {
         let Some(vm) = self.vmalloc.owners.borrow_mut().remove(&first) else {
             cpu.bug("an area is freed that owns no pages");
         };
         if vm.flush_reset_perms {
             self.vm_reset_perms(cpu, first, &vm);
         } else {
-            let pages = self.unlink_area(cpu, first);
+            let pages = self.vmalloc.space.unlink(cpu, first);
             let area = LazyArea { first, pages, state: Freed::Mapped, leaves: vm.leaves };
             self.free_area(cpu, area, u64::from(vm.len));
         }
@@ -215,7 +110,7 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Unmaps an area whose permissions or memory type were changed, and takes the direct map of its pages back to the default. One
     /// flush stands between the two, over the area and all of those aliases. Meanwhile the direct map has no entry, so
-    /// that nobody gets one that is writable while somebody may still execute:
+    /// that no CPU gets one that is writable while another may still execute:
     ///
     /// ```text
     ///   c0, in the other order                c1
@@ -247,47 +142,21 @@ impl<P: PvMmu> Kernel<P> {
     /// That the direct map is flushed too saves its next owner a spurious fault, no more: an alias left from before
     /// allows less than the tables, and x86 walks again before it faults for good. Where the memory type was changed it must
     /// be flushed: the next owner has another.
-    fn vm_reset_perms(&self, cpu: &Cpu<'_>, first: u64, vm: &VmStruct) {
-        let pages = self.unlink_area(cpu, first);
+    fn vm_reset_perms(&self, cpu: &Cpu<'_>, first: Vpn, vm: &VmStruct) {
+        let pages = self.vmalloc.space.unlink(cpu, first);
         let area = LazyArea { first, pages, state: Freed::Cleared, leaves: vm.leaves };
         self.unmap_area(cpu, &area, u64::from(vm.len));
         if self.protocol.does(Step::NoEntryWhileFlushed) {
             self.set_direct_map(cpu, vm, Flags::empty());
         }
-        let early = !self.protocol.does(Step::DefaultAfterFlush);
-        if early {
-            self.set_direct_map(cpu, vm, direct_map::DEFAULT);
-        }
-        if self.protocol.does(Step::FlushAtReset) {
-            // From the lower of the ranges to the end of the higher there are more pages than any ceiling.
-            self.flush_tlb_kernel_range(cpu, PageRange { first: 0, pages: u64::MAX });
-        }
-        if !early {
-            self.set_direct_map(cpu, vm, direct_map::DEFAULT);
-        }
-        if self.protocol.designs.unmap_flush == UnmapFlush::Eager {
-            self.free_vmap_area_flush(cpu, area);
-        } else {
-            self.free_vmap_area_noflush(cpu, area);
-        }
-    }
-
-    fn set_direct_map(&self, cpu: &Cpu<'_>, vm: &VmStruct, flags: Flags) {
-        self.pv.enter_lazy_mmu(cpu);
-        match vm.leaves {
-            Leaves::Small => vm.pages().iter().for_each(|pfn| self.direct.set(&self.pv, cpu, *pfn, flags)),
-            Leaves::Large => self.direct.set_large(&self.pv, cpu, vm.pages[0], flags),
-        }
-        if self.pv.leave_lazy_mmu(cpu).is_err() {
-            cpu.bug("the platform refuses an entry of the direct map");
-        }
-    }
-
-    /// Whether an access that just faulted need not have: the tables allow it, and what forbade it was cached before
-    /// somebody widened the permissions (`spurious_kernel_fault`). The fault has dropped that.
-    pub(crate) fn spurious_fault(&self, cpu: &Cpu<'_>, va: u64, write: bool) -> bool {
-        self.leaf_entry(cpu, va).is_some_and(|leaf| {
-            leaf.present() && if write { leaf.has(Flags::WRITABLE) } else { !leaf.has(Flags::NO_EXECUTE) }
-        })
+        let flush = || {
+            if self.protocol.does(Step::FlushAtReset) {
+                // From the lower of the ranges to the end of the higher there are more pages than any ceiling.
+                self.tlb.flush(self, cpu, FlushRequest::EVERYTHING);
+            }
+        };
+        let set_default = || self.set_direct_map(cpu, vm, direct_map::DEFAULT);
+        self.protocol.in_order(Step::DefaultAfterFlush, flush, set_default);
+        self.free_cleared_area(cpu, area);
     }
 }

@@ -1,13 +1,13 @@
-//! Hypercalls that are put off: in lazy MMU mode a CPU collects its updates and issues them together.
+//! Hypercalls that a CPU puts off: in lazy MMU mode it collects its updates and issues them together.
 //!
-//! A handler that interrupts lazy mode is not in lazy mode: it may look at what it just updated. But it issues what the
-//! CPU had collected before, so that updates keep their order:
+//! A handler that interrupts lazy mode is not in lazy mode: it may look at what it just updated. But it first issues what
+//! the CPU had collected, so that updates keep their order:
 //!
 //! ```text
 //!   c0 in lazy mode                       handler on c0
 //!   collect: PTE 1 := page
 //!                                         PTE 1 := empty, at once: overtakes
-//!   issue: PTE 1 = page, and nobody knows
+//!   issue: PTE 1 = page, and the kernel does not know
 //! ```
 
 use crate::hypervisor::xen::{Call, Hypervisor};
@@ -21,7 +21,7 @@ use std::cell::{Cell, RefCell};
 struct Batch {
     calls: RefCell<Vec<Call>>,
     lazy: Cell<bool>,
-    /// One that was issued since lazy mode was entered was refused.
+    /// The hypervisor refused a call that was issued since lazy mode was entered.
     refused: Cell<bool>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Multicalls {
 }
 
 impl Multicalls {
-    /// Nothing was put off.
+    /// With nothing put off.
     pub(super) fn new(bus: &Bus, sizes: Sizes) -> Self {
         let capacity = match sizes {
             Sizes::Tiny => 2,
@@ -43,19 +43,19 @@ impl Multicalls {
         Self { batches: PerCpu::new(bus, |_| Batch::default()), capacity }
     }
 
-    /// Whether updates are put off here and now.
+    /// Whether this CPU puts updates off now.
     pub(super) fn lazy(&self, cpu: &Cpu<'_>) -> bool {
         self.batches.this(cpu).lazy.get() && !cpu.in_interrupt()
     }
 
-    /// Enters lazy mode; in a handler there is none.
+    /// Enters lazy mode; handlers never do.
     pub(super) fn enter(&self, cpu: &Cpu<'_>) {
         if !cpu.in_interrupt() {
             self.batches.this(cpu).lazy.set(true);
         }
     }
 
-    /// Leaves lazy mode, having issued everything. Returns whether all of it was done.
+    /// Issues everything and leaves lazy mode. Returns whether the hypervisor accepted all of it.
     #[track_caller]
     pub(super) fn leave(&self, cpu: &Cpu<'_>, hypervisor: &Hypervisor) -> bool {
         if cpu.in_interrupt() {
@@ -67,7 +67,7 @@ impl Multicalls {
         !batch.refused.replace(false)
     }
 
-    /// Puts a call off, having issued those before if there is no room.
+    /// Puts a call off. If there is no room, issues the earlier ones first.
     #[track_caller]
     pub(super) fn collect(&self, cpu: &Cpu<'_>, hypervisor: &Hypervisor, call: Call) {
         let batch = self.batches.this(cpu);
@@ -78,8 +78,8 @@ impl Multicalls {
         batch.calls.borrow_mut().push(call);
     }
 
-    /// Issues what was put off (`xen_mc_flush`). Interrupts are off meanwhile: a handler's own updates must not
-    /// overtake the batch on its way.
+    /// Issues what was put off (`xen_mc_flush`). Interrupts are off meanwhile: a handler's own updates must not overtake
+    /// the batch.
     #[track_caller]
     pub(super) fn issue(&self, cpu: &Cpu<'_>, hypervisor: &Hypervisor) {
         let batch = self.batches.this(cpu);
@@ -100,7 +100,7 @@ impl Multicalls {
         cpu.irq_restore(interrupts);
     }
 
-    /// How many calls are put off on any CPU, while none runs.
+    /// How many calls all CPUs have put off, while none runs.
     pub(super) fn outstanding(&self) -> usize {
         self.batches.iter().map(|batch| batch.calls.borrow().len()).sum()
     }

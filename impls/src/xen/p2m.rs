@@ -1,5 +1,5 @@
-//! Pseudo-physical to machine translation: the kernel numbers its frames from 0 without gaps, and the hypervisor gave
-//! it whichever it had. Which frame is behind a page changes only while nobody uses the page.
+//! Pseudo-physical to machine translation: the kernel numbers its frames from 0 without gaps, and the hypervisor gave it
+//! the frames that it had. The frame behind a page changes only while no caller uses the page.
 //!
 //! There are two tables, and each is the other read backwards. They hold every frame that the guest owns once, and no other frame.
 //! A page with a frame of another owner makes its user read and write there; a frame that two pages have is written by two users.
@@ -9,10 +9,10 @@ use crate::paravirt::Pfn;
 use machine::{Bus, Frame};
 use std::cell::Cell;
 
-/// Instead of a frame: the one behind the page is being exchanged (`INVALID_P2M_ENTRY`).
+/// Instead of a frame: the frame behind the page is being exchanged (`INVALID_P2M_ENTRY`).
 const NO_FRAME: Frame = Frame(u32::MAX);
 
-/// Instead of a page: the frame is none of the kernel's.
+/// Instead of a page: the frame does not belong to the kernel.
 const NO_PAGE: Pfn = Pfn(u32::MAX);
 
 /// What is said of the tables where they are wrong, before the details.
@@ -26,7 +26,7 @@ pub(super) struct P2m {
 }
 
 impl P2m {
-    /// The frames that the hypervisor gave, in the order of the kernel's numbers, on a machine of so many.
+    /// The frames that the hypervisor gave, in the order of the kernel's numbers, on a machine of this many frames.
     pub(super) fn new(list: impl Iterator<Item = Frame>, machine_frames: u32) -> Self {
         let pfns = vec![Cell::new(NO_PAGE); machine_frames as usize];
         let number = |(pfn, frame): (u32, Frame)| {
@@ -47,7 +47,7 @@ impl P2m {
         self.pfns.get(frame.index()).map(Cell::get).filter(|pfn| *pfn != NO_PAGE)
     }
 
-    /// No frame is behind this page any more. Returns the one that was.
+    /// Takes the frame away from this page. Returns the frame.
     pub(super) fn zap(&self, pfn: Pfn) -> Frame {
         let frame = self.frame_of(pfn);
         self.frames[pfn.index()].set(NO_FRAME);
@@ -55,14 +55,14 @@ impl P2m {
         frame
     }
 
-    /// From now on this frame is behind the page.
+    /// Puts this frame behind the page.
     pub(super) fn set(&self, pfn: Pfn, frame: Frame) {
         self.frames[pfn.index()].set(frame);
         self.pfns[frame.index()].set(pfn);
     }
 
-    /// Where the two tables differ from each other, or from what the machine says about who owns which frame; empty if nowhere.
-    /// While no frame is being exchanged: a page whose frame is on its way has none.
+    /// Where the two tables contradict each other, or the machine on which frames the guest owns; empty if nowhere. Not
+    /// valid during an exchange: a page whose frame is on its way has none.
     pub(super) fn leftovers(&self, bus: &Bus) -> Vec<String> {
         let mut wrong = Vec::new();
         let is_own = |frame: Frame| bus.memory.has(frame) && bus.memory.owner(frame) == GUEST;
@@ -107,7 +107,7 @@ mod tests {
         fn interrupt(&self, _: &machine::Cpu<'_>, _: machine::Interrupt) {}
     }
 
-    /// What is said about the tables of a guest of which these frames belong to the heap, after this was done to them.
+    /// What `leftovers` says of a guest's tables when these frames belong to the heap, after this change.
     fn said(to_the_heap: &[Frame], change: impl Fn(&P2m)) -> Vec<String> {
         let frames = machine_frames(Sizes::Tiny);
         let config = Config { cpus: 1, frames, temperament: Temperament::empty(), ..Config::default() };

@@ -16,7 +16,7 @@ fn drain<P: PvMmu>(bench: &mut Bench<P>, times: u32) -> u64 {
             assert!(matches!(bench.call(0, Operation::Vmap { pages, area }), Outcome::Mapped(_)));
             assert_eq!(bench.call(0, Operation::Vunmap { area }), Outcome::Done);
         }
-        assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
+        assert_eq!(bench.call(0, Operation::DrainAliases {}), Outcome::Done);
     }
     bench.bus().meter().expect("it is metered").total().ipis()
 }

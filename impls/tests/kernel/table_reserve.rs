@@ -5,15 +5,14 @@ use impls::protocol::KernelTables;
 use impls::{Designs, Native, PvMmu, Sizes, Xen};
 use machine::{Counted, Frame, Prices, Role};
 use oracle::vocabulary::{
-    AreaSlot, Mapping, MmCall, MmSlot, Operation, Outcome, Owned, PageList, PageSlot, Place, RamSlot, Range,
-    Root, Token,
+    AreaSlot, Count, Mapping, MmSlot, Operation, Outcome, PageList, PageSlot, Place, RamSlot, Range, Root,
+    Token,
 };
 
 use crate::bench::Bench;
 
 const AREA: AreaSlot = AreaSlot::new(0);
 const RAM: RamSlot = RamSlot::new(0);
-const PAGE: u64 = 4096;
 
 fn built<P: PvMmu>(sizes: Sizes, cpus: u8, kernel_tables: KernelTables) -> Bench<P> {
     Bench::with(sizes, cpus, Designs { kernel_tables, ..Designs::default() })
@@ -33,7 +32,7 @@ fn unmap<P: PvMmu>(bench: &mut Bench<P>) {
 }
 
 fn drain<P: PvMmu>(bench: &mut Bench<P>) {
-    assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
+    assert_eq!(bench.call(0, Operation::DrainAliases {}), Outcome::Done);
 }
 
 /// Takes a slot of a block, which stays in use, and gives it back: it is outstanding.
@@ -92,7 +91,7 @@ fn a_table_beyond_the_reserve_is_freed() {
     ] {
         let mut bench = built::<Native>(Sizes::Real, 1, kernel_tables);
         let before = lowest_tables(&bench);
-        let end = (Sizes::Real.vmalloc_first() + reserve) * PAGE;
+        let end = (Sizes::Real.vmalloc_first() + reserve).address();
         // What is unmapped is outstanding, so that each area lies above the last.
         while map(&mut bench, 8).start < end {
             unmap(&mut bench);
@@ -139,13 +138,13 @@ fn a_table_of_the_reserve_gives_way_to_a_large_page_and_comes_again() {
         unmap(&mut bench);
         drain(&mut bench);
         assert_eq!(lowest_tables(&bench), before + 1);
-        let huge = Operation::Owned(Owned::Vmalloc { count: 3, area: AREA, huge: true });
+        let huge = Operation::VmallocHuge { count: Count(3), area: AREA };
         let Outcome::Mapped(range) = bench.call(0, huge) else { panic!("there is memory") };
         assert_eq!(range.start, small.start);
         let bus = bench.bus();
         assert_eq!(bus.mapped(bus.core(0).cr3().root, range.start).expect("it is mapped").level, 2);
         assert_eq!(lowest_tables(&bench), before, "its page is an ordinary one");
-        assert_eq!(bench.call(1, Operation::Owned(Owned::Vfree { area: AREA })), Outcome::Done);
+        assert_eq!(bench.call(1, Operation::Vfree { area: AREA }), Outcome::Done);
         drain(&mut bench);
     }
     bench.tear_down();
@@ -157,8 +156,8 @@ fn every_address_space_goes_on_leading_to_a_table_of_the_reserve() {
         let mut bench = built::<P>(Sizes::Real, 2, KernelTables::Freed);
         let mm = MmSlot::new(0);
         let place = Place { mapping: Mapping::Area(AREA), page: 0 };
-        for call in [MmCall::New { mm }, MmCall::Switch { to: Root::Mm(mm) }] {
-            assert_eq!(bench.call(1, Operation::Mm(call)), Outcome::Done);
+        for call in [Operation::NewMm { mm }, Operation::SwitchMm { to: Root::Mm(mm) }] {
+            assert_eq!(bench.call(1, call), Outcome::Done);
         }
         for round in 1..4 {
             map(&mut bench, 1);

@@ -3,8 +3,7 @@
 use impls::protocol::{HugeOverTable, KernelTables, UnmapFlush};
 use impls::{Designs, Native, Sizes, Task};
 use oracle::vocabulary::{
-    Access, AreaSlot, Call, Mapping, MemoryType, Operation, Outcome, Owned, PageList, PageSlot, Place,
-    RamSlot, Token,
+    AreaSlot, Call, Count, Mapping, Operation, Outcome, OwnPage, PageList, PageSlot, Place, RamSlot, Token,
 };
 
 use crate::bench::Bench;
@@ -106,14 +105,14 @@ fn small_mappings_share_a_block_and_leave_nothing() {
             assert_eq!(bench.call(0, Operation::UnmapRam { ram: RamSlot::new(slot) }), Outcome::Done);
         }
     }
-    assert_eq!(bench.call(1, Operation::DrainAliases), Outcome::Done);
+    assert_eq!(bench.call(1, Operation::DrainAliases {}), Outcome::Done);
     bench.tear_down();
 }
 
 #[test]
 fn a_drain_with_interrupts_off_answers_that_it_would_sleep() {
     let mut bench = on_native(Sizes::Tiny, 2);
-    let drain = Task::Call(Call { operation: Operation::DrainAliases, irqs_off: true });
+    let drain = Task::Call(Call { operation: Operation::DrainAliases {}, irqs_off: true });
     assert_eq!(bench.task(0, drain), Outcome::WouldSleep);
 }
 
@@ -136,11 +135,11 @@ fn a_table_is_made_and_unmade() {
 }
 
 fn huge(slot: u8) -> Operation {
-    Operation::Owned(Owned::Vmalloc { count: 3, area: AreaSlot::new(slot), huge: true })
+    Operation::VmallocHuge { count: Count(3), area: AreaSlot::new(slot) }
 }
 
 fn vfree(slot: u8) -> Operation {
-    Operation::Owned(Owned::Vfree { area: AreaSlot::new(slot) })
+    Operation::Vfree { area: AreaSlot::new(slot) }
 }
 
 /// Makes an area of a large page if it can be had, and returns by an entry of which level it is mapped.
@@ -160,12 +159,12 @@ fn a_large_page_is_mapped_by_one_entry_in_both_of_its_aliases_and_comes_back() {
             let token = Token(round);
             assert_eq!(bench.call(1, Operation::Read { place: at(0, 2) }), Outcome::Value(Token::ZERO));
             assert_eq!(bench.call(1, Operation::Write { place: at(0, 2), token }), Outcome::Done);
-            let direct = Operation::Owned(Owned::ReadDirect { place: at(0, 2) });
+            let direct = Operation::ReadDirect { page: OwnPage { area: AreaSlot::new(0), page: 2 } };
             assert_eq!(bench.call(0, direct), Outcome::Value(token));
             assert_eq!(bench.call(0, Operation::Read { place: at(0, 1) }), Outcome::Value(Token::ZERO));
             assert_eq!(bench.0.bus().core(1).tlb().leaves().len(), 1, "one translation for all of it");
             assert_eq!(bench.call(0, vfree(0)), Outcome::Done);
-            assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
+            assert_eq!(bench.call(0, Operation::DrainAliases {}), Outcome::Done);
             assert_eq!(bench.0.bus().core(1).tlb().leaves().len(), 0);
         }
         bench.tear_down();
@@ -176,13 +175,13 @@ fn a_large_page_is_mapped_by_one_entry_in_both_of_its_aliases_and_comes_back() {
 fn permissions_of_a_large_page_change_as_a_whole() {
     let mut bench = on_native(Sizes::Tiny, 2);
     assert_eq!(map_huge(&mut bench, 0), 2);
-    let set = |access| Operation::Owned(Owned::SetMemory { area: AreaSlot::new(0), access });
+    let area = AreaSlot::new(0);
     let write = Operation::Write { place: at(0, 2), token: Token(1) };
     assert_eq!(bench.call(1, write), Outcome::Done);
-    assert_eq!(bench.call(0, set(Access::ReadExecute)), Outcome::Done);
-    let direct = Operation::Owned(Owned::WriteDirect { place: at(0, 2), token: Token(2) });
+    assert_eq!(bench.call(0, Operation::SetMemoryRox { area }), Outcome::Done);
+    let direct = Operation::WriteDirect { page: OwnPage { area, page: 2 }, token: Token(2) };
     assert_eq!((bench.call(1, write), bench.call(1, direct)), (Outcome::Fault, Outcome::Fault));
-    assert_eq!(bench.call(1, Operation::Owned(Owned::Exec { place: at(0, 1) })), Outcome::Done);
+    assert_eq!(bench.call(1, Operation::Exec { place: at(0, 1) }), Outcome::Done);
     assert_eq!(bench.call(0, vfree(0)), Outcome::Done);
     bench.tear_down();
 }
@@ -231,23 +230,21 @@ fn memory_types(bench: &Bench<Native>, first: u64) -> [u8; 2] {
 
 #[test]
 fn a_memory_type_is_that_of_both_aliases_and_stays_while_permissions_change() {
-    for huge in [false, true] {
+    let (count, area) = (Count(3), AreaSlot::new(0));
+    for vmalloc in [Operation::Vmalloc { count, area }, Operation::VmallocHuge { count, area }] {
         let mut bench = on_native(Sizes::Tiny, 2);
-        let area = AreaSlot::new(0);
-        let made = bench.call(0, Operation::Owned(Owned::Vmalloc { count: 3, area, huge }));
+        let made = bench.call(0, vmalloc);
         let Outcome::Mapped(range) = made else { panic!("there is memory") };
         assert_eq!(memory_types(&bench, range.start), [0, 0]);
-        let set = |memory_type| Operation::Owned(Owned::SetMemoryType { area, memory_type });
-        assert_eq!(bench.call(1, set(MemoryType::WriteCombining)), Outcome::Done);
+        assert_eq!(bench.call(1, Operation::SetMemoryWc { area }), Outcome::Done);
         assert_eq!(memory_types(&bench, range.start), [1, 1]);
-        let read_only = Owned::SetMemory { area, access: Access::ReadOnly };
-        assert_eq!(bench.call(1, Operation::Owned(read_only)), Outcome::Done);
+        assert_eq!(bench.call(1, Operation::SetMemoryRo { area }), Outcome::Done);
         assert_eq!(memory_types(&bench, range.start), [1, 1], "the type stays");
-        assert_eq!(bench.call(0, set(MemoryType::WriteBack)), Outcome::Done);
+        assert_eq!(bench.call(0, Operation::SetMemoryWb { area }), Outcome::Done);
         assert_eq!(memory_types(&bench, range.start), [0, 0]);
         let write = Operation::Write { place: at(0, 2), token: Token(1) };
         assert_eq!(bench.call(0, write), Outcome::Fault, "and so do the permissions");
-        bench.call(0, set(MemoryType::WriteCombining));
+        bench.call(0, Operation::SetMemoryWc { area });
         assert_eq!(bench.call(0, vfree(0)), Outcome::Done);
         bench.tear_down();
     }

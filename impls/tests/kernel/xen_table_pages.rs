@@ -101,7 +101,7 @@ fn a_process_gets_its_tables_one_at_a_time_is_pinned_once_and_leaves_nothing() {
             bench.alias(&[table % 4]);
             assert_eq!(bench.task(0, Task::AddProcessTable), Outcome::Done, "{design:?}");
         }
-        assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
+        assert_eq!(bench.call(0, Operation::DrainAliases {}), Outcome::Done);
         let before = bench.tables();
         assert_eq!(bench.task(0, Task::PinProcess), Outcome::Done, "{design:?}");
         assert_eq!(bench.tables(), before + 6, "{design:?}");
@@ -160,7 +160,7 @@ fn the_table_is_trusted_for_a_page_once_it_was_drained_for_with_the_table_on() {
     bench.alias(&[0]);
     assert_eq!([make_and_unmake(&mut bench), make_and_unmake(&mut bench)], [1, 1], "it is off");
     bench.alias(&[0]);
-    assert_eq!(bench.call(0, Operation::TrackAliases), Outcome::Done);
+    assert_eq!(bench.call(0, Operation::TrackAliases {}), Outcome::Done);
     assert_eq!([make_and_unmake(&mut bench), make_and_unmake(&mut bench)], [1, 0], "an alias from before");
     bench.alias(&[0]);
     assert_eq!([make_and_unmake(&mut bench), make_and_unmake(&mut bench)], [1, 0], "one that was counted");
@@ -172,7 +172,7 @@ fn an_alias_from_before_is_not_counted_off() {
     let mut bench = Bench::<Xen>::new(TableDrain::SideTableOnRequest);
     let other = AreaSlot::new(1);
     bench.call(0, Operation::Vmap { pages: pages(&[0]), area: other });
-    bench.call(0, Operation::TrackAliases);
+    bench.call(0, Operation::TrackAliases {});
     bench.alias(&[0]);
     bench.call(0, Operation::Vunmap { area: other });
     assert_eq!(bench.cost(make_table(0)).0, 1);
@@ -222,7 +222,7 @@ fn a_tree_that_is_refused_leaves_ordinary_pages_and_the_books_in_order() {
     assert_eq!(bench.call(0, pin_tree(&[0, 1, 2, 3])), Outcome::Refused);
     let audit = bench.0.software().pv.hypervisor().audit(bench.0.bus());
     assert_eq!(audit, Vec::<String>::new());
-    assert_eq!(bench.call(0, Operation::DrainAliases), Outcome::Done);
+    assert_eq!(bench.call(0, Operation::DrainAliases {}), Outcome::Done);
     bench.alias(&[0, 1, 2, 3]);
     bench.tear_down();
 }

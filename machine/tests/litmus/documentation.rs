@@ -1,8 +1,9 @@
 //! `docs/machine.md` names a test for each rule: every one of them exists.
 
 /// The files of tests, by the names that the page uses.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("determinism", include_str!("determinism.rs")),
+    ("faults", include_str!("faults.rs")),
     ("help", include_str!("help.rs")),
     ("interrupts", include_str!("interrupts.rs")),
     ("memory_model", include_str!("memory_model.rs")),

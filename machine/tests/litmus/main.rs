@@ -5,6 +5,7 @@
 
 mod determinism;
 mod documentation;
+mod faults;
 mod help;
 mod interrupts;
 mod memory_model;
@@ -26,6 +27,9 @@ pub(crate) const VAR: Family = Family(20);
 /// What a CPU runs.
 pub(crate) type Program = fn(&Stage, &Cpu<'_>) -> u64;
 
+/// What a page fault runs.
+pub(crate) type FaultHandler = fn(&Stage, &Cpu<'_>, PageFault, bool) -> Resolution;
+
 /// The software of the tests: a few variables, tables that are made by hand, and whatever a test runs.
 pub(crate) struct Stage {
     vars: VarArray,
@@ -34,6 +38,8 @@ pub(crate) struct Stage {
     pub(crate) root: Frame,
     /// What an interrupt runs.
     pub(crate) handler: Cell<fn(&Stage, &Cpu<'_>, Interrupt)>,
+    /// What a page fault runs.
+    pub(crate) fault: Cell<FaultHandler>,
     /// How the background answers.
     pub(crate) background: Cell<fn(&Stage, &Standing<'_>) -> Background>,
     /// Whether operations drain at their end.
@@ -47,6 +53,7 @@ impl Stage {
             next_frame: Cell::new(1),
             root: Frame(1),
             handler: Cell::new(|_, _, _| {}),
+            fault: Cell::new(|_, _, _, _| Resolution::Unresolved),
             background: Cell::new(|_, _| Background::Nothing),
             drains: Cell::new(true),
         };
@@ -105,6 +112,10 @@ impl Software for Stage {
 
     fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
         (self.handler.get())(self, cpu, interrupt);
+    }
+
+    fn page_fault(&self, cpu: &Cpu<'_>, fault: PageFault, again: bool) -> Resolution {
+        (self.fault.get())(self, cpu, fault, again)
     }
 
     fn drains_at_end(&self, _: &Program) -> bool {

@@ -1,35 +1,21 @@
-//! Reads and writes, by CPUs and by devices: which page they are about, and what begins and ends there. An access that is void
-//! must never touch what the page may hold, except that a write nobody tried leaves it out of the comparison.
+//! Reads and writes, by CPUs and by devices, and what they do to the word of the page. A void access must leave the set of
+//! possible tokens alone; a void write takes the page out of the comparison between backends.
 
 use crate::contents::Home;
-use crate::vocabulary::{BufferSlot, Mapping, Operation, Outcome, Place, Token};
+use crate::vocabulary::{Mapping, Named, Outcome, Place, Token};
 
 use super::{Flight, Reference};
 
-/// Where an operation accesses a page.
-pub(super) fn accessed(operation: &Operation) -> Option<Place> {
-    match operation {
-        Operation::Read { place } | Operation::Write { place, .. } => Some(*place),
-        Operation::Owned(owned) => owned.place(),
-        _ => None,
-    }
-}
-
-/// The place in a mapping that a device reaches by its bus address.
-pub(super) const fn place_in(buffer: BufferSlot, page: u8) -> Place {
-    Place { mapping: Mapping::Buffer(buffer), page }
-}
-
 impl Reference {
     pub(super) fn begin_read(&mut self, cpu: usize, place: Place, void: bool) {
-        let page = self.begin_access(place);
+        let page = self.home(place);
         if !void {
             self.contents.begin_read(cpu, page);
         }
     }
 
     pub(super) fn begin_write(&mut self, cpu: usize, place: Place, token: Token, void: bool) {
-        let page = self.begin_access(place);
+        let page = self.home(place);
         if void {
             self.contents.skip(page);
         } else {
@@ -37,33 +23,30 @@ impl Reference {
         }
     }
 
-    /// The page that is accessed.
-    pub(super) fn begin_access(&mut self, place: Place) -> Home {
-        let entry = self.mappings.get_mut(place.mapping);
-        entry.handle.must_be_present(place);
-        entry.accesses += 1;
+    /// Where the word of the accessed page is.
+    fn home(&self, place: Place) -> Home {
+        let Named::Thing(sort, slot) = place.mapping.named() else { unreachable!("a mapping is a thing") };
+        let thing = self.things.get(sort, slot);
         if let Mapping::Area(area) = place.mapping
-            && place.page < entry.owned
+            && place.page < thing.own_pages()
         {
             return Home::owned(area, place.page);
         }
-        let page = entry.pages.as_slice().get(usize::from(place.page));
+        let page = thing.pages().as_slice().get(usize::from(place.page));
         (*page.unwrap_or_else(|| panic!("the story accesses {place}, behind the end of the mapping"))).into()
     }
 
-    pub(super) fn end_write(&mut self, cpu: usize, flight: &Flight, mapping: Mapping, outcome: Outcome) {
-        self.mappings.get_mut(mapping).accesses -= 1;
+    pub(super) fn end_read(&mut self, cpu: usize, flight: &Flight) {
+        if !flight.void {
+            self.contents.end_read(cpu);
+        }
+    }
+
+    pub(super) fn end_write(&mut self, cpu: usize, flight: &Flight, outcome: Outcome) {
         match outcome {
             _ if flight.void => {}
             Outcome::Fault => self.contents.abandon_write(cpu),
             _ => self.contents.end_write(cpu),
-        }
-    }
-
-    pub(super) fn end_read(&mut self, cpu: usize, flight: &Flight, mapping: Mapping) {
-        self.mappings.get_mut(mapping).accesses -= 1;
-        if !flight.void {
-            self.contents.end_read(cpu);
         }
     }
 }

@@ -1,8 +1,10 @@
-//! Random scripts: what a story tells, with every handle idle when it is used.
+//! Random scripts: what a story tells, with every handle idle when it is used. Which operations there are, and what they do with
+//! what they name, is drawn from the rows, by an interpreter of the modes that only these tests have.
 
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, Call, Device, Mapping, MemoryType, MmCall, MmSlot, Operation, Owned,
-    PageList, PageSlot, Place, RamSlot, Root, SLOTS, Token, TreeSlot,
+    AreaSlot, BufferPage, BufferSlot, Call, Count, Level, Mapping, MmSlot, Mode, Named, Operation, OwnPage,
+    PageList, PageSlot, Place, ROWS, RamSlot, RawAccess, RawEntry, RawFrame, Role, Root, SLOTS, Sort,
+    TableEntry, Token, TreeSlot, Use,
 };
 
 /// CPUs of a script.
@@ -19,34 +21,42 @@ pub(crate) enum Step {
     Continue { cpu: usize },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Page {
-    #[default]
-    Absent,
-    Busy,
-    Ordinary,
-    Table,
+/// What the script believes of a thing, as if every operation succeeded.
+#[derive(Clone, Copy, Default)]
+struct Thing {
+    /// None while it is not there; busy things are in no role.
+    role: Option<Role>,
+    busy: bool,
+    users: u8,
+    changing: bool,
+    made_of: Vec8,
+    /// The pages that it is made of are tables, or lent while it comes and goes.
+    takes: Option<Mode>,
+    length: u8,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Map {
-    Absent,
-    Busy,
-    Live,
+/// A few page slots.
+#[derive(Clone, Copy, Default)]
+struct Vec8(u16);
+
+impl Vec8 {
+    fn each(self) -> impl Iterator<Item = u8> {
+        (0..SLOTS).filter(move |slot| self.0 >> slot & 1 != 0)
+    }
 }
 
-/// What the script believes, as if every operation succeeded.
+/// So many slots of each sort are used: few, so that they are used again.
+const fn few(sort: Sort) -> u8 {
+    match sort {
+        Sort::Page => 6,
+        Sort::Area | Sort::Ram => 4,
+        Sort::Buffer | Sort::Mm => 3,
+        Sort::Tree => 2,
+    }
+}
+
 struct Belief {
-    pages: [Page; SLOTS as usize],
-    users: [u8; SLOTS as usize],
-    maps: [(Map, PageList, u8); 3 * SLOTS as usize],
-    trees: [(Map, PageList); SLOTS as usize],
-    /// How many pages of its own an area has.
-    own: [u8; SLOTS as usize],
-    /// Its permissions are being changed.
-    changing: [bool; SLOTS as usize],
-    /// The address spaces, and how many CPUs are on the way into each.
-    mms: [(Map, u8); SLOTS as usize],
+    things: [[Thing; SLOTS as usize]; Sort::ALL.len()],
     running: [Option<Operation>; CPUS],
 }
 
@@ -59,341 +69,269 @@ pub(crate) fn index(mapping: Mapping) -> usize {
     }
 }
 
-fn page_slots() -> impl Iterator<Item = PageSlot> {
-    (0..SLOTS).map(PageSlot::new)
+/// What is drawn for one operation.
+struct Draw<'a> {
+    belief: &'a Belief,
+    operand: u8,
+    more: u8,
+    token: u32,
 }
 
-/// The mappings that scripts use: few, so that they are reused.
-fn mappings() -> impl Iterator<Item = Mapping> {
-    let areas = (0..4).map(|n| Mapping::Area(AreaSlot::new(n)));
-    areas.chain((0..4).map(|n| Mapping::Ram(RamSlot::new(n)))).chain(buffers().map(Mapping::Buffer))
+impl Draw<'_> {
+    fn slot(&self, sort: Sort, mode: Option<Mode>) -> Option<u8> {
+        let may = |slot: &u8| self.belief.may(sort, *slot, mode.expect("a thing has a mode"));
+        let candidates: Vec<u8> = (0..few(sort)).filter(may).collect();
+        (!candidates.is_empty()).then(|| candidates[usize::from(self.operand) % candidates.len()])
+    }
+
+    fn page_within(&self, sort: Sort, slot: u8) -> u8 {
+        self.operand / 16 % self.belief.thing(sort, slot).length
+    }
 }
 
-fn buffers() -> impl Iterator<Item = BufferSlot> {
-    (0..3).map(BufferSlot::new)
+/// An operand that can be drawn.
+trait Drawn: Sized {
+    fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self>;
 }
 
-fn pick<T>(candidates: impl Iterator<Item = T>, operand: u8) -> Option<T> {
-    let mut all: Vec<T> = candidates.collect();
-    if all.is_empty() { None } else { Some(all.swap_remove(usize::from(operand) % all.len())) }
+macro_rules! drawn_slots {
+    ($($slot:ident)*) => {
+        $(impl Drawn for $slot {
+            fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
+                draw.slot(Self::SORT, mode).map(Self::new)
+            }
+        })*
+    };
 }
+
+drawn_slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot);
+
+impl Drawn for PageList {
+    fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
+        let may = |slot: &u8| draw.belief.may(Sort::Page, *slot, mode.expect("pages have a mode"));
+        let pages = (0..SLOTS).filter(may).skip(usize::from(draw.operand >> 7));
+        let pages = Self::new(pages.take(1 + usize::from(draw.more) % 3).map(PageSlot::new));
+        (!pages.is_empty()).then_some(pages)
+    }
+}
+
+impl Drawn for Place {
+    fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
+        let sorts = [Sort::Area, Sort::Ram, Sort::Buffer];
+        let turn = usize::from(draw.more);
+        let (sort, slot) = (0..sorts.len()).find_map(|step| {
+            let sort = sorts[(turn + step) % sorts.len()];
+            draw.slot(sort, mode).map(|slot| (sort, slot))
+        })?;
+        let mapping = match sort {
+            Sort::Area => Mapping::Area(AreaSlot::new(slot)),
+            Sort::Ram => Mapping::Ram(RamSlot::new(slot)),
+            _ => Mapping::Buffer(BufferSlot::new(slot)),
+        };
+        Some(Self { mapping, page: draw.page_within(sort, slot) })
+    }
+}
+
+impl Drawn for OwnPage {
+    fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
+        let area = AreaSlot::draw(draw, mode)?;
+        Some(Self { area, page: draw.page_within(Sort::Area, area.number()) })
+    }
+}
+
+impl Drawn for BufferPage {
+    fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
+        let buffer = BufferSlot::draw(draw, mode)?;
+        Some(Self { buffer, page: draw.page_within(Sort::Buffer, buffer.number()) })
+    }
+}
+
+impl Drawn for TableEntry {
+    fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
+        Some(Self { table: PageSlot::draw(draw, mode)?, index: draw.more % Self::COUNT })
+    }
+}
+
+impl Drawn for RawEntry {
+    fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
+        let access = RawAccess::Writable;
+        Some(match draw.more % 3 {
+            0 => Self::Empty,
+            1 => Self::Leads { to: RawFrame::Foreign, access },
+            _ => Self::Leads { to: RawFrame::Page(PageSlot::draw(draw, mode)?), access },
+        })
+    }
+}
+
+impl Drawn for Root {
+    fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
+        if draw.more.is_multiple_of(4) { Some(Self::Init) } else { MmSlot::draw(draw, mode).map(Self::Mm) }
+    }
+}
+
+impl Drawn for Count {
+    fn draw(draw: &Draw<'_>, _: Option<Mode>) -> Option<Self> {
+        Some(Self(1 + draw.more % 2))
+    }
+}
+
+impl Drawn for Level {
+    fn draw(draw: &Draw<'_>, _: Option<Mode>) -> Option<Self> {
+        Some(Self(1 + draw.more % 4))
+    }
+}
+
+impl Drawn for Token {
+    fn draw(draw: &Draw<'_>, _: Option<Mode>) -> Option<Self> {
+        Some(Self(draw.token))
+    }
+}
+
+macro_rules! choose {
+    ($($(#[$doc:meta])+ $tag:literal $word:literal $name:ident {
+        $($field:ident: $kind:ty $(= $mode:ident $(($($role:ident),+))?)?),*
+    } $($flag:ident)* => $answers:ident;)+) => {
+        /// The operation of a row, with operands that are there; none where one is missing.
+        fn choose(row: usize, draw: &Draw<'_>) -> Option<Operation> {
+            let mut modes = ROWS[row].operands.iter().map(|operand| operand.mode);
+            let mut next = || modes.next().expect("one for each operand");
+            Some(match ROWS[row].tag {
+                $($tag => Operation::$name { $($field: Drawn::draw(draw, next())?),* },)+
+                tag => unreachable!("no row has the tag {tag}"),
+            })
+        }
+    };
+}
+
+oracle::for_each_operation!(choose);
 
 impl Belief {
-    fn idle_page(&self, operand: u8) -> Option<PageSlot> {
-        let idle =
-            |page: &PageSlot| self.pages[page.index()] == Page::Ordinary && self.users[page.index()] == 0;
-        pick(page_slots().filter(idle), operand)
+    fn thing(&self, sort: Sort, slot: u8) -> &Thing {
+        &self.things[sort as usize][usize::from(slot)]
     }
 
-    fn tree(&self, life: Map, operand: u8) -> Option<TreeSlot> {
-        pick((0..2).map(TreeSlot::new).filter(|tree| self.trees[tree.index()].0 == life), operand)
+    fn thing_mut(&mut self, sort: Sort, slot: u8) -> &mut Thing {
+        &mut self.things[sort as usize][usize::from(slot)]
     }
 
-    fn place(&self, operand: u8) -> Option<Place> {
-        let live = mappings().filter(|mapping| self.maps[index(*mapping)].0 == Map::Live);
-        let places =
-            live.flat_map(|mapping| (0..self.length(mapping)).map(move |page| Place { mapping, page }));
-        pick(places, operand)
-    }
-
-    fn length(&self, mapping: Mapping) -> u8 {
-        match mapping {
-            Mapping::Area(area) if self.own[area.index()] > 0 => self.own[area.index()],
-            _ => self.maps[index(mapping)].1.len() as u8,
-        }
-    }
-
-    /// A live area that owns its pages; nobody accesses it, where that is asked for.
-    fn own_area(&self, operand: u8, idle: bool) -> Option<AreaSlot> {
-        let areas = (0..4).map(AreaSlot::new).filter(|area| {
-            let (life, _, accesses) = self.maps[index(Mapping::Area(*area))];
-            let free = !idle || accesses == 0;
-            life == Map::Live && self.own[area.index()] > 0 && free && !self.changing[area.index()]
-        });
-        pick(areas, operand)
-    }
-
-    fn own_place(&self, operand: u8) -> Option<Place> {
-        let areas = (0..4).map(AreaSlot::new).filter(|area| {
-            self.maps[index(Mapping::Area(*area))].0 == Map::Live && self.own[area.index()] > 0
-        });
-        let area = pick(areas, operand)?;
-        Some(Place { mapping: Mapping::Area(area), page: operand % self.own[area.index()] })
-    }
-
-    fn choose_owned(&self, kind: u8, operand: u8, token: u32) -> Option<Owned> {
-        Some(match kind % 8 {
-            0 | 1 => {
-                let absent = (0..4)
-                    .map(AreaSlot::new)
-                    .filter(|area| self.maps[index(Mapping::Area(*area))].0 == Map::Absent);
-                let count = 1 + operand % 2;
-                Owned::Vmalloc { count, area: pick(absent, operand)?, huge: operand & 8 != 0 }
-            }
-            3 if operand & 128 != 0 => {
-                let memory_type = MemoryType::ALL[usize::from(operand >> 4) % MemoryType::ALL.len()];
-                Owned::SetMemoryType { area: self.own_area(operand, false)?, memory_type }
-            }
-            2 | 3 => {
-                let access = Access::ALL[usize::from(operand >> 4) % Access::ALL.len()];
-                Owned::SetMemory { area: self.own_area(operand, false)?, access }
-            }
-            4 => Owned::Vfree { area: self.own_area(operand, true)? },
-            5 => Owned::Exec { place: self.place(operand)? },
-            6 => Owned::ReadDirect { place: self.own_place(operand)? },
-            _ => Owned::WriteDirect { place: self.own_place(operand)?, token: Token(token) },
-        })
-    }
-
-    fn choose_mm(&self, kind: u8, operand: u8) -> Option<MmCall> {
-        // Few, so that they come and go.
-        let of = |life: Map| (0..3).map(MmSlot::new).filter(move |mm| self.mms[mm.index()].0 == life);
-        Some(match kind {
-            32 => MmCall::New { mm: pick(of(Map::Absent), operand)? },
-            33 => MmCall::Drop { mm: pick(of(Map::Live).filter(|mm| self.mms[mm.index()].1 == 0), operand)? },
-            _ if operand.is_multiple_of(4) => MmCall::Switch { to: Root::Init },
-            _ => MmCall::Switch { to: Root::Mm(pick(of(Map::Live), operand)?) },
-        })
-    }
-
-    fn choose(&self, kind: u8, operand: u8, token: u32) -> Option<Operation> {
-        Some(match kind % 36 {
-            0 => {
-                // Few pages, so that they are reused and shared.
-                let absent = page_slots().take(6).filter(|page| self.pages[page.index()] == Page::Absent);
-                Operation::AllocPage { page: pick(absent, operand)? }
-            }
-            1 => Operation::FreePage { page: self.idle_page(operand)? },
-            2 => Operation::MakeTable { page: self.idle_page(operand)? },
-            3 => {
-                let tables = page_slots().filter(|page| self.pages[page.index()] == Page::Table);
-                Operation::UnmakeTable { page: pick(tables, operand)? }
-            }
-            4..=6 => {
-                let ordinary = page_slots().filter(|page| self.pages[page.index()] == Page::Ordinary);
-                let pages =
-                    PageList::new(ordinary.skip(usize::from(operand >> 6)).take(1 + kind as usize / 128));
-                if pages.is_empty() {
-                    return None;
+    /// Whether a caller may do this with a thing.
+    fn may(&self, sort: Sort, slot: u8, mode: Mode) -> bool {
+        let thing = self.thing(sort, slot);
+        let (is, unused) = (|role| thing.role == Some(role), thing.users == 0);
+        !thing.busy
+            && match mode {
+                Mode::New(_) => thing.role.is_none(),
+                Mode::Uses(None) => thing.role.is_some(),
+                Mode::Uses(Some(role)) => is(role),
+                Mode::Changes(role) => is(role) && !thing.changing,
+                Mode::Ends(role) => {
+                    // What was lent is mapped nowhere else.
+                    let alone = |page| self.thing(Sort::Page, page).users == 1;
+                    let lent = thing.takes == Some(Mode::Lends);
+                    is(role) && unused && (!lent || thing.made_of.each().all(alone))
                 }
-                let absent = mappings().filter(|mapping| self.maps[index(*mapping)].0 == Map::Absent);
-                match pick(absent, operand)? {
-                    Mapping::Area(area) => Operation::Vmap { pages, area },
-                    Mapping::Ram(ram) => Operation::MapRam { pages, ram },
-                    Mapping::Buffer(_) => return None,
-                }
+                Mode::Becomes(from, _) => is(from) && unused,
+                Mode::Maps => is(Role::Plain),
+                Mode::Lends => is(Role::Plain) && unused,
+                Mode::GivesUp => is(Role::Astray) || is(Role::Plain) && unused,
+                Mode::Sizes => false,
             }
-            7 => {
-                let idle = |mapping: &Mapping| {
-                    let (life, _, accesses) = self.maps[index(*mapping)];
-                    let owns = matches!(mapping, Mapping::Area(area) if self.own[area.index()] > 0);
-                    life == Map::Live && accesses == 0 && !owns
-                };
-                match pick(mappings().filter(idle), operand)? {
-                    Mapping::Area(area) => Operation::Vunmap { area },
-                    Mapping::Ram(ram) => Operation::UnmapRam { ram },
-                    Mapping::Buffer(_) => return None,
-                }
-            }
-            16 => {
-                let absent =
-                    buffers().filter(|buffer| self.maps[index(Mapping::Buffer(*buffer))].0 == Map::Absent);
-                let buffer = pick(absent, operand)?;
-                let idle = page_slots().filter(|page| {
-                    self.pages[page.index()] == Page::Ordinary && self.users[page.index()] == 0
-                });
-                let pages =
-                    PageList::new(idle.skip(usize::from(operand >> 7)).take(1 + usize::from(kind) / 128));
-                let device = if (kind / 36).is_multiple_of(2) { Device::Narrow } else { Device::Wide };
-                (!pages.is_empty()).then_some(Operation::DmaAlloc { pages, buffer, device })?
-            }
-            17 => {
-                let idle = |buffer: &BufferSlot| {
-                    let (life, pages, accesses) = self.maps[index(Mapping::Buffer(*buffer))];
-                    let alone = |page: &PageSlot| self.users[page.index()] == 1;
-                    life == Map::Live && accesses == 0 && pages.as_slice().iter().all(alone)
-                };
-                Operation::DmaFree { buffer: pick(buffers().filter(idle), operand)? }
-            }
-            18 | 19 => {
-                let live = |buffer: &BufferSlot| self.maps[index(Mapping::Buffer(*buffer))].0 == Map::Live;
-                let buffer = pick(buffers().filter(live), operand)?;
-                let page = operand % self.maps[index(Mapping::Buffer(buffer))].1.len() as u8;
-                if kind % 36 == 18 {
-                    Operation::DeviceRead { buffer, page }
-                } else {
-                    Operation::DeviceWrite { buffer, page, token: Token(token) }
-                }
-            }
-            8 => Operation::DrainAliases,
-            20 => {
-                let idle = page_slots().filter(|page| {
-                    self.pages[page.index()] == Page::Ordinary && self.users[page.index()] == 0
-                });
-                let pages = PageList::new(idle.take(1 + usize::from(operand >> 6)));
-                let tree = self.tree(Map::Absent, operand)?;
-                if pages.is_empty() {
-                    return None;
-                }
-                Operation::PinTree { pages, tree }
-            }
-            21 => Operation::UnpinTree { tree: self.tree(Map::Live, operand)? },
-            22 => {
-                let ordinary = page_slots().filter(|page| self.pages[page.index()] == Page::Ordinary);
-                Operation::SetPageFlag { page: pick(ordinary, operand)? }
-            }
-            23 => Operation::TrackAliases,
-            9..=11 => Operation::Write { place: self.place(operand)?, token: Token(token) },
-            24..=31 => Operation::Owned(self.choose_owned(kind % 36, operand, token)?),
-            32..=35 => Operation::Mm(self.choose_mm(kind % 36, operand)?),
-            _ => Operation::Read { place: self.place(operand)? },
-        })
     }
 
     fn begin(&mut self, operation: &Operation) {
-        match *operation {
-            Operation::AllocPage { page }
-            | Operation::FreePage { page }
-            | Operation::MakeTable { page }
-            | Operation::UnmakeTable { page } => self.pages[page.index()] = Page::Busy,
-            Operation::Vmap { pages, area } => self.begin_map(Mapping::Area(area), pages),
-            Operation::MapRam { pages, ram } => self.begin_map(Mapping::Ram(ram), pages),
-            Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))].0 = Map::Busy,
-            Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))].0 = Map::Busy,
-            // Given up for ever.
-            Operation::Raw(call) => call.pages().for_each(|page| self.pages[page.index()] = Page::Busy),
-            // Its owner keeps the page while it does so.
-            Operation::SetPageFlag { page } => self.users[page.index()] += 1,
-            Operation::PinTree { pages, tree } => {
-                self.trees[tree.index()] = (Map::Busy, pages);
-                pages.as_slice().iter().for_each(|page| self.pages[page.index()] = Page::Busy);
-            }
-            Operation::UnpinTree { tree } => self.trees[tree.index()].0 = Map::Busy,
-            Operation::DrainAliases
-            | Operation::TrackAliases
-            | Operation::Mm(MmCall::Switch { to: Root::Init }) => {}
-            Operation::Mm(MmCall::New { mm } | MmCall::Drop { mm }) => self.mms[mm.index()].0 = Map::Busy,
-            Operation::Mm(MmCall::Switch { to: Root::Mm(mm) }) => self.mms[mm.index()].1 += 1,
-            Operation::Read { place } | Operation::Write { place, .. } => {
-                self.maps[index(place.mapping)].2 += 1;
-            }
-            Operation::DmaAlloc { pages, buffer, .. } => {
-                self.begin_map(Mapping::Buffer(buffer), pages);
-                self.lend(&pages, Page::Busy);
-            }
-            Operation::DmaFree { buffer } => {
-                let (life, pages, _) = &mut self.maps[index(Mapping::Buffer(buffer))];
-                *life = Map::Busy;
-                let pages = *pages;
-                self.lend(&pages, Page::Busy);
-            }
-            Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
-                self.maps[index(Mapping::Buffer(buffer))].2 += 1;
-            }
-            Operation::Owned(owned) => match owned {
-                Owned::Vmalloc { count, area, .. } => {
-                    self.begin_map(Mapping::Area(area), PageList::new([]));
-                    self.own[area.index()] = count;
+        let (mut made, mut pages, mut takes, mut length) = (None, Vec8::default(), None, 0);
+        operation.each_use(|Use { named, mode }| match named {
+            Named::Thing(sort, slot) => {
+                self.begin_one(sort, slot, mode);
+                if matches!(mode, Mode::New(_)) {
+                    made = Some((sort, slot));
                 }
-                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
-                    self.changing[area.index()] = true;
-                    self.maps[index(Mapping::Area(area))].2 += 1;
+            }
+            Named::Pages(list) => {
+                for page in list.as_slice() {
+                    self.begin_one(Sort::Page, page.number(), mode);
+                    pages.0 |= 1 << page.number();
                 }
-                Owned::Vfree { area } => self.maps[index(Mapping::Area(area))].0 = Map::Busy,
-                Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
-                    self.maps[index(place.mapping)].2 += 1;
-                }
-            },
+                (takes, length) = (Some(mode), list.len() as u8);
+            }
+            Named::Length(count) => length = count,
+            Named::Nothing => {}
+        });
+        if let Some((sort, slot)) = made {
+            let thing = self.thing_mut(sort, slot);
+            (thing.made_of, thing.takes, thing.length) = (pages, takes, length);
         }
     }
 
-    /// Nobody may use these pages while the memory beneath them changes, and afterwards they are ordinary again.
-    fn lend(&mut self, pages: &PageList, to: Page) {
-        pages.as_slice().iter().for_each(|page| self.pages[page.index()] = to);
-    }
-
-    fn begin_map(&mut self, mapping: Mapping, pages: PageList) {
-        self.maps[index(mapping)] = (Map::Busy, pages, 0);
-        pages.as_slice().iter().for_each(|page| self.users[page.index()] += 1);
+    fn begin_one(&mut self, sort: Sort, slot: u8, mode: Mode) {
+        let thing = self.thing_mut(sort, slot);
+        match mode {
+            Mode::New(_) | Mode::Becomes(..) => thing.busy = true,
+            Mode::Ends(_) => {
+                thing.busy = true;
+                let (pages, lent) = (thing.made_of, thing.takes == Some(Mode::Lends));
+                pages.each().filter(|_| lent).for_each(|page| self.thing_mut(Sort::Page, page).busy = true);
+            }
+            Mode::Uses(_) | Mode::Maps => thing.users += 1,
+            Mode::Changes(_) => (thing.changing, thing.users) = (true, thing.users + 1),
+            Mode::Lends => (thing.busy, thing.users) = (true, thing.users + 1),
+            Mode::GivesUp => thing.role = Some(Role::Astray),
+            Mode::Sizes => {}
+        }
     }
 
     fn end(&mut self, operation: &Operation) {
-        match *operation {
-            Operation::AllocPage { page } | Operation::UnmakeTable { page } => {
-                self.pages[page.index()] = Page::Ordinary;
+        operation.each_use(|Use { named, mode }| match named {
+            Named::Thing(sort, slot) => self.end_one(sort, slot, mode),
+            Named::Pages(pages) => {
+                pages.as_slice().iter().for_each(|page| self.end_one(Sort::Page, page.number(), mode));
             }
-            Operation::FreePage { page } => self.pages[page.index()] = Page::Absent,
-            Operation::MakeTable { page } => self.pages[page.index()] = Page::Table,
-            Operation::Vmap { area, .. } => self.maps[index(Mapping::Area(area))].0 = Map::Live,
-            Operation::MapRam { ram, .. } => self.maps[index(Mapping::Ram(ram))].0 = Map::Live,
-            Operation::Vunmap { area } => self.end_unmap(Mapping::Area(area)),
-            Operation::UnmapRam { ram } => self.end_unmap(Mapping::Ram(ram)),
-            Operation::SetPageFlag { page } => self.users[page.index()] -= 1,
-            Operation::PinTree { tree, .. } => self.trees[tree.index()].0 = Map::Live,
-            Operation::UnpinTree { tree } => {
-                let (life, pages) = &mut self.trees[tree.index()];
-                *life = Map::Absent;
-                pages.as_slice().iter().for_each(|page| self.pages[page.index()] = Page::Ordinary);
-            }
-            Operation::DrainAliases
-            | Operation::TrackAliases
-            | Operation::Raw(_)
-            | Operation::Mm(MmCall::Switch { to: Root::Init }) => {}
-            Operation::Mm(MmCall::New { mm }) => self.mms[mm.index()].0 = Map::Live,
-            Operation::Mm(MmCall::Drop { mm }) => self.mms[mm.index()].0 = Map::Absent,
-            Operation::Mm(MmCall::Switch { to: Root::Mm(mm) }) => self.mms[mm.index()].1 -= 1,
-            Operation::Read { place } | Operation::Write { place, .. } => {
-                self.maps[index(place.mapping)].2 -= 1;
-            }
-            Operation::DmaAlloc { pages, buffer, .. } => {
-                self.maps[index(Mapping::Buffer(buffer))].0 = Map::Live;
-                self.lend(&pages, Page::Ordinary);
-            }
-            Operation::DmaFree { buffer } => {
-                let pages = self.maps[index(Mapping::Buffer(buffer))].1;
-                self.end_unmap(Mapping::Buffer(buffer));
-                self.lend(&pages, Page::Ordinary);
-            }
-            Operation::DeviceRead { buffer, .. } | Operation::DeviceWrite { buffer, .. } => {
-                self.maps[index(Mapping::Buffer(buffer))].2 -= 1;
-            }
-            Operation::Owned(owned) => match owned {
-                Owned::Vmalloc { area, .. } => self.maps[index(Mapping::Area(area))].0 = Map::Live,
-                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } => {
-                    self.changing[area.index()] = false;
-                    self.maps[index(Mapping::Area(area))].2 -= 1;
-                }
-                Owned::Vfree { area } => {
-                    self.own[area.index()] = 0;
-                    self.end_unmap(Mapping::Area(area));
-                }
-                Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. } => {
-                    self.maps[index(place.mapping)].2 -= 1;
-                }
-            },
-        }
+            Named::Length(_) | Named::Nothing => {}
+        });
     }
 
-    fn end_unmap(&mut self, mapping: Mapping) {
-        let (life, pages, _) = &mut self.maps[index(mapping)];
-        *life = Map::Absent;
-        pages.as_slice().iter().for_each(|page| self.users[page.index()] -= 1);
+    fn end_one(&mut self, sort: Sort, slot: u8, mode: Mode) {
+        let thing = self.thing_mut(sort, slot);
+        match mode {
+            Mode::New(role) | Mode::Becomes(_, role) => (thing.busy, thing.role) = (false, Some(role)),
+            Mode::Ends(_) => {
+                let Thing { made_of, takes, .. } = core::mem::take(thing);
+                for page in made_of.each() {
+                    let page = self.thing_mut(Sort::Page, page);
+                    if let Some(Mode::Becomes(from, _)) = takes {
+                        page.role = Some(from);
+                    } else {
+                        (page.users, page.busy) = (page.users - 1, false);
+                    }
+                }
+            }
+            Mode::Uses(_) => thing.users -= 1,
+            Mode::Changes(_) => (thing.changing, thing.users) = (false, thing.users - 1),
+            Mode::Lends => thing.busy = false,
+            Mode::Maps | Mode::GivesUp | Mode::Sizes => {}
+        }
+    }
+}
+
+/// A row by chance: any as often, but for what makes mappings, and reads and writes them, which come three times as often.
+fn often(kind: u8) -> usize {
+    let makes_or_uses = |mode: &Option<Mode>| matches!(mode, Some(Mode::Maps | Mode::Uses(None)));
+    let rows = || ROWS.iter().enumerate();
+    let more = || rows().filter(|(_, row)| row.operands.iter().any(|operand| makes_or_uses(&operand.mode)));
+    let count = ROWS.len() + 2 * more().count();
+    match usize::from(kind) % count {
+        row if row < ROWS.len() => row,
+        beyond => more().nth((beyond - ROWS.len()) % more().count()).expect("there are such rows").0,
     }
 }
 
 /// A script from random records (CPU, operation, operand, flags); what cannot be told is left out.
 pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
-    let mut belief = Belief {
-        pages: [Page::Absent; SLOTS as usize],
-        users: [0; SLOTS as usize],
-        maps: [(Map::Absent, PageList::new([]), 0); 3 * SLOTS as usize],
-        trees: [(Map::Absent, PageList::EMPTY); SLOTS as usize],
-        own: [0; SLOTS as usize],
-        changing: [false; SLOTS as usize],
-        mms: [(Map::Absent, 0); SLOTS as usize],
-        running: [None; CPUS],
-    };
-    belief.pages[..usize::from(INITIAL_PAGES)].fill(Page::Ordinary);
+    let mut belief =
+        Belief { things: [[Thing::default(); SLOTS as usize]; Sort::ALL.len()], running: [None; CPUS] };
+    for slot in 0..INITIAL_PAGES {
+        belief.thing_mut(Sort::Page, slot).role = Some(Role::Plain);
+    }
     let mut script = Vec::new();
     for (token, &(cpu, kind, operand, flags)) in (1..).zip(records) {
         let cpu = usize::from(cpu) % CPUS;
@@ -401,7 +339,9 @@ pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
             belief.end(&operation);
             script.push(Step::Continue { cpu });
         }
-        let Some(operation) = belief.choose(kind, operand, token) else { continue };
+        let row = often(kind);
+        let draw = Draw { belief: &belief, operand, more: flags >> 3, token };
+        let Some(operation) = choose(row, &draw) else { continue };
         let paused = flags & 1 == 1;
         belief.begin(&operation);
         if paused {
@@ -409,14 +349,7 @@ pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
         } else {
             belief.end(&operation);
         }
-        let may = matches!(
-            operation,
-            Operation::DrainAliases
-                | Operation::DmaAlloc { .. }
-                | Operation::MakeTable { .. }
-                | Operation::PinTree { .. }
-        );
-        let irqs_off = flags & 0b110 == 0b110 && may;
+        let irqs_off = flags & 0b110 == 0b110 && operation.row().irqs_off;
         script.push(Step::Begin { cpu, call: Call { operation, irqs_off }, paused });
     }
     script.extend((0..CPUS).filter(|&cpu| belief.running[cpu].is_some()).map(|cpu| Step::Continue { cpu }));

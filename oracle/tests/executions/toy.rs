@@ -1,9 +1,8 @@
 //! A trivially correct kernel: every operation takes effect at one moment between its begin and its end, and a
 //! random choice says at which.
-
 use oracle::vocabulary::{
-    Access, BufferSlot, Call, Coherent, MAX_PAGES, Mapping, MmCall, Operation, Outcome, Owned, PageList,
-    PageSlot, Place, Range, Root, SLOTS, Token,
+    Access, AreaSlot, BufferSlot, Call, Coherent, MAX_PAGES, Mapping, Mode, Named, Operation, Outcome,
+    PageList, PageSlot, Place, Range, Role, SLOTS, Sort, Token, Use,
 };
 use oracle::{Illegal, Reference, Ticket, Verdict};
 
@@ -52,6 +51,7 @@ pub(crate) struct Toy {
     pub(crate) wide: usize,
     words: [Option<Token>; SLOTS as usize],
     tables: [bool; SLOTS as usize],
+    astray: [bool; SLOTS as usize],
     trees: [Option<PageList>; SLOTS as usize],
     maps: [Option<(PageList, u64)>; 3 * SLOTS as usize],
     /// The words of the pages that an area owns, and what it allows.
@@ -75,6 +75,7 @@ impl Toy {
             wide: 0,
             words,
             tables: [false; SLOTS as usize],
+            astray: [false; SLOTS as usize],
             trees: [None; SLOTS as usize],
             maps: [None; 3 * SLOTS as usize],
             own: [None; SLOTS as usize],
@@ -130,11 +131,23 @@ impl Toy {
     fn begin(&mut self, step: usize, cpu: usize, call: Call, paused: bool, tamper: Tamper<'_>) {
         let outcome = if self.lacks(&call.operation) { Some(Outcome::Void) } else { None };
         let ticket = self.reference.begin(cpu as u8, &call);
+        self.give_up(&call.operation);
         self.running[cpu] = Some(Running { step, call, ticket, outcome });
         // A pause may lie behind the last point of an operation, and is then not reached.
         if !paused || outcome.is_some() || self.choices.one_in(5) {
             self.finish(cpu, tamper);
         }
+    }
+
+    /// From its begin on an operation has the pages for ever that are given up to it, be it void or not.
+    fn give_up(&mut self, operation: &Operation) {
+        operation.each_use(|Use { named, mode }| {
+            if let (Named::Thing(_, page), Mode::GivesUp) = (named, mode)
+                && self.words[usize::from(page)].take().is_some()
+            {
+                self.astray[usize::from(page)] = true;
+            }
+        });
     }
 
     fn finish(&mut self, cpu: usize, tamper: Tamper<'_>) {
@@ -147,50 +160,36 @@ impl Toy {
     }
 
     fn lacks(&self, operation: &Operation) -> bool {
-        let missing = |page: &PageSlot| self.words[page.index()].is_none();
-        match operation {
-            Operation::AllocPage { .. }
-            | Operation::DrainAliases
-            | Operation::TrackAliases
-            | Operation::Owned(Owned::Vmalloc { .. }) => false,
-            Operation::Mm(call) => match call {
-                MmCall::New { .. } | MmCall::Switch { to: Root::Init } => false,
-                MmCall::Switch { to: Root::Mm(mm) } | MmCall::Drop { mm } => !self.mms[mm.index()],
-            },
-            Operation::FreePage { page }
-            | Operation::MakeTable { page }
-            | Operation::SetPageFlag { page } => missing(page),
-            Operation::UnpinTree { tree } => self.trees[tree.index()].is_none(),
-            Operation::UnmakeTable { page } => !self.tables[page.index()],
-            Operation::Raw(call) => call.pages().any(|page| missing(&page)),
-            Operation::Vmap { pages, .. }
-            | Operation::MapRam { pages, .. }
-            | Operation::DmaAlloc { pages, .. }
-            | Operation::PinTree { pages, .. } => pages.as_slice().iter().any(missing),
-            Operation::DmaFree { buffer }
-            | Operation::DeviceRead { buffer, .. }
-            | Operation::DeviceWrite { buffer, .. } => self.maps[index(Mapping::Buffer(*buffer))].is_none(),
-            Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(*ram))].is_none(),
-            Operation::Read { place } | Operation::Write { place, .. } => {
-                self.maps[index(place.mapping)].is_none()
-            }
-            Operation::Vunmap { area }
-            | Operation::Owned(
-                Owned::SetMemory { area, .. } | Owned::SetMemoryType { area, .. } | Owned::Vfree { area },
-            ) => self.maps[index(Mapping::Area(*area))].is_none(),
-            Operation::Owned(
-                Owned::Exec { place } | Owned::ReadDirect { place } | Owned::WriteDirect { place, .. },
-            ) => self.maps[index(place.mapping)].is_none(),
-        }
+        let mut lacks = false;
+        operation.each_use(|Use { named, mode }| {
+            lacks |= match (named, mode) {
+                (_, Mode::New(_)) | (Named::Nothing | Named::Length(_), _) => false,
+                (Named::Pages(pages), _) => pages.as_slice().iter().any(|page| !self.has_page(*page)),
+                (Named::Thing(Sort::Page, slot), Mode::Becomes(Role::Table, _)) => {
+                    !self.tables[usize::from(slot)]
+                }
+                (Named::Thing(Sort::Page, slot), _) => !self.has_page(PageSlot::new(slot)),
+                (Named::Thing(Sort::Tree, slot), _) => self.trees[usize::from(slot)].is_none(),
+                (Named::Thing(Sort::Mm, slot), _) => !self.mms[usize::from(slot)],
+                (Named::Thing(sort, slot), _) => self.maps[place_of(sort, slot)].is_none(),
+            };
+        });
+        lacks
+    }
+
+    /// A page that was given up to raw hypercalls holds no word, and is there all the same.
+    fn has_page(&self, page: PageSlot) -> bool {
+        self.words[page.index()].is_some() || self.astray[page.index()]
     }
 
     fn take_effect(&mut self, cpu: usize) {
         let Some(Running { call, outcome: None, .. }) = &self.running[cpu] else { return };
         let outcome = match *call {
-            Call { operation: Operation::DrainAliases, irqs_off: true } => Outcome::WouldSleep,
-            Call { operation: Operation::DmaAlloc { .. }, irqs_off: true } if self.choices.one_in(4) => {
-                Outcome::WouldSleep
-            }
+            Call { operation: Operation::DrainAliases {}, irqs_off: true } => Outcome::WouldSleep,
+            Call {
+                operation: Operation::DmaAlloc { .. } | Operation::DmaAllocWide { .. },
+                irqs_off: true,
+            } if self.choices.one_in(4) => Outcome::WouldSleep,
             Call { operation: Operation::MakeTable { .. } | Operation::PinTree { .. }, irqs_off: true }
                 if self.choices.one_in(2) =>
             {
@@ -212,15 +211,18 @@ impl Toy {
             Operation::MapRam { pages, ram } => return self.map(Mapping::Ram(ram), pages),
             Operation::Vunmap { area } => self.maps[index(Mapping::Area(area))] = None,
             Operation::UnmapRam { ram } => self.maps[index(Mapping::Ram(ram))] = None,
-            // How memory is cached changes nothing that anybody finds there.
-            Operation::DrainAliases
-            | Operation::TrackAliases
+            Operation::Exec { place } if !self.access_at(place).executes() => return Outcome::Fault,
+            // How memory is cached changes nothing that a caller finds there.
+            Operation::DrainAliases {}
+            | Operation::TrackAliases {}
             | Operation::SetPageFlag { .. }
-            | Operation::Owned(Owned::SetMemoryType { .. })
-            | Operation::Mm(MmCall::Switch { .. }) => {}
-            Operation::Mm(MmCall::New { .. }) if self.choices.one_in(4) => return Outcome::NoMemory,
-            Operation::Mm(MmCall::New { mm }) => self.mms[mm.index()] = true,
-            Operation::Mm(MmCall::Drop { mm }) => self.mms[mm.index()] = false,
+            | Operation::SetMemoryWc { .. }
+            | Operation::SetMemoryWb { .. }
+            | Operation::SwitchMm { .. }
+            | Operation::Exec { .. } => {}
+            Operation::NewMm { .. } if self.choices.one_in(4) => return Outcome::NoMemory,
+            Operation::NewMm { mm } => self.mms[mm.index()] = true,
+            Operation::DropMm { mm } => self.mms[mm.index()] = false,
             Operation::PinTree { pages, tree } => {
                 pages.as_slice().iter().for_each(|page| self.words[page.index()] = None);
                 self.trees[tree.index()] = Some(pages);
@@ -229,51 +231,42 @@ impl Toy {
                 let pages = self.trees[tree.index()].take().expect("a tree that stands");
                 pages.as_slice().iter().for_each(|page| self.words[page.index()] = Some(Token::ZERO));
             }
-            Operation::DmaAlloc { pages, buffer, .. } => return self.make_buffer(pages, buffer),
+            Operation::DmaAlloc { pages, buffer } | Operation::DmaAllocWide { pages, buffer } => {
+                return self.make_buffer(pages, buffer);
+            }
             Operation::DmaFree { buffer } => {
                 if let Some((pages, _)) = self.maps[index(Mapping::Buffer(buffer))].take() {
                     self.zero(&pages, pages.len());
                 }
             }
-            Operation::DeviceRead { buffer, page } => {
-                let page = self.page_at(Mapping::Buffer(buffer), page);
-                return Outcome::Value(self.words[page.index()].expect("a mapped page holds a word"));
-            }
-            Operation::DeviceWrite { buffer, page, token } => {
-                let page = self.page_at(Mapping::Buffer(buffer), page);
-                self.words[page.index()] = Some(token);
-            }
-            Operation::Raw(call) => {
-                call.pages().for_each(|page| self.words[page.index()] = None);
+            Operation::HvUpdate { .. }
+            | Operation::HvPin { .. }
+            | Operation::HvUnpin { .. }
+            | Operation::HvExchange { .. }
+            | Operation::HvWrite { .. }
+            | Operation::HvFlush {}
+            | Operation::HvUpdateVa { .. } => {
                 return if self.choices.one_in(2) { Outcome::Refused } else { Outcome::Done };
             }
-            Operation::Read { place } | Operation::Owned(Owned::ReadDirect { place }) => {
-                return Outcome::Value(*self.word_at(place));
-            }
-            Operation::Write { place, token } | Operation::Owned(Owned::WriteDirect { place, token }) => {
-                if !self.access_at(place).writes() {
-                    return Outcome::Fault;
-                }
-                *self.word_at(place) = token;
-            }
-            Operation::Owned(Owned::Exec { place }) => {
-                if !self.access_at(place).executes() {
-                    return Outcome::Fault;
-                }
-            }
-            Operation::Owned(Owned::Vmalloc { count, area, .. }) => {
-                // Which pages they are is nobody's business; the list has their number.
-                let pages = PageList::new((0..count).map(PageSlot::new));
+            Operation::Read { place } => return Outcome::Value(*self.word_at(place)),
+            Operation::ReadDirect { page } => return Outcome::Value(*self.word_at(page.place())),
+            Operation::DeviceRead { at } => return Outcome::Value(*self.word_at(at.place())),
+            Operation::DeviceWrite { at, token } => *self.word_at(at.place()) = token,
+            Operation::Write { place, token } => return self.write(place, token),
+            Operation::WriteDirect { page, token } => return self.write(page.place(), token),
+            Operation::Vmalloc { count, area } | Operation::VmallocHuge { count, area } => {
+                // Which pages they are concerns no caller; the list has their number.
+                let pages = PageList::new((0..count.0).map(PageSlot::new));
                 let outcome = self.map(Mapping::Area(area), pages);
                 if matches!(outcome, Outcome::Mapped(_)) {
                     self.own[area.index()] = Some(([Token::ZERO; MAX_PAGES], Access::ReadWrite));
                 }
                 return outcome;
             }
-            Operation::Owned(Owned::SetMemory { area, access }) => {
-                self.own[area.index()].as_mut().expect("an area that owns its pages").1 = access;
-            }
-            Operation::Owned(Owned::Vfree { area }) => {
+            Operation::SetMemoryRo { area } => self.allow(area, Access::ReadOnly),
+            Operation::SetMemoryRox { area } => self.allow(area, Access::ReadExecute),
+            Operation::SetMemoryRw { area } => self.allow(area, Access::ReadWrite),
+            Operation::Vfree { area } => {
                 self.own[area.index()] = None;
                 self.maps[index(Mapping::Area(area))] = None;
             }
@@ -293,6 +286,18 @@ impl Toy {
             }
         }
         Outcome::Done
+    }
+
+    fn write(&mut self, place: Place, token: Token) -> Outcome {
+        if !self.access_at(place).writes() {
+            return Outcome::Fault;
+        }
+        *self.word_at(place) = token;
+        Outcome::Done
+    }
+
+    fn allow(&mut self, area: AreaSlot, access: Access) {
+        self.own[area.index()].as_mut().expect("an area that owns its pages").1 = access;
     }
 
     /// Where there is no room, some of its pages may have been zeroed already.
@@ -377,6 +382,16 @@ impl Toy {
     }
 }
 
+/// The place of a mapping among all of them.
+fn place_of(sort: Sort, slot: u8) -> usize {
+    let of_sort = match sort {
+        Sort::Area => 0,
+        Sort::Ram => 1,
+        _ => 2,
+    };
+    of_sort * usize::from(SLOTS) + usize::from(slot)
+}
+
 /// Whether the operation, in flight, leaves open whether the page has its word.
 fn takes_away(operation: &Operation, taken: PageSlot) -> bool {
     match operation {
@@ -384,12 +399,11 @@ fn takes_away(operation: &Operation, taken: PageSlot) -> bool {
         | Operation::FreePage { page }
         | Operation::MakeTable { page }
         | Operation::UnmakeTable { page } => *page == taken,
-        Operation::DmaAlloc { pages, .. } | Operation::PinTree { pages, .. } => {
-            pages.as_slice().contains(&taken)
-        }
+        Operation::DmaAlloc { pages, .. }
+        | Operation::DmaAllocWide { pages, .. }
+        | Operation::PinTree { pages, .. } => pages.as_slice().contains(&taken),
         // Which pages it zeroes is known no more once it has.
         Operation::DmaFree { .. } | Operation::UnpinTree { .. } => true,
-        Operation::Raw(call) => call.pages().any(|page| page == taken),
         _ => false,
     }
 }

@@ -1,9 +1,8 @@
 //! Buffers that devices reach, and devices.
-
-use oracle::vocabulary::{BufferSlot, Call, Mapping, Operation, Outcome, Place, Token};
+use oracle::vocabulary::{BufferPage, BufferSlot, Call, Mapping, Operation, Outcome, Place, Token};
 use oracle::{Kind, Reference};
 
-use crate::told::{Told, at, coherent, dma_alloc, page, value, vunmap, with_aliases};
+use crate::told::{Told, area, at, coherent, dma_alloc, mapped, page, pages, value, vunmap, with_aliases};
 
 /// CPUs that a story may have.
 const MAX_CPUS: u8 = 4;
@@ -19,13 +18,17 @@ fn a_buffer_begins_with_zero_and_cpus_and_devices_see_each_other() {
     reference.legal(vunmap(1), Outcome::Done);
     reference.legal(dma_alloc(&[0], 0), coherent(40, 1));
     let buffer = BufferSlot::new(0);
-    reference.legal(Operation::DeviceRead { buffer, page: 0 }, value(0));
+    reference.legal(Operation::DeviceRead { at: BufferPage { buffer, page: 0 } }, value(0));
     reference.legal(Operation::Write { place: in_buffer(0), token: Token(5) }, Outcome::Done);
-    reference.legal(Operation::DeviceRead { buffer, page: 0 }, value(5));
-    reference.legal(Operation::DeviceWrite { buffer, page: 0, token: Token(6) }, Outcome::Done);
+    reference.legal(Operation::DeviceRead { at: BufferPage { buffer, page: 0 } }, value(5));
+    reference
+        .legal(Operation::DeviceWrite { at: BufferPage { buffer, page: 0 }, token: Token(6) }, Outcome::Done);
     reference.legal(Operation::Read { place: in_buffer(0) }, value(6));
     assert_eq!(reference.forced(page(0)), Some(Token(6)));
-    assert_eq!(reference.kind(Operation::DeviceRead { buffer, page: 0 }, value(5)), Kind::NeverPossible);
+    assert_eq!(
+        reference.kind(Operation::DeviceRead { at: BufferPage { buffer, page: 0 } }, value(5)),
+        Kind::NeverPossible
+    );
 }
 
 #[test]
@@ -36,7 +39,7 @@ fn a_device_is_kept_apart_from_every_cpu() {
     reference.legal(dma_alloc(&[0], 0), coherent(40, 1));
     let (buffer, place) = (BufferSlot::new(0), in_buffer(0));
     let reading: Vec<_> = (0..MAX_CPUS).map(|cpu| reference.start(cpu, Operation::Read { place })).collect();
-    let writing = Operation::DeviceWrite { buffer, page: 0, token: Token(6) };
+    let writing = Operation::DeviceWrite { at: BufferPage { buffer, page: 0 }, token: Token(6) };
     let ticket = reference.start(Reference::DEVICE, writing);
     assert!(reference.end(ticket, &Outcome::Done).is_ok());
     for (ticket, seen) in reading.into_iter().zip([0, 6, 0, 6]) {
@@ -66,12 +69,14 @@ fn a_buffer_that_is_void_here_leaves_its_pages_out_of_the_comparison() {
     reference.legal(dma_alloc(&[0, 5], 0), Outcome::Void);
     assert_eq!((reference.possible(page(0)), reference.forced(page(0))), (&[Token::ZERO][..], None));
     // And so when it is given back: elsewhere that zeroed them.
-    reference.legal(dma_alloc(&[0], 1), coherent(40, 1));
-    assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
-    reference.legal(Operation::DmaFree { buffer: BufferSlot::new(1) }, Outcome::Done);
-    assert_eq!(reference.forced(page(0)), Some(Token::ZERO));
+    let (writing, to) = (Operation::Vmap { pages: pages(&[0]), area: area(3) }, at(3, 0));
     reference.legal(Operation::DmaFree { buffer: BufferSlot::new(0) }, Outcome::Void);
-    assert_eq!((reference.possible(page(0)), reference.forced(page(0))), (&[Token::ZERO][..], None));
+    reference.legal(writing, mapped(40, 1));
+    reference.legal(Operation::Write { place: to, token: Token(7) }, Outcome::Done);
+    assert_eq!(reference.forced(page(0)), Some(Token(7)));
+    reference.legal(vunmap(3), Outcome::Done);
+    reference.legal(dma_alloc(&[0, 5], 0), Outcome::Void);
+    assert_eq!((reference.possible(page(0)), reference.forced(page(0))), (&[Token(7)][..], None));
 }
 
 #[test]

@@ -9,10 +9,10 @@ use crate::told::{Told, page, read, value, vmap, with_aliases, write};
 fn what_overlaps_anything_is_not_compared() {
     let mut reference = with_aliases();
     assert!(reference.legal(read(0), value(0)).sole);
-    let draining = reference.start(1, Operation::DrainAliases);
+    let draining = reference.start(1, Operation::DrainAliases {});
     assert!(!reference.legal(read(0), value(0)).sole);
     assert!(!reference.end(draining, &Outcome::Done).unwrap().sole);
-    assert!(reference.legal(Operation::DrainAliases, Outcome::Done).sole);
+    assert!(reference.legal(Operation::DrainAliases {}, Outcome::Done).sole);
 }
 
 #[test]

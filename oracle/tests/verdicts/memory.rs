@@ -1,13 +1,11 @@
-//! Who may find no memory, and who is sure of room.
+//! Which operation may find no memory, and which is sure of room.
 
-use oracle::vocabulary::{
-    BufferSlot, Call, Device, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot, Root, Token,
-};
+use oracle::vocabulary::{BufferSlot, Call, Count, MmSlot, Operation, Outcome, RamSlot, Root, Token};
 use oracle::{Kind, Reference, Rule};
 use std::ops::Range;
 
 use crate::told::{
-    PAGE, START, Told, area, dma_alloc, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write,
+    PAGE, START, Told, area, mapped, page, pages, read, value, vmap, vunmap, with_aliases, write,
 };
 
 #[test]
@@ -18,7 +16,7 @@ fn an_area_finds_room_where_nothing_else_is_mapped_and_nothing_overlaps() {
     reference.legal(vunmap(0), Outcome::Done);
     assert_eq!(reference.kind(vmap(&[0], 1), Outcome::NoMemory), Kind::NoRoom);
     let mut reference = Reference::new(1);
-    let draining = reference.start(1, Operation::DrainAliases);
+    let draining = reference.start(1, Operation::DrainAliases {});
     reference.legal(vmap(&[0], 0), Outcome::NoMemory);
     reference.end(draining, &Outcome::Done).unwrap();
 }
@@ -70,25 +68,24 @@ fn an_area_is_sure_of_no_room_where_the_reference_cannot_know_it() {
     reference.legal(Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) }, mapped(8, 1));
     reference.legal(vmap(&[0], 0), Outcome::NoMemory);
     let mut reference = taken(8..32);
-    let draining = reference.start(1, Operation::DrainAliases);
+    let draining = reference.start(1, Operation::DrainAliases {});
     reference.legal(vmap(&[0], 0), Outcome::NoMemory);
     reference.end(draining, &Outcome::Done).unwrap();
-    taken(8..32)
-        .legal(Operation::Owned(Owned::Vmalloc { count: 1, area: area(0), huge: false }), Outcome::NoMemory);
+    taken(8..32).legal(Operation::Vmalloc { count: Count(1), area: area(0) }, Outcome::NoMemory);
 }
 
 #[test]
 fn what_is_mapped_first_finds_room_and_a_buffer_of_a_page_where_memory_is_untouched() {
     let map_ram = Operation::MapRam { pages: pages(&[0]), ram: RamSlot::new(0) };
-    let vmalloc = Operation::Owned(Owned::Vmalloc { count: 1, area: area(0), huge: false });
-    let buffer = |of: &[u8]| dma_alloc(of, 0);
+    let vmalloc = Operation::Vmalloc { count: Count(1), area: area(0) };
+    let buffer = |of: &[u8]| Operation::DmaAlloc { pages: pages(of), buffer: BufferSlot::new(0) };
     for first in [map_ram, vmalloc, buffer(&[0])] {
         assert_eq!(Reference::new(2).kind(first, Outcome::NoMemory), Kind::NoRoom, "{first}");
         let mut reference = Reference::new(2);
         reference.legal(vmap(&[1], 7), mapped(8, 1));
         reference.legal(first, Outcome::NoMemory);
         let mut reference = Reference::new(2);
-        let draining = reference.start(1, Operation::DrainAliases);
+        let draining = reference.start(1, Operation::DrainAliases {});
         reference.legal(first, Outcome::NoMemory);
         reference.end(draining, &Outcome::Done).unwrap();
     }
@@ -114,11 +111,7 @@ fn what_is_mapped_first_finds_room_and_a_buffer_of_a_page_where_memory_is_untouc
 
 #[test]
 fn a_wide_device_reaches_every_page_whatever_became_of_memory() {
-    let wide = |of: &[u8]| Operation::DmaAlloc {
-        pages: pages(of),
-        buffer: BufferSlot::new(0),
-        device: Device::Wide,
-    };
+    let wide = |of: &[u8]| Operation::DmaAllocWide { pages: pages(of), buffer: BufferSlot::new(0) };
     let touched = || {
         let mut reference = Reference::new(2);
         reference.legal(Operation::AllocPage { page: page(5) }, Outcome::Done);
@@ -126,7 +119,8 @@ fn a_wide_device_reaches_every_page_whatever_became_of_memory() {
     };
     assert_eq!(touched().kind(wide(&[0]), Outcome::NoMemory), Kind::NoRoom);
     touched().legal(wide(&[0, 1]), Outcome::NoMemory);
-    touched().legal(dma_alloc(&[0], 0), Outcome::NoMemory);
+    touched()
+        .legal(Operation::DmaAlloc { pages: pages(&[0]), buffer: BufferSlot::new(0) }, Outcome::NoMemory);
 }
 
 #[test]
@@ -137,7 +131,7 @@ fn no_memory_is_legal_where_memory_is_needed_and_nowhere_else() {
         assert!(!with_aliases().legal(needy, Outcome::NoMemory).sole, "{needy}");
     }
     let free = Operation::FreePage { page: page(2) };
-    for other in [free, vunmap(0), Operation::DrainAliases, read(0), write(0, 1)] {
+    for other in [free, vunmap(0), Operation::DrainAliases {}, read(0), write(0, 1)] {
         assert_eq!(with_aliases().kind(other, Outcome::NoMemory), Kind::NoMemory, "{other}");
     }
 }
@@ -145,29 +139,29 @@ fn no_memory_is_legal_where_memory_is_needed_and_nowhere_else() {
 #[test]
 fn an_address_space_may_fail_for_lack_of_memory_and_is_void_then() {
     let (mut reference, mm) = (with_aliases(), MmSlot::new(2));
-    let enter = Operation::Mm(MmCall::Switch { to: Root::Mm(mm) });
-    let drop = Operation::Mm(MmCall::Drop { mm });
-    assert!(!reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::NoMemory).sole);
+    let enter = Operation::SwitchMm { to: Root::Mm(mm) };
+    let drop = Operation::DropMm { mm };
+    assert!(!reference.legal(Operation::NewMm { mm }, Outcome::NoMemory).sole);
     reference.legal(enter, Outcome::Void);
     reference.legal(drop, Outcome::Void);
-    assert!(!reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done).sole);
+    assert!(!reference.legal(Operation::NewMm { mm }, Outcome::Done).sole);
     assert!(reference.legal(enter, Outcome::Done).sole);
     assert_eq!(reference.legal(read(0), Outcome::Value(Token::ZERO)).outcome, Outcome::Value(Token::ZERO));
     assert!(reference.legal(drop, Outcome::Done).sole);
-    reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done);
+    reference.legal(Operation::NewMm { mm }, Outcome::Done);
     assert_eq!(reference.kind(enter, Outcome::NoMemory), Kind::NoMemory);
-    let own = Operation::Mm(MmCall::Switch { to: Root::Init });
+    let own = Operation::SwitchMm { to: Root::Init };
     assert_eq!(Reference::new(1).play(own, Outcome::Refused).unwrap_err().rule(), Rule::Hypervisor);
 }
 
 #[test]
 fn nothing_is_sure_of_room_while_address_spaces_take_memory_nor_a_large_area_of_pages() {
     let (mut reference, mm) = (Reference::new(1), MmSlot::new(0));
-    let vmalloc = |count| Operation::Owned(Owned::Vmalloc { count, area: area(7), huge: false });
-    reference.legal(Operation::Mm(MmCall::New { mm }), Outcome::Done);
+    let vmalloc = |count| Operation::Vmalloc { count: Count(count), area: area(7) };
+    reference.legal(Operation::NewMm { mm }, Outcome::Done);
     reference.legal(vmap(&[0], 5), Outcome::NoMemory);
     reference.legal(vmalloc(1), Outcome::NoMemory);
-    reference.legal(Operation::Mm(MmCall::Drop { mm }), Outcome::Done);
+    reference.legal(Operation::DropMm { mm }, Outcome::Done);
     assert_eq!(reference.kind(vmap(&[0], 6), Outcome::NoMemory), Kind::NoRoom);
     let mut fresh = Reference::new(1);
     fresh.legal(vmalloc(8), Outcome::NoMemory);

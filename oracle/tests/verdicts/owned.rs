@@ -1,28 +1,34 @@
 //! Areas that own their pages: who may do what there.
-
-use oracle::vocabulary::{Access, MAX_PAGES, Mapping, Operation, Outcome, Owned, Place, SLOTS, Token};
+use oracle::vocabulary::{
+    Access, Count, MAX_PAGES, Mapping, Operation, Outcome, OwnPage, Place, SLOTS, Token,
+};
 use oracle::{Kind, Reference, Rule};
 
 use crate::told::{Told, area, at, mapped, page, read, value, with_aliases, write};
 
 fn vmalloc(count: u8, number: u8) -> Operation {
-    Operation::Owned(Owned::Vmalloc { count, area: area(number), huge: false })
+    Operation::Vmalloc { count: Count(count), area: area(number) }
 }
 
 fn set_memory(number: u8, access: Access) -> Operation {
-    Operation::Owned(Owned::SetMemory { area: area(number), access })
+    let area = area(number);
+    match access {
+        Access::ReadOnly => Operation::SetMemoryRo { area },
+        Access::ReadExecute => Operation::SetMemoryRox { area },
+        Access::ReadWrite => Operation::SetMemoryRw { area },
+    }
 }
 
 fn vfree(number: u8) -> Operation {
-    Operation::Owned(Owned::Vfree { area: area(number) })
+    Operation::Vfree { area: area(number) }
 }
 
 fn exec(number: u8) -> Operation {
-    Operation::Owned(Owned::Exec { place: at(number, 0) })
+    Operation::Exec { place: at(number, 0) }
 }
 
 fn write_direct(number: u8, token: u32) -> Operation {
-    Operation::Owned(Owned::WriteDirect { place: at(number, 0), token: Token(token) })
+    Operation::WriteDirect { page: OwnPage { area: area(number), page: 0 }, token: Token(token) }
 }
 
 /// A reference with an area that owns two pages (`a0`).
@@ -84,7 +90,7 @@ fn a_write_that_faulted_left_nothing_behind() {
     reference.legal(write(0, 5), Outcome::Done);
     reference.legal(set_memory(0, Access::ReadOnly), Outcome::Done);
     reference.legal(write_direct(0, 6), Outcome::Fault);
-    let read_direct = Operation::Owned(Owned::ReadDirect { place: at(0, 0) });
+    let read_direct = Operation::ReadDirect { page: OwnPage { area: area(0), page: 0 } };
     reference.legal(read_direct, value(5));
     assert_eq!(reference.kind(read(0), value(6)), Kind::NeverPossible);
 }
@@ -158,7 +164,7 @@ fn a_write_that_overlaps_one_that_faulted_forces_nothing() {
 #[test]
 fn an_area_that_got_no_memory_is_void_from_there_on() {
     let mut reference = Reference::new(0);
-    let draining = reference.start(1, Operation::DrainAliases);
+    let draining = reference.start(1, Operation::DrainAliases {});
     reference.legal(vmalloc(2, 0), Outcome::NoMemory);
     reference.end(draining, &Outcome::Done).unwrap();
     for operation in [write_direct(0, 5), set_memory(0, Access::ReadOnly), exec(0), vfree(0)] {

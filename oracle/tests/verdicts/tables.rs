@@ -1,5 +1,4 @@
 //! Pages that are freed, marked, or given the role of a table, one by one or as a tree.
-
 use oracle::vocabulary::{Call, Operation, Outcome, Token, TreeSlot};
 use oracle::{Kind, Reference};
 

@@ -1,8 +1,7 @@
 //! What the tests say to a reference, and in which words. It judges nothing itself.
-
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, Call, Coherent, Device, Mapping, Operation, Outcome, PageList, PageSlot, Place,
-    Range, Token,
+    AreaSlot, BufferSlot, Call, Coherent, Mapping, Operation, Outcome, PageList, PageSlot, Place, Range,
+    Token,
 };
 use oracle::{Illegal, Kind, Reference, Ticket, Verdict};
 
@@ -93,5 +92,5 @@ pub(crate) fn with_aliases() -> Reference {
 
 pub(crate) fn dma_alloc(pages: &[u8], buffer: u8) -> Operation {
     let (pages, buffer) = (self::pages(pages), BufferSlot::new(buffer));
-    Operation::DmaAlloc { pages, buffer, device: Device::Narrow }
+    Operation::DmaAlloc { pages, buffer }
 }

@@ -1,9 +1,7 @@
 //! What verdicts and rules say to people.
-
-use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, Device, MemoryType, MmCall, MmSlot, Operation, Outcome, Owned, RamSlot,
-    Root, Token, TreeSlot,
+    Access, AreaSlot, BufferPage, BufferSlot, Count, Level, MmSlot, Operation, Outcome, OwnPage, ROWS,
+    RamSlot, RawAccess, RawEntry, RawFrame, Root, TableEntry, Token, TreeSlot,
 };
 use oracle::{Kind, Rule};
 
@@ -29,88 +27,77 @@ fn every_operation() -> Vec<(Operation, &'static str)> {
     let (ram, buffer, tree, mm) = (RamSlot::new(1), BufferSlot::new(2), TreeSlot::new(3), MmSlot::new(4));
     let (page, pages, area, place, token) = (page(5), pages(&[0, 1]), area(6), at(7, 1), Token(8));
     let leads = |to, access| RawEntry::Leads { to, access };
-    let raw = |call| Operation::Raw(call);
-    let (own, space) = (Operation::Owned, Operation::Mm);
+    let own = OwnPage { area: AreaSlot::new(7), page: 1 };
+    let entry = |index| TableEntry { table: page, index };
     let foreign = leads(RawFrame::Foreign, RawAccess::Large);
     let other = leads(RawFrame::Page(page), RawAccess::Readable);
     vec![
-        (Operation::AllocPage { page }, "alloc-page p5"),
+        (Operation::AllocPage { page }, "alloc-page -> p5"),
         (Operation::FreePage { page }, "free-page p5"),
         (Operation::Vmap { pages, area }, "vmap p0,p1 -> a6"),
         (Operation::Vunmap { area }, "vunmap a6"),
         (Operation::MapRam { pages, ram }, "map-ram p0,p1 -> r1"),
         (Operation::UnmapRam { ram }, "unmap-ram r1"),
-        (Operation::DrainAliases, "drain-aliases"),
+        (Operation::DrainAliases {}, "drain-aliases"),
         (Operation::Read { place }, "read a7+1"),
         (Operation::Write { place, token }, "write a7+1 = 8"),
         (Operation::MakeTable { page }, "make-table p5"),
         (Operation::UnmakeTable { page }, "unmake-table p5"),
-        (Operation::DmaAlloc { pages, buffer, device: Device::Narrow }, "dma-alloc p0,p1 -> b2"),
-        (Operation::DmaAlloc { pages, buffer, device: Device::Wide }, "dma-alloc-wide p0,p1 -> b2"),
+        (Operation::DmaAlloc { pages, buffer }, "dma-alloc p0,p1 -> b2"),
+        (Operation::DmaAllocWide { pages, buffer }, "dma-alloc-wide p0,p1 -> b2"),
         (Operation::DmaFree { buffer }, "dma-free b2"),
-        (Operation::DeviceRead { buffer, page: 1 }, "device-read b2+1"),
-        (Operation::DeviceWrite { buffer, page: 1, token }, "device-write b2+1 = 8"),
+        (Operation::DeviceRead { at: BufferPage { buffer, page: 1 } }, "device-read b2+1"),
+        (Operation::DeviceWrite { at: BufferPage { buffer, page: 1 }, token }, "device-write b2+1 = 8"),
         (Operation::SetPageFlag { page }, "set-page-flag p5"),
         (Operation::PinTree { pages, tree }, "pin-tree p0,p1 -> t3"),
         (Operation::UnpinTree { tree }, "unpin-tree t3"),
-        (Operation::TrackAliases, "track-aliases"),
-        (raw(RawCall::Update { table: page, index: 3, entry: RawEntry::Empty }), "hv-update p5+3 empty"),
-        (raw(RawCall::Pin { page, level: 2 }), "hv-pin p5 2"),
-        (raw(RawCall::Unpin { page }), "hv-unpin p5"),
-        (raw(RawCall::Write { table: page, index: 1 }), "hv-write p5+1"),
-        (raw(RawCall::Flush), "hv-flush"),
-        (raw(RawCall::Exchange { page }), "hv-exchange p5"),
-        (
-            raw(RawCall::UpdateVa { table: page, index: 0, entry: foreign }),
-            "hv-update-va p5+0 -> foreign large",
-        ),
-        (own(Owned::Vmalloc { count: 2, area, huge: false }), "vmalloc +2 -> a6"),
-        (own(Owned::Vmalloc { count: 2, area, huge: true }), "vmalloc-huge +2 -> a6"),
-        (own(Owned::SetMemory { area, access: Access::ReadOnly }), "set-memory-ro a6"),
-        (own(Owned::SetMemory { area, access: Access::ReadExecute }), "set-memory-rox a6"),
-        (own(Owned::SetMemory { area, access: Access::ReadWrite }), "set-memory-rw a6"),
-        (own(Owned::SetMemoryType { area, memory_type: MemoryType::WriteCombining }), "set-memory-wc a6"),
-        (own(Owned::SetMemoryType { area, memory_type: MemoryType::WriteBack }), "set-memory-wb a6"),
-        (own(Owned::Vfree { area }), "vfree a6"),
-        (own(Owned::Exec { place }), "exec a7+1"),
-        (own(Owned::ReadDirect { place }), "read-direct a7+1"),
-        (own(Owned::WriteDirect { place, token }), "write-direct a7+1 = 8"),
-        (space(MmCall::New { mm }), "new-mm -> m4"),
-        (space(MmCall::Switch { to: Root::Mm(mm) }), "switch-mm m4"),
-        (space(MmCall::Drop { mm }), "drop-mm m4"),
+        (Operation::TrackAliases {}, "track-aliases"),
+        (Operation::HvUpdate { at: entry(3), entry: RawEntry::Empty }, "hv-update p5+3 empty"),
+        (Operation::HvPin { page, level: Level(2) }, "hv-pin p5 2"),
+        (Operation::HvUnpin { page }, "hv-unpin p5"),
+        (Operation::HvWrite { at: entry(1) }, "hv-write p5+1"),
+        (Operation::HvFlush {}, "hv-flush"),
+        (Operation::HvExchange { page }, "hv-exchange p5"),
+        (Operation::HvUpdateVa { at: entry(0), entry: foreign }, "hv-update-va p5+0 -> foreign large"),
+        (Operation::Vmalloc { count: Count(2), area }, "vmalloc +2 -> a6"),
+        (Operation::VmallocHuge { count: Count(2), area }, "vmalloc-huge +2 -> a6"),
+        (Operation::SetMemoryRo { area }, "set-memory-ro a6"),
+        (Operation::SetMemoryRox { area }, "set-memory-rox a6"),
+        (Operation::SetMemoryRw { area }, "set-memory-rw a6"),
+        (Operation::SetMemoryWc { area }, "set-memory-wc a6"),
+        (Operation::SetMemoryWb { area }, "set-memory-wb a6"),
+        (Operation::Vfree { area }, "vfree a6"),
+        (Operation::Exec { place }, "exec a7+1"),
+        (Operation::ReadDirect { page: own }, "read-direct a7+1"),
+        (Operation::WriteDirect { page: own, token }, "write-direct a7+1 = 8"),
+        (Operation::NewMm { mm }, "new-mm -> m4"),
+        (Operation::SwitchMm { to: Root::Mm(mm) }, "switch-mm m4"),
+        (Operation::DropMm { mm }, "drop-mm m4"),
         // Other operands.
-        (raw(RawCall::Update { table: page, index: 2, entry: other }), "hv-update p5+2 -> p5 readable"),
+        (Operation::HvUpdate { at: entry(2), entry: other }, "hv-update p5+2 -> p5 readable"),
         (
-            raw(RawCall::Update {
-                table: page,
-                index: 2,
-                entry: leads(RawFrame::Foreign, RawAccess::Writable),
-            }),
+            Operation::HvUpdate { at: entry(2), entry: leads(RawFrame::Foreign, RawAccess::Writable) },
             "hv-update p5+2 -> foreign writable",
         ),
-        (space(MmCall::Switch { to: Root::Init }), "switch-mm init"),
+        (Operation::SwitchMm { to: Root::Init }, "switch-mm init"),
     ]
 }
 
 #[test]
 fn every_operation_has_a_name_of_its_own_and_shows_its_operands() {
-    let mut named = [false; Operation::NAMES.len()];
+    let mut named = [false; ROWS.len()];
     for (operation, shown) in every_operation() {
         assert_eq!(operation.to_string(), shown);
         assert_eq!(operation.name(), shown.split(' ').next().unwrap());
         assert_eq!(operation.is_of_a_device(), shown.starts_with("device-"), "{shown}");
-        if let Operation::Owned(owned) = operation {
-            let of_area = (!shown.contains("a7")).then_some(AreaSlot::new(6));
-            assert_eq!(owned.area(), of_area, "{shown}");
-            assert_eq!(owned.place(), shown.contains("a7").then_some(at(7, 1)), "{shown}");
-        }
         named[operation.index()] = true;
     }
     assert!(named.iter().all(|named| *named), "{named:?}");
-    let mut different = Operation::NAMES.to_vec();
+    let mut different: Vec<_> = ROWS.iter().map(|row| row.word).collect();
     different.sort_unstable();
     different.dedup();
-    assert_eq!(different.len(), Operation::NAMES.len());
+    assert_eq!(different.len(), ROWS.len());
+    assert!(ROWS.is_sorted_by_key(|row| row.tag), "no tag stands for two operations");
 }
 
 #[test]

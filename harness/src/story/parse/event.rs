@@ -1,13 +1,13 @@
 //! One event, as it is read: its CPU, its operation, where it is to stop.
 
 use machine::{Family, Pause, Point, PointKind};
-use oracle::vocabulary::astray::{RawAccess, RawCall, RawEntry, RawFrame};
-use oracle::vocabulary::{Device, MAX_PAGES, Mapping, MmCall, Owned, Place, Root, Token};
+use oracle::vocabulary::{Call, Place};
 
-use super::operand::{area, buffer, mm, page, pages, place, place_of_area, ram, table_entry, tree};
+use crate::story::codec;
 use crate::story::line::{Line, Parsed, Word, decimal};
+use crate::story::operand::Operand;
 use crate::story::text::OTHER_DOMAIN;
-use crate::story::{Action, Event, MAX_STORES, Tag, Verb};
+use crate::story::{Action, Event, MAX_STORES, Tag};
 
 pub(super) fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
     let first = line.word("an event")?;
@@ -31,14 +31,14 @@ pub(super) fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
         return Err(line.error(word, &format!("{} {where_to}, or another operation", word.text)));
     }
     let mut action = action(line, tag, cpus)?;
-    if let Action::Call { verb, irqs_off } = &mut action
-        && verb.takes_irqs_off()
+    if let Action::Call(call) = &mut action
+        && call.operation.row().irqs_off
     {
-        *irqs_off = line.optional("irqs-off");
+        call.irqs_off = line.optional("irqs-off");
     }
     let pause = if action.takes_pause() && line.optional("pause") { Some(pause(line)?) } else { None };
     let irqs_off_may_follow =
-        matches!(action, Action::Call { verb, irqs_off: false } if verb.takes_irqs_off());
+        matches!(action, Action::Call(call) if !call.irqs_off && call.operation.row().irqs_off);
     line.end(match (irqs_off_may_follow && pause.is_none(), action.takes_pause() && pause.is_none()) {
         (true, _) => "irqs-off, a pause or the end of the line",
         (false, true) => "a pause or the end of the line",
@@ -50,76 +50,10 @@ pub(super) fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
 const OPERATION: &str = "an operation like vmap, read or continue";
 
 fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
-    let call = |verb| Action::Call { verb, irqs_off: false };
+    if let Some(operation) = codec::parse(tag, line)? {
+        return Ok(Action::Call(Call { operation, irqs_off: false }));
+    }
     Ok(match tag {
-        Tag::AllocPage => {
-            line.keyword("->")?;
-            call(Verb::AllocPage { page: page(line)? })
-        }
-        Tag::FreePage => call(Verb::FreePage { page: page(line)? }),
-        Tag::MakeTable => call(Verb::MakeTable { page: page(line)? }),
-        Tag::UnmakeTable => call(Verb::UnmakeTable { page: page(line)? }),
-        Tag::SetPageFlag => call(Verb::SetPageFlag { page: page(line)? }),
-        Tag::PinTree => {
-            let (first, count) = pages(line)?;
-            line.keyword("->")?;
-            call(Verb::PinTree { first, count, tree: tree(line)? })
-        }
-        Tag::UnpinTree => call(Verb::UnpinTree { tree: tree(line)? }),
-        Tag::TrackAliases => call(Verb::TrackAliases),
-        Tag::HvUpdate
-        | Tag::HvUpdateVa
-        | Tag::HvPin
-        | Tag::HvUnpin
-        | Tag::HvExchange
-        | Tag::HvWrite
-        | Tag::HvFlush => call(Verb::Raw(raw_call(line, tag)?)),
-        Tag::Vmap => {
-            let (first, count) = pages(line)?;
-            line.keyword("->")?;
-            call(Verb::Vmap { first, count, area: area(line)? })
-        }
-        Tag::MapRam => {
-            let (first, count) = pages(line)?;
-            line.keyword("->")?;
-            call(Verb::MapRam { first, count, ram: ram(line)? })
-        }
-        Tag::Vunmap => call(Verb::Vunmap { area: area(line)? }),
-        Tag::UnmapRam => call(Verb::UnmapRam { ram: ram(line)? }),
-        Tag::DrainAliases => call(Verb::DrainAliases),
-        Tag::Read => call(Verb::Read { place: place(line)? }),
-        Tag::Write => call(Verb::Write { place: place(line)? }),
-        Tag::DmaAlloc | Tag::DmaAllocWide => {
-            let (first, count) = pages(line)?;
-            line.keyword("->")?;
-            let device = tag.device().unwrap_or(Device::Narrow);
-            call(Verb::DmaAlloc { first, count, buffer: buffer(line)?, device })
-        }
-        Tag::DmaFree => call(Verb::DmaFree { buffer: buffer(line)? }),
-        Tag::DeviceRead | Tag::DeviceWrite => {
-            let expected = "a page of a buffer, like b0+1";
-            let word = line.peek();
-            let Place { mapping: Mapping::Buffer(buffer), page } = place(line)? else {
-                return Err(word.map_or_else(|| line.at_end(expected), |word| line.error(word, expected)));
-            };
-            call(if tag == Tag::DeviceRead {
-                Verb::DeviceRead { buffer, page }
-            } else {
-                Verb::DeviceWrite { buffer, page }
-            })
-        }
-        Tag::Vmalloc
-        | Tag::VmallocHuge
-        | Tag::SetMemoryRo
-        | Tag::SetMemoryRox
-        | Tag::SetMemoryRw
-        | Tag::SetMemoryWc
-        | Tag::SetMemoryWb
-        | Tag::Vfree
-        | Tag::Exec
-        | Tag::ReadDirect
-        | Tag::WriteDirect => call(Verb::Owned(owned(line, tag)?)),
-        Tag::NewMm | Tag::SwitchMm | Tag::DropMm => call(Verb::Mm(mm_call(line, tag)?)),
         Tag::Continue => Action::Continue,
         Tag::Deliver => {
             let from = if line.optional("from") {
@@ -130,94 +64,14 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
             };
             Action::Deliver { from }
         }
-        Tag::Fill => Action::Fill { place: place(line)? },
+        Tag::Fill => Action::Fill { place: Place::parse(line)? },
         Tag::DrainStores => {
             Action::DrainStores { count: line.number_in("a number of stores", 1, MAX_STORES)? }
         }
         Tag::GracePeriod => Action::GracePeriod,
         Tag::RunWork => Action::RunWork,
         Tag::Touch => Action::Touch,
-        Tag::PauseAt | Tag::PauseAtFar | Tag::PauseBefore | Tag::Designs => {
-            unreachable!("its word begins no event")
-        }
-    })
-}
-
-/// What is asked of address spaces.
-fn mm_call(line: &mut Line<'_>, tag: Tag) -> Parsed<MmCall> {
-    let one = "an address space like m3";
-    Ok(match tag {
-        Tag::NewMm => {
-            line.keyword("->")?;
-            MmCall::New { mm: mm(line, one)? }
-        }
-        Tag::DropMm => MmCall::Drop { mm: mm(line, one)? },
-        _ if line.optional("init") => MmCall::Switch { to: Root::Init },
-        _ => MmCall::Switch { to: Root::Mm(mm(line, "init or an address space like m3")?) },
-    })
-}
-
-/// A hypercall of a caller's own.
-fn raw_call(line: &mut Line<'_>, tag: Tag) -> Parsed<RawCall> {
-    Ok(match tag {
-        Tag::HvUpdate | Tag::HvUpdateVa => {
-            let (table, index) = table_entry(line)?;
-            let entry = raw_entry(line)?;
-            if tag == Tag::HvUpdate {
-                RawCall::Update { table, index, entry }
-            } else {
-                RawCall::UpdateVa { table, index, entry }
-            }
-        }
-        Tag::HvPin => {
-            let page = page(line)?;
-            RawCall::Pin { page, level: line.number_in("a level", 1, 4)? }
-        }
-        Tag::HvUnpin => RawCall::Unpin { page: page(line)? },
-        Tag::HvExchange => RawCall::Exchange { page: page(line)? },
-        Tag::HvWrite => {
-            let (table, index) = table_entry(line)?;
-            RawCall::Write { table, index }
-        }
-        _ => RawCall::Flush,
-    })
-}
-
-/// What an entry is to hold: `empty`, `-> p2 writable`, `-> foreign readable`.
-fn raw_entry(line: &mut Line<'_>) -> Parsed<RawEntry> {
-    if line.optional("empty") {
-        return Ok(RawEntry::Empty);
-    }
-    line.keyword("->")?;
-    let to = if line.optional("foreign") { RawFrame::Foreign } else { RawFrame::Page(page(line)?) };
-    let expected = "readable, writable or large";
-    let word = line.word(expected)?;
-    let access = RawAccess::ALL.into_iter().find(|access| access.name() == word.text);
-    Ok(RawEntry::Leads { to, access: access.ok_or_else(|| line.error(word, expected))? })
-}
-
-/// What is done with areas that own their pages.
-fn owned(line: &mut Line<'_>, tag: Tag) -> Parsed<Owned> {
-    if let Some(access) = tag.access() {
-        return Ok(Owned::SetMemory { area: area(line)?, access });
-    }
-    if let Some(memory_type) = tag.memory_type() {
-        return Ok(Owned::SetMemoryType { area: area(line)?, memory_type });
-    }
-    Ok(match tag {
-        Tag::Vmalloc | Tag::VmallocHuge => {
-            let expected = "how many pages, like +2";
-            let word = line.word(expected)?;
-            let count = word.text.strip_prefix('+').and_then(decimal::<u8>);
-            let count = count.filter(|count| (1..=MAX_PAGES).contains(&usize::from(*count)));
-            let count = count.ok_or_else(|| line.error(word, expected))?;
-            line.keyword("->")?;
-            Owned::Vmalloc { count, area: area(line)?, huge: tag == Tag::VmallocHuge }
-        }
-        Tag::Vfree => Owned::Vfree { area: area(line)? },
-        Tag::Exec => Owned::Exec { place: place(line)? },
-        Tag::ReadDirect => Owned::ReadDirect { place: place_of_area(line)? },
-        _ => Owned::WriteDirect { place: place_of_area(line)?, token: Token::ZERO },
+        _ => unreachable!("its word begins no event: {tag:?}"),
     })
 }
 

@@ -1,5 +1,5 @@
-//! The books, closed: are the references that are counted those that the tables, pins and base pointers stand for, and
-//! is anything held that should not be? Reads memory while no CPU runs, and changes nothing.
+//! Closes the books: do the counts match the references of tables, pins and base pointers, and is any frame held that
+//! should not be? Reads memory while no CPU runs, and changes nothing.
 
 use super::Hypervisor;
 use super::domain::{HEAP, HYPERVISOR_FRAMES, present_entries};
@@ -10,31 +10,31 @@ use machine::{Bus, Frame};
 /// Room for the frames that are in use at the end of most stories.
 const MOST_IN_USE: usize = 64;
 
-/// What holds one frame.
+/// The references to one frame.
 #[derive(Clone, Copy)]
 struct Held {
     frame: Frame,
     total: u32,
     typed: u32,
-    /// By the tables that the guest started on, which stay.
+    /// References of the tables that the guest started on; those stay.
     at_boot: u32,
-    /// It is in the heap, allocated to nobody.
+    /// It lies in the heap, without an owner.
     in_heap: bool,
 }
 
 impl Held {
-    /// Allocated, and held by nothing.
+    /// Allocated, and held by nothing else.
     const fn by_nothing(frame: Frame) -> Self {
         Self { frame, total: 0, typed: 0, at_boot: 0, in_heap: false }
     }
 
-    /// References that allocation stands for: one, but for a frame of the heap.
+    /// The references for its allocation: one, or none for a frame of the heap.
     const fn allocations(&self) -> u32 {
         if self.in_heap { 0 } else { CountInfo::ALLOCATED.count() }
     }
 }
 
-/// What holds each frame that is in use, in the order of the frames. The hypervisor's own are not in the books.
+/// The references to each frame in use, in the order of the frames. The hypervisor's own frames are not in the books.
 struct Books(Vec<Held>);
 
 impl Books {
@@ -47,7 +47,7 @@ impl Books {
         &mut self.0[place]
     }
 
-    /// A reference is found.
+    /// Enters one reference.
     fn hold(&mut self, frame: Frame, page_type: PageType) {
         if frame.0 >= HYPERVISOR_FRAMES {
             let held = self.of(frame);
@@ -58,13 +58,13 @@ impl Books {
 }
 
 impl Hypervisor {
-    /// Where the counts differ from what is there to be counted; empty if nowhere.
+    /// Where the counts differ from the references that exist; empty if they agree.
     pub fn audit(&self, bus: &Bus) -> Vec<String> {
         self.closed_books(bus, false)
     }
 
-    /// The same when the guest has torn everything down, and what is still held then: the root that it started on may be,
-    /// and what its first tables lead to, by them alone. Nothing else.
+    /// The same after the guest has torn everything down, and what is still held then. The root that the guest started on
+    /// may be held, and so may the frames that its first tables lead to, by those tables alone.
     pub fn leftovers(&self, bus: &Bus) -> Vec<String> {
         let mut left = self.closed_books(bus, true);
         if self.direct.tables_in_use() != 0 {
@@ -73,7 +73,7 @@ impl Hypervisor {
         left
     }
 
-    /// What is miscounted comes before what is left: it may be left for that.
+    /// Miscounts come first: what is left over may follow from them.
     fn closed_books(&self, bus: &Bus, torn_down: bool) -> Vec<String> {
         let (mut wrong, mut still_held) = (Vec::new(), Vec::new());
         for held in self.held(bus).0 {
@@ -88,7 +88,7 @@ impl Hypervisor {
         wrong
     }
 
-    /// What the tables, pins and base pointers hold, what is in the heap, and whatever else is in use.
+    /// What the tables, pins and base pointers hold, what lies in the heap, and which other frames are in use.
     fn held(&self, bus: &Bus) -> Books {
         let mut in_use = Vec::with_capacity(MOST_IN_USE);
         in_use.extend(self.frames.in_use_now(bus, HYPERVISOR_FRAMES));
@@ -110,7 +110,7 @@ impl Hypervisor {
             (0..bus.cpus()).for_each(|cpu| books.hold(bus.core(cpu).cr3().root, PageType::Table(4)));
         }
         self.held_at_boot.borrow().iter().for_each(|frame| books.of(*frame).at_boot += 1);
-        // Who has an owner was touched.
+        // A frame with an owner was touched.
         for frame in bus.memory.touched().iter().filter(|frame| bus.memory.owner(**frame) == HEAP) {
             books.of(*frame).in_heap = true;
         }
@@ -118,7 +118,7 @@ impl Hypervisor {
     }
 }
 
-/// Where the words of a frame say something else than what holds it.
+/// Where the words of a frame contradict what holds it.
 fn miscounted(wrong: &mut Vec<String>, info: TypeInfo, count: u32, held: &Held) {
     let Held { frame, total, typed, .. } = *held;
     if count != total + held.allocations() {
@@ -137,7 +137,7 @@ fn miscounted(wrong: &mut Vec<String>, info: TypeInfo, count: u32, held: &Held) 
     }
 }
 
-/// What holds a frame although nothing should.
+/// The references to a frame that should have none.
 fn left(wrong: &mut Vec<String>, info: TypeInfo, count: u32, held: &Held) {
     let frame = held.frame;
     if info.count() > held.at_boot {

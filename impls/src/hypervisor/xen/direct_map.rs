@@ -1,10 +1,10 @@
-//! The hypervisor's own mapping of all memory: large leaves of 2 MiB, as long as all that is in one is mapped alike.
+//! The hypervisor's own mapping of all memory: large leaves of 2 MiB, for as long as all frames of one are mapped alike.
 //!
-//! A frame that is on its way from one owner to another is nobody's, and is not mapped meanwhile: a stray access of the
-//! hypervisor's own is to fault, and not to read what was somebody's. For one frame the leaf is split into a table, and when
-//! all is as it was the table is merged into a leaf again, and freed (`map_pages_to_xen`, `modify_xen_mappings`).
+//! A frame on its way from one owner to another has no owner, and is not mapped meanwhile: if the hypervisor strays there,
+//! it must fault and not read the last owner's data. For one such frame the hypervisor splits the leaf into a table. When
+//! all frames are mapped again it merges the table into a leaf and frees it (`map_pages_to_xen`, `modify_xen_mappings`).
 //!
-//! One lock stands over the walk, the decision and the write (XSA-345, Xen commit 1ce75e99d7). With the walk before it:
+//! One lock covers the walk, the decision and the write (XSA-345, Xen commit 1ce75e99d7). With the walk before the lock:
 //!
 //! ```text
 //!   c0 unmaps a frame                     c1 maps another of the same 2 MiB again
@@ -16,7 +16,7 @@
 //!   clears an entry of the freed table
 //! ```
 //!
-//! and with the decision after it:
+//! and with the decision outside it:
 //!
 //! ```text
 //!   c0                                    c1
@@ -26,13 +26,15 @@
 //!   frees the table                       frees the table
 //! ```
 //!
-//! Nobody flushes: this hypervisor reaches memory by its physical address, so that no CPU ever caches a leaf of it, and what
-//! stands in the tables is all that there is.
+//! No CPU flushes here. This hypervisor reaches memory by physical address, so no CPU ever caches a leaf of this mapping;
+//! there is nothing but what stands in the tables.
 
 use super::domain::HYPERVISOR_FRAMES;
 use crate::family;
+use crate::pgtable::{NoTable, Walk};
 use crate::protocol::{Protocol, Step};
 use crate::sync::{LockClass, Lockdep, SpinLock};
+use crate::vpn::Vpn;
 use machine::paging::WORDS;
 use machine::{Bus, Cpu, Entry, Flags, Frame, Role, Word};
 use std::rc::Rc;
@@ -53,13 +55,13 @@ const MAPPED: Flags = Flags::PRESENT
 /// The mapping.
 #[derive(Debug)]
 pub(super) struct DirectMap {
-    /// With the frames that are free for tables.
+    /// The lock, with the frames that are free for tables.
     free_tables: SpinLock<Vec<Frame>>,
     protocol: Rc<Protocol>,
 }
 
 impl DirectMap {
-    /// Variables needed.
+    /// The variables that it needs.
     pub(super) const VARS: u32 = 1;
 
     /// Maps all memory, in large leaves.
@@ -68,7 +70,7 @@ impl DirectMap {
         Self { free_tables: SpinLock::new(bus, lockdep, MAP_LOCK, tables), protocol: Rc::clone(protocol) }
     }
 
-    /// Sets up the tables, when memory was handed out.
+    /// Sets up the tables after memory was handed out.
     pub(super) fn boot(&self, bus: &Bus) {
         bus.memory.set_role(TABLE, Role::Table(2));
         for table in self.free_tables.peek(Clone::clone) {
@@ -79,13 +81,13 @@ impl DirectMap {
         }
     }
 
-    /// A frame is nobody's: it is not mapped from now on, unless there is no frame for a table.
+    /// A frame lost its owner: unmaps it, unless no frame is free for a table.
     #[track_caller]
     pub(super) fn unmap(&self, cpu: &Cpu<'_>, frame: Frame) {
         self.set(cpu, frame, false);
     }
 
-    /// A frame has an owner: it is mapped again.
+    /// A frame has an owner: maps it again.
     #[track_caller]
     pub(super) fn map(&self, cpu: &Cpu<'_>, frame: Frame) {
         self.set(cpu, frame, true);
@@ -93,19 +95,19 @@ impl DirectMap {
 
     #[track_caller]
     fn set(&self, cpu: &Cpu<'_>, frame: Frame, mapped: bool) {
-        let early = (!self.protocol.does(Step::WalkUnderMapLock)).then(|| walk(cpu, frame));
+        let early = (!self.protocol.does(Step::WalkUnderMapLock)).then(|| entry_of(cpu, frame));
         let mut free_tables = self.free_tables.lock(cpu);
-        let table = match early.unwrap_or_else(|| walk(cpu, frame)) {
-            Some(table) => table,
+        let word = match early.unwrap_or_else(|| entry_of(cpu, frame)) {
+            Some(word) => word,
             None if mapped => return,
             None => {
                 let Some(table) = free_tables.pop() else { return };
                 split(cpu, frame, table);
-                table
+                Word::new(table, frame.index())
             }
         };
+        let table = word.frame;
         let entry = if mapped { Entry::new(frame, MAPPED) } else { Entry::EMPTY };
-        let word = Word::new(table, frame.index());
         cpu.update_entry_as(word, 1, family::XEN_PTE, |_| Some(entry.0));
         if !mapped {
             return;
@@ -130,12 +132,12 @@ impl DirectMap {
     }
 }
 
-/// Where the entry for the 2 MiB around a frame stands.
+/// The word of the entry for the 2 MiB around a frame.
 fn leaf_word(frame: Frame) -> Word {
     Word::new(TABLE, frame.index() / WORDS)
 }
 
-/// The first frame of the 2 MiB around one.
+/// The first frame of the 2 MiB around a frame.
 fn first_of(frame: Frame) -> Frame {
     Frame(frame.0 - frame.0 % WORDS as u32)
 }
@@ -144,14 +146,18 @@ fn large_leaf(frame: Frame) -> Entry {
     Entry::new(first_of(frame), MAPPED | Flags::HUGE_PAGE)
 }
 
-/// The table that a frame is mapped by, if it is by one.
-#[track_caller]
-fn walk(cpu: &Cpu<'_>, frame: Frame) -> Option<Frame> {
-    let entry = cpu.load_entry_as(leaf_word(frame), 2, family::XEN_PMD);
-    (!entry.has(Flags::HUGE_PAGE)).then(|| entry.frame())
+/// Where the entry for a frame alone stands, if no large leaf maps it.
+fn entry_of(cpu: &Cpu<'_>, frame: Frame) -> Option<Word> {
+    // The mapping begins at address 0: the number of a frame is that of the page it is mapped at.
+    let va = Vpn(frame.0.into()).address();
+    let found = Walk { root: TABLE, level: 2 }.descend(va, 1, |word, level| {
+        let entry = cpu.load_entry_as(word, level, family::XEN_PMD);
+        if entry.has(Flags::HUGE_PAGE) { Err(NoTable) } else { Ok(entry.frame()) }
+    });
+    found.ok()
 }
 
-/// The large leaf around a frame becomes a table that maps the same.
+/// Turns the large leaf around a frame into a table that maps the same.
 #[track_caller]
 fn split(cpu: &Cpu<'_>, frame: Frame, table: Frame) {
     let frames = first_of(frame).0..cpu.bus().memory.frames();
@@ -160,8 +166,8 @@ fn split(cpu: &Cpu<'_>, frame: Frame, table: Frame) {
     cpu.update_entry_as(leaf_word(frame), 2, family::XEN_PMD, |_| Some(entry.0));
 }
 
-/// Whether all that a table is for is mapped alike. The first entry is read where others can come in between; the rest is one
-/// look: whoever changes an entry holds the lock, or does so before or after all of it.
+/// Whether a table maps all its frames alike. Other CPUs can come in before the read of the first entry. The rest is one
+/// look: a CPU that changes an entry holds the lock, or changes it before or after all of the look.
 #[track_caller]
 fn is_uniform(cpu: &Cpu<'_>, frame: Frame, table: Frame) -> bool {
     let first = cpu.load_entry_as(Word::new(table, 0), 1, family::XEN_PTE);

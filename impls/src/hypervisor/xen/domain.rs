@@ -1,4 +1,4 @@
-//! Whose memory is where, and how the guest finds the world when it starts (the domain builder).
+//! Which owner has which memory, and how the guest finds the world when it starts (the domain builder).
 
 use super::Hypervisor;
 use super::type_info::{PageType, TypeInfo};
@@ -14,7 +14,7 @@ pub const OTHER_GUEST: u8 = 1;
 /// Owner of the hypervisor's own frames.
 pub const HYPERVISOR: u8 = 255;
 
-/// Owner of the frames that nobody has: those of the heap.
+/// Owner of the frames of the heap, which belong to no domain.
 pub const HEAP: u8 = 254;
 
 /// Frames that the hypervisor keeps for itself: the first of the machine.
@@ -22,11 +22,11 @@ pub const HYPERVISOR_FRAMES: u32 = 4;
 /// Frames of the other guest, which come next.
 pub const OTHER_FRAMES: u32 = 5;
 
-/// The first frame of the heap when the machine starts, and how many it has: so few that buffers run out of them.
+/// The first frame of the heap when the machine starts, and the number of its frames: few, so that buffers run out of them.
 pub(super) const FIRST_LOW: u32 = HYPERVISOR_FRAMES + OTHER_FRAMES;
 const LOW_FRAMES: u32 = 3;
 
-/// The first machine frame of the guest's, and the first that devices do not reach.
+/// The first machine frame of the guest, and the first that devices do not reach.
 pub const DEVICE_LIMIT: u32 = FIRST_LOW + LOW_FRAMES;
 const FIRST: u32 = DEVICE_LIMIT;
 
@@ -38,8 +38,8 @@ pub const fn machine_frames(sizes: Sizes) -> u32 {
     FIRST + sizes.frames()
 }
 
-/// The machine frame of each of the guest's frames, in their order. Never the same number: whoever takes one for the
-/// other is to get somebody else's memory.
+/// The machine frame of each of the guest's frames, in their order. The two numbers always differ, so a kernel that takes
+/// one for the other reaches the memory of another page.
 pub fn frame_list(sizes: Sizes) -> impl Iterator<Item = Frame> {
     let frames = sizes.frames();
     let mut place = 1;
@@ -69,7 +69,7 @@ impl Hypervisor {
         self.frames.allocate_at_boot(bus, FIRST..bus.memory.frames());
     }
 
-    /// Takes the tables that the guest starts on as they are: the root is pinned and every CPU's base pointer.
+    /// Takes the tables that the guest starts on as they are: the root is pinned, and the base pointer of every CPU.
     pub fn adopt_tables(&self, bus: &Bus, root: Frame, tables: impl Iterator<Item = (Frame, u8)>) {
         for (frame, level) in tables {
             bus.memory.set_role(frame, Role::Table(level));

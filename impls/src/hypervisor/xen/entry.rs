@@ -1,7 +1,8 @@
 //! Changing one entry of a table: the references move with it (`mod_l1_entry` and upwards).
 //!
-//! The new entry's are taken before it is stored, the old entry's dropped after: at every moment what the tables lead
-//! to is held. In the other order somebody makes a table of what can still be written to:
+//! The hypervisor takes the references of the new entry before the store and drops those of the old one after it. So it
+//! holds what the tables lead to at every moment. In the other order another CPU makes a table of a page that can still be
+//! written to:
 //!
 //! ```text
 //!   c0 clears an entry                    c1 pins the page that it leads to
@@ -9,10 +10,11 @@
 //!                                         type: L1, all have flushed, validated
 //!   (a walker comes by the entry once more)
 //!   store
-//!                                         whoever cached it can write the table
+//!                                         a CPU that cached it can write the table
 //! ```
 //!
-//! Nor is the time at which the reference goes read before the store, although it is needed only then:
+//! The hypervisor also reads the clock for the dropped reference after the store, because a time from before it is too
+//! early:
 //!
 //! ```text
 //!   c0 clears an entry                    c1
@@ -32,24 +34,24 @@ use super::validation::held_type;
 use crate::protocol::Step;
 use machine::{Cpu, Entry, Family, Flags, Word};
 
-/// What the hardware sets by itself.
+/// The bits that the hardware sets by itself.
 const HARDWARE: u64 = Flags::ACCESSED.bits() | Flags::DIRTY.bits();
 
-/// What becomes of the accessed and dirty bits that the hardware has set.
+/// What happens to accessed and dirty bits that the hardware has set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AccessedDirty {
-    /// The new entry says it (`MMU_NORMAL_PT_UPDATE`).
+    /// They become what the new entry says (`MMU_NORMAL_PT_UPDATE`).
     AsGiven,
-    /// What was set stays set (`MMU_PT_UPDATE_PRESERVE_AD`).
+    /// Those that the hardware set stay set (`MMU_PT_UPDATE_PRESERVE_AD`).
     Preserve,
 }
 
-/// How an entry of a table is reached.
+/// How the hypervisor reaches an entry of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum By {
     /// By the frame of the table, and the place within it.
     Frame(u16),
-    /// By the linear mapping: the lowest-level entry of this address. The mapping is kept as it is meanwhile.
+    /// By the linear mapping: the lowest-level entry of this address. The caller keeps the mapping as it is meanwhile.
     LinearMap(u64),
 }
 
@@ -66,11 +68,11 @@ impl Hypervisor {
     ) -> Result<(), Refusal> {
         let level = table.level;
         let old = load(cpu, table, by)?;
-        // The bit that makes a leaf of an upper entry is a flag too. Changed by itself it would be looked at by nobody, and
-        // the guest would have a mapping of everything beside its table (XSA-148).
+        // The bit that makes an upper entry a large leaf is a flag too. If a change of that bit alone passed
+        // unchecked, the guest would map everything beside its table (XSA-148).
         let large = level > 1 && new.has(Flags::HUGE_PAGE) && self.protocol.does(Step::ValidateLargeLeaves);
         if old.frame() == new.frame() && held_type(old, level) == held_type(new, level) && !large {
-            // The same references, under other flags.
+            // The same references, with other flags.
             return self.exchange(cpu, table, by, old, new, bits);
         }
         self.get_entry(cpu, new, level)?;
@@ -87,7 +89,7 @@ impl Hypervisor {
         exchanged
     }
 
-    /// Replaces an entry under the lock of its table; if it is an upper one, for the linear mapping too.
+    /// Replaces an entry under the lock of its table. For an upper entry, makes every CPU forget the linear mapping too.
     #[track_caller]
     fn exchange(
         &self,
@@ -98,7 +100,7 @@ impl Hypervisor {
         new: Entry,
         bits: AccessedDirty,
     ) -> Result<(), Refusal> {
-        // What was not present is cached nowhere.
+        // No CPU has cached an entry that was not present.
         if table.level > 1 && old.present() {
             self.change_upper(cpu, || exchange(cpu, table, by, old, new, bits))
         } else {
@@ -117,7 +119,7 @@ fn load(cpu: &Cpu<'_>, table: &LockedTable<'_>, by: By) -> Result<Entry, Refusal
     }
 }
 
-/// Replaces an entry. Nobody but the hardware can change it meanwhile, and that sets two bits at most:
+/// Replaces an entry. Only the hardware can change it meanwhile, and it sets two bits at most:
 ///
 /// ```text
 ///   c0 replaces an entry, bits preserved  c1's walker

@@ -1,19 +1,19 @@
 //! The hypercall `memory_exchange`: a guest gives frames of its own for others, contiguous and below a limit, or for any.
 //!
-//! Segment by segment: a segment is exchanged whole or not at all, and the first that cannot be ends the call. The guest is
-//! told how many frames were exchanged; what it offered beyond that is still its own.
+//! The hypervisor goes segment by segment. It exchanges a segment whole or not at all, and ends the call at the first that
+//! it cannot exchange. It tells the guest how many frames it exchanged; the guest keeps what it offered beyond them.
 //!
-//! A frame that is taken must be the guest's, and nothing may refer to it but its allocation: no entry, no pin, no base
-//! pointer, and nobody who is about to make one. So an extra reference is taken, by which the owner cannot change;
-//! then both go in one step, if they are the only ones; only then the owner changes (XSA-287, Xen commit 3d4868a481).
-//! In two steps somebody comes in between:
+//! The hypervisor takes a frame only if the frame is the guest's and nothing refers to it but its allocation: no entry, no
+//! pin, no base pointer, and no CPU that is about to make one of these. So it takes an extra reference, which keeps the
+//! owner from changing. Then it drops both in one step, if they are the only ones. Only then does it change the owner
+//! (XSA-287, Xen commit 3d4868a481). In two steps another CPU comes in between:
 //!
 //! ```text
 //!   c0 exchanges the frame                c1 maps it
 //!   references: its allocation and ours
 //!                                         takes a reference: the frame is the guest's
 //!   drops both, gives the frame away
-//!                                         sets an entry: to a frame of somebody else's
+//!                                         sets an entry: to a frame of another owner
 //! ```
 
 use super::Hypervisor;
@@ -24,30 +24,30 @@ use super::type_info::{CountInfo, TypeInfo};
 use crate::protocol::Step;
 use machine::{Cpu, Frame, Role};
 
-/// What is offered, and what is wanted for it.
+/// What the guest offers, and what it wants for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
     /// The guest's frames.
     pub offered: &'a [Frame],
     /// Frames of a segment, at least 1; the last segment may be shorter.
     pub segment: usize,
-    /// For each segment contiguous frames below this one; or any frames, one by one.
+    /// Contiguous frames below this one for each segment; or any frames, one by one.
     pub below: Option<u32>,
-    /// The guest never gets back what it offers: for callers who may have kept the numbers of frames.
+    /// The guest never gets back what it offers: for callers that may have kept the numbers of frames.
     pub for_good: bool,
 }
 
 /// How far an exchange came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exchanged {
-    /// So many frames were exchanged, from the first on.
+    /// How many frames were exchanged, from the first on.
     pub frames: usize,
-    /// Why it ended there; none if all were, or if there was no memory.
+    /// Why it ended there; `None` if it exchanged all, or ran out of memory.
     pub refusal: Option<Refusal>,
 }
 
 impl Hypervisor {
-    /// Exchanges frames. The new ones, zeroed, are written to `given`, in the places of the old.
+    /// Exchanges frames. Writes the new ones, zeroed, to `given`, in the places of the old.
     pub fn memory_exchange(&self, cpu: &Cpu<'_>, exchange: Exchange<'_>, given: &mut [Frame]) -> Exchanged {
         cpu.hypercall("memory_exchange", |cpu| {
             let mut frames = 0;
@@ -73,7 +73,8 @@ impl Hypervisor {
         })
     }
 
-    /// Exchanges one segment. Returns whether there were frames for it; if not, or if it was refused, nothing was changed.
+    /// Exchanges one segment. Returns whether there were frames for it. If there were none, or it was refused, nothing has
+    /// changed.
     fn exchange_segment(
         &self,
         cpu: &Cpu<'_>,
@@ -125,8 +126,8 @@ impl Hypervisor {
         }
         cpu.bus().memory.set_owner(frame, HEAP);
         self.direct.unmap(cpu, frame);
-        // A CPU may still write there by a translation from before, which does no harm as long as the frame is nobody's. But
-        // none may walk through a table that is none any more.
+        // A CPU may still write there by an old translation; that does no harm while the frame has no owner.
+        // But no CPU may walk through a frame that is no longer a table.
         if let Role::Table(_) = cpu.bus().memory.role(frame) {
             self.flush.forget(cpu, TypeInfo(cpu.load(self.frames.type_info(frame))).stamp());
             cpu.set_role(frame, Role::Data);
@@ -134,13 +135,13 @@ impl Hypervisor {
         Ok(())
     }
 
-    /// A frame that was taken is the heap's, and mapped like all that has an owner.
+    /// Gives a frame that was taken to the heap, and maps it again.
     fn give_to_heap(&self, cpu: &Cpu<'_>, frame: Frame, for_good: bool) {
         self.direct.map(cpu, frame);
         self.heap.give(cpu, frame, self.flush.time(cpu), for_good);
     }
 
-    /// Frames that were taken and for which there were no others are the guest's again.
+    /// Gives frames that were taken back to the guest, because the heap had none to exchange them for.
     fn put_back(&self, cpu: &Cpu<'_>, stolen: &[Frame]) {
         for frame in stolen {
             self.direct.map(cpu, *frame);
@@ -148,7 +149,8 @@ impl Hypervisor {
         }
     }
 
-    /// A frame of the heap's is about to be the guest's: no CPU remembers it, and nothing is left of what it held.
+    /// Cleans a frame of the heap that the guest is about to get: no CPU remembers it, and it holds nothing of what it
+    /// held.
     fn clean(&self, cpu: &Cpu<'_>, free: FreeFrame) {
         if let Some(since) = free.since
             && self.protocol.does(Step::FlushBeforeGivingAway)
@@ -156,12 +158,12 @@ impl Hypervisor {
             self.flush.forget(cpu, since);
         }
         cpu.swap(self.frames.type_info(free.frame), TypeInfo::NONE.0);
-        // Another use begins here: who still got there by an old translation would be noticed.
+        // Another use begins here, so that the machine notices an access by an old translation.
         cpu.set_role(free.frame, Role::Foreign);
         cpu.clear_frame(free.frame);
     }
 
-    /// Gives a frame to the guest (`assign_pages`). From the moment at which it counts as allocated, references are taken.
+    /// Gives a frame to the guest (`assign_pages`). Once it counts as allocated, CPUs can take references.
     fn assign_page(&self, cpu: &Cpu<'_>, frame: Frame) {
         cpu.bus().memory.set_owner(frame, GUEST);
         cpu.set_role(frame, Role::Data);

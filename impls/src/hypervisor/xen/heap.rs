@@ -1,8 +1,8 @@
-//! The heap: frames that belong to nobody, and the other guest's appetite for them.
+//! The heap: frames without an owner, and the other guest, which takes them.
 //!
-//! A frame comes back to the heap when nothing refers to it any more; some CPU may still remember a way to it. It keeps
-//! the time at which it came, and whoever gets it next waits until every CPU that has not flushed since did so. No frame
-//! may leave the heap in any other way.
+//! A frame comes to the heap when nothing refers to it any more; a CPU may still remember a way to it. It keeps the time at
+//! which it came. Before it gets a new owner, every CPU flushes that has not flushed since then. No frame may leave the
+//! heap in any other way.
 
 use super::domain::{DEVICE_LIMIT, FIRST_LOW, HEAP, OTHER_GUEST};
 use super::tlb_clock::Time;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 const HEAP_LOCK: LockClass = LockClass { family: family::HEAP_LOCK, name: "heap_lock" };
 
-/// A frame of the heap, and when it came there; none for one that no CPU of the guest's ever had.
+/// A frame of the heap, and the time at which it came; `None` if no CPU of the guest ever had it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct FreeFrame {
     pub(super) frame: Frame,
@@ -28,7 +28,7 @@ pub(super) struct FreeFrame {
 #[derive(Debug, Default)]
 struct State {
     free: Vec<FreeFrame>,
-    /// What the other guest took and may give back, the last at the end.
+    /// The frames that the other guest took and may give back, the last one at the end.
     taken: Vec<Frame>,
 }
 
@@ -39,10 +39,10 @@ pub(super) struct Heap {
 }
 
 impl Heap {
-    /// Variables needed.
+    /// The variables that it needs.
     pub(super) const VARS: u32 = 1;
 
-    /// The frames that devices reach are kept for those who ask for such.
+    /// The heap at boot. It holds the frames that devices reach, and keeps them for callers that need such frames.
     pub(super) fn new(bus: &Bus, lockdep: &Rc<Lockdep>) -> Self {
         let low = (FIRST_LOW..DEVICE_LIMIT).map(|number| FreeFrame {
             frame: Frame(number),
@@ -67,7 +67,7 @@ impl Heap {
         Some(run)
     }
 
-    /// Takes any frame but those that devices reach. The other guest gives one back if there is no other.
+    /// Takes any frame but those that devices reach. If there is none, the other guest gives one back.
     pub(super) fn take_any(&self, hypervisor: &Hypervisor, cpu: &Cpu<'_>) -> Option<FreeFrame> {
         let mut state = self.state.lock(cpu);
         let fits = |free: &FreeFrame| free.frame.0 >= DEVICE_LIMIT && !free.for_good;
@@ -75,7 +75,7 @@ impl Heap {
             return Some(state.free.remove(place));
         }
         let frame = *state.taken.last()?;
-        // Somebody may be looking whose frame it is, and hold it for that moment.
+        // Another CPU may be looking up the owner of this frame, and hold a reference for that moment.
         let count = hypervisor.frames.count_info(frame);
         cpu.compare_exchange(count, CountInfo::ALLOCATED.0, 0).ok()?;
         cpu.bus().memory.set_owner(frame, HEAP);
@@ -83,16 +83,15 @@ impl Heap {
         Some(FreeFrame { frame, since: None, for_good: false })
     }
 
-    /// A frame that nothing refers to any more comes to the heap.
+    /// Takes in a frame that nothing refers to any more.
     pub(super) fn give(&self, cpu: &Cpu<'_>, frame: Frame, since: Time, for_good: bool) {
         self.state.lock(cpu).free.push(FreeFrame { frame, since: Some(since), for_good });
     }
 }
 
 impl Hypervisor {
-    /// The other guest takes what was given away. It runs on a processor of its own, which is not one of the machine's:
-    /// the interrupts that it sends are taken at once, and no CPU of the machine takes part otherwise. Nothing happens
-    /// while somebody else is at the heap.
+    /// The other guest takes what was given away. It runs on a processor of its own outside this machine: the CPUs here
+    /// take its interrupts at once, and have no other part in it. It takes nothing while another CPU holds the heap's lock.
     ///
     /// A guest's CPU may remember a frame long after its entries are gone, and the guest need not flush:
     ///
@@ -105,7 +104,7 @@ impl Hypervisor {
     ///                                 reads and writes through V
     /// ```
     ///
-    /// so every CPU that has not flushed since the frame came to the heap does so first (seed 000).
+    /// So every CPU that has not flushed since the frame came to the heap flushes first (seed 000).
     pub fn other_guest_takes(&self, bus: &Bus) {
         let Some(mut state) = self.heap.state.from_outside() else { return };
         let State { free, taken } = &mut *state;

@@ -1,9 +1,9 @@
-//! The linear mapping: one entry of every root leads to the root itself, so that the lowest-level entries of the guest lie
-//! side by side in the hypervisor's address space, and it gets at the entry of an address without walking to it.
+//! The linear mapping: one entry of every root leads to the root itself. So the guest's lowest-level entries lie side by
+//! side in the hypervisor's address space, and it reaches the entry of an address without walking to it.
 //!
-//! Its translations are cached on each CPU like any other, under a tag of the hypervisor's own, so that the guest's flushes
-//! of single pages leave them alone. They say where the tables *were*. So whoever changes an upper entry that was present has
-//! every CPU forget them, before the reference of what it led to goes (XSA-286, Xen commit 16a20963b3):
+//! Each CPU caches its translations like any other, under a tag of the hypervisor's own, so that the guest's flushes of
+//! single pages leave them alone. They say where the tables *were*. So a CPU that changes an upper entry that was present
+//! makes every CPU forget them, before it drops the reference to what the entry led to (XSA-286, Xen commit 16a20963b3):
 //!
 //! ```text
 //!   c0 replaces the L1 table of V          c1
@@ -15,7 +15,7 @@
 //!                                          the old table has become data, the guest's data is overwritten
 //! ```
 //!
-//! And as long as somebody uses them, no upper entry changes at all:
+//! And while a CPU uses them, no CPU may change an upper entry at all:
 //!
 //! ```text
 //!   c0                                     c1 update_va_mapping(V)
@@ -25,8 +25,8 @@
 //!                                          the first access walks: to the new table, which is not locked
 //! ```
 //!
-//! so it is read-locked from the walk that finds the table to the last access, and write-locked from the change to the last
-//! answer. Both are taken under the lock of a table, and never the other way round.
+//! So a CPU read-locks the mapping from the walk that finds the table to the last access, and write-locks it from the
+//! change to the last answer. It takes both under the lock of a table, and never the other way round.
 
 use super::Hypervisor;
 use super::flush::Scope;
@@ -41,7 +41,7 @@ const LINEAR_LOCK: LockClass = LockClass { family: family::LINEAR_LOCK, name: "l
 /// The tag of the hypervisor's own translations.
 pub const LINEAR_PCID: u16 = 0xfff;
 
-/// The entry of each root that leads to the root itself (`LINEAR_PT_VIRT_START`). No guest has anything there.
+/// The entry of each root that leads to the root itself (`LINEAR_PT_VIRT_START`). Guests map nothing there.
 const LINEAR_ENTRY: u16 = 258;
 
 /// Where the hypervisor finds the lowest-level entry of an address.
@@ -57,7 +57,7 @@ pub(super) struct LinearMap {
 }
 
 impl LinearMap {
-    /// Variables needed: the lock has one for each CPU.
+    /// The variables that it needs: the lock has one for each CPU.
     pub(super) const VARS: u32 = MAX_CPUS as u32;
 
     /// Sets up the entry of the roots.
@@ -66,7 +66,7 @@ impl LinearMap {
         Self { lock: RwLock::new(bus, lockdep, LINEAR_LOCK) }
     }
 
-    /// Nobody changes an upper entry while this is held.
+    /// Keeps every CPU from changing an upper entry, for as long as the guard lives.
     #[track_caller]
     pub(super) fn keep<'a>(&'a self, cpu: &'a Cpu<'_>) -> RwGuard<'a> {
         self.lock.read(cpu)
@@ -90,15 +90,14 @@ impl LinearMap {
 }
 
 impl Hypervisor {
-    /// Changes an upper entry that was present. Whatever the change is, no CPU remembers a way through the old one when this
-    /// returns.
+    /// Changes an upper entry that was present. When this returns, no CPU remembers a way through the old entry.
     #[track_caller]
     pub(super) fn change_upper<R>(&self, cpu: &Cpu<'_>, change: impl FnOnce() -> R) -> R {
         let _alone = self.linear.lock.write(cpu);
         let changed = change();
         if self.protocol.does(Step::FlushLinearMap) {
             let cpus = if self.protocol.does(Step::FlushLinearMapEverywhere) {
-                self.flush.everybody()
+                self.flush.all_cpus()
             } else {
                 1 << cpu.id()
             };

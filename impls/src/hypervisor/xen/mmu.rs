@@ -5,24 +5,24 @@ use super::entry::{AccessedDirty, By};
 use super::flush::Scope;
 use super::refusal::Refusal;
 use super::type_info::PageType;
-use machine::paging::{LEVELS, index};
+use crate::pgtable::{NoTable, Walk};
 use machine::{Cpu, Entry, Family, Flags, Word};
 
-/// One change of an entry, by the word that it stands in.
+/// One change of an entry, by the word that holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MmuUpdate {
     /// The word.
     pub word: Word,
-    /// What it is to hold.
+    /// The new entry.
     pub entry: Entry,
-    /// What becomes of the accessed and dirty bits.
+    /// What happens to the accessed and dirty bits.
     pub bits: AccessedDirty,
 }
 
 /// On which CPUs to flush after an update.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reach {
-    /// The one that asks.
+    /// The CPU that asks.
     Local,
     /// These, a bit each.
     Multi(u8),
@@ -68,7 +68,8 @@ impl Hypervisor {
                 self.unlock_table(cpu, table);
                 result
             }
-            // No table: as good as a store by the guest, if the page may be written to.
+            // The page is no table: the hypervisor stores as the guest could itself, if the page may be
+            // written to.
             None => self.get_page_type(cpu, word.frame, PageType::Writable).map(|()| {
                 cpu.update_word(word, Family::DATA, |_| Some(entry.0));
                 self.put_page_type(cpu, word.frame);
@@ -91,7 +92,7 @@ impl Hypervisor {
                 break result;
             }
         };
-        // Even if it was refused: whoever asked wants nothing old from here on.
+        // The flush happens even if the update was refused: the caller wants nothing old after the call.
         match flush {
             UpdateFlush::None => {}
             UpdateFlush::Invlpg(reach) => self.flush.on(cpu, self.reached(cpu, reach), Scope::Page(va)),
@@ -100,7 +101,7 @@ impl Hypervisor {
         result
     }
 
-    /// Changes the lowest-level entry of an address, which was found here. Nothing if the tables have changed since.
+    /// Changes the lowest-level entry of an address, which the caller found here. `None` if the tables have changed since.
     fn change_lowest(
         &self,
         cpu: &Cpu<'_>,
@@ -135,27 +136,27 @@ impl Hypervisor {
     pub(super) fn reached(&self, cpu: &Cpu<'_>, reach: Reach) -> u8 {
         match reach {
             Reach::Local => 1 << cpu.id(),
-            Reach::Multi(cpus) => cpus & self.flush.everybody(),
-            Reach::All => self.flush.everybody(),
+            Reach::Multi(cpus) => cpus & self.flush.all_cpus(),
+            Reach::All => self.flush.all_cpus(),
         }
     }
 }
 
 /// Where the lowest-level entry of an address stands, by the tables that this CPU runs on.
 ///
-/// Only a hint: another CPU of the guest's may take the tables apart meanwhile, and what is read here may be anything.
-/// Nothing rests on it before the frame was referenced, locked and found to be the table still.
+/// This is only a hint: another CPU of the guest may take the tables apart meanwhile, and what is read here may be
+/// anything. The caller relies on it only after it has referenced and locked the frame and found that it is still the
+/// table.
 ///
-/// Upper entries that do not let it be written are no way there: the linear mapping grants what they grant.
+/// An upper entry that does not allow writing is no way there: the linear mapping grants only what the upper entries grant.
 fn lowest_entry(cpu: &Cpu<'_>, va: u64) -> Option<Word> {
-    let mut table = cpu.cr3().root;
-    for level in (2..=LEVELS).rev() {
-        let entry = Entry(cpu.load_word(Word::new(table, index(va, level)), Family::of_level(level)));
+    let found = Walk::from(cpu.cr3().root).descend(va, 1, |word, level| {
+        let entry = Entry(cpu.load_word(word, Family::of_level(level)));
         let exists = entry.frame().0 < cpu.bus().memory.frames();
         if !entry.has(Flags::PRESENT.union(Flags::WRITABLE)) || entry.has(Flags::HUGE_PAGE) || !exists {
-            return None;
+            return Err(NoTable);
         }
-        table = entry.frame();
-    }
-    Some(Word::new(table, index(va, 1)))
+        Ok(entry.frame())
+    });
+    found.ok()
 }

@@ -10,7 +10,7 @@ use crate::protocol::Step;
 use machine::paging::LEVELS;
 use machine::{Cpu, Cr3, Frame, Invpcid};
 
-/// What can be asked for.
+/// What a guest can ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MmuExt {
     /// Validates a frame as a table of this level and keeps it one (`MMUEXT_PIN_L1_TABLE` to `L4`).
@@ -20,7 +20,7 @@ pub enum MmuExt {
         /// 1 to 4.
         level: u8,
     },
-    /// Lets go of a pinned table.
+    /// Drops the pin of a table.
     UnpinTable {
         /// The frame.
         frame: Frame,
@@ -59,7 +59,7 @@ pub enum MmuExt {
 }
 
 impl Hypervisor {
-    /// Does one of the extended operations.
+    /// Performs one of the extended operations.
     pub fn mmuext_op(&self, cpu: &Cpu<'_>, op: MmuExt) -> Result<(), Refusal> {
         cpu.hypercall("mmuext_op", |cpu| self.do_mmuext_op(cpu, op))
     }
@@ -85,7 +85,7 @@ impl Hypervisor {
             return Err(Refusal::NoSuchLevel(level));
         }
         self.get_page_and_type(cpu, frame, PageType::Table(level))?;
-        // Of two that pin at once, one sets the bit; the reference of the other goes back.
+        // Of two CPUs that pin at once, one sets the bit; the other drops its reference again.
         if self.set_pin(cpu, frame, true).pinned() {
             self.put_page_and_type(cpu, frame);
             return Err(Refusal::AlreadyPinned(frame));
@@ -112,20 +112,20 @@ impl Hypervisor {
         TypeInfo(cpu.update(self.frames.type_info(frame), change))
     }
 
-    /// The base pointer holds its root. The new one is held before it is loaded, the old one until after: at no moment
-    /// does this CPU walk tables that may become data.
+    /// The base pointer holds its root. The hypervisor takes the new root before it loads it, and drops the old one after:
+    /// at no moment does this CPU walk tables that may become data.
     fn new_base_pointer(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
         let Cr3 { root: old, pcid } = cpu.cr3();
         if frame != old {
             self.get_page_and_type(cpu, frame, PageType::Table(LEVELS))?;
         }
         cpu.load_cr3(Cr3 { root: frame, pcid }, false);
-        // The linear mapping is that of the new root's tables from here on. Its tag is the same for all roots:
+        // From here on the linear mapping shows the new root's tables. Its tag is the same for all roots:
         //
         //   c0, in m0                             c1
         //   update_va_mapping(V): caches the way through the tables of m0
         //   loads init
-        //                                         frees the tables of m0; somebody gets them
+        //                                         frees the tables of m0; another owner gets them
         //   update_va_mapping(V): walks through what was a table
         if self.protocol.does(Step::FlushLinearMapAtLoad) {
             cpu.invpcid(Invpcid::Single { pcid: LINEAR_PCID });

@@ -1,10 +1,10 @@
-//! A hypervisor for paravirtual guests, after Xen's (`xen/arch/x86/mm.c`): guests hold their own page tables, with
-//! machine frames in them, and change them by hypercall only.
+//! A hypervisor for paravirtual guests, after Xen's (`xen/arch/x86/mm.c`). Guests hold their own page tables, with machine
+//! frames in them, and change them by hypercall only.
 //!
-//! It must never let a guest write to a page table or reach a frame that is not its own, whatever the guest does and
-//! in whatever order its CPUs do it. It does so by counting: see `page_type.rs` for the types of frames, `validation.rs`
-//! for what may become a table, `flush.rs` for translations that outlive their entries. Whatever it decides rests on
-//! what it finds in memory at that moment, and never on what the guest says.
+//! It must never let a guest write to a page table or reach a frame of another owner, whatever the guest does and in
+//! whatever order its CPUs do it. It counts references for that. `page_type.rs` has the types of frames, `validation.rs`
+//! says what may become a table, and `flush.rs` deals with translations that outlive their entries. The hypervisor decides
+//! by what it finds in memory at that moment, and never by what the guest says.
 
 mod audit;
 mod direct_map;
@@ -54,10 +54,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use table_lock::TableLocks;
 
-/// Room for what the first tables of most guests lead to.
+/// Room for the frames that the first tables of most guests lead to.
 const MOST_HELD_AT_BOOT: usize = 16;
 
-/// The hypervisor, with one guest that runs.
+/// The hypervisor and the one guest that runs on it.
 #[derive(Debug)]
 pub struct Hypervisor {
     frames: FrameTable,
@@ -70,12 +70,12 @@ pub struct Hypervisor {
     events: EventChannels,
     /// The root that the guest started on.
     boot_root: Cell<Option<Frame>>,
-    /// What the guest's first tables lead to, once for each entry that does: it stays mapped for good.
+    /// The frames that the guest's first tables lead to, once for each entry that does: they stay mapped for good.
     held_at_boot: RefCell<Vec<Frame>>,
 }
 
 impl Hypervisor {
-    /// Machine variables needed with a guest of this size.
+    /// The machine variables that it needs with a guest of this size.
     pub const fn vars(sizes: Sizes) -> u32 {
         let frames = machine_frames(sizes);
         FrameTable::vars(frames)
@@ -87,8 +87,7 @@ impl Hypervisor {
             + EventChannels::VARS
     }
 
-    /// Takes the machine and hands its memory out. Its locks know nothing of the guest's, so it has a lockdep of its
-    /// own.
+    /// Takes the machine and hands its memory out. Its locks know nothing of the guest's, so it has a lockdep of its own.
     pub fn boot(bus: &Bus, sizes: Sizes, protocol: &Rc<Protocol>) -> Self {
         let lockdep = Lockdep::new();
         let hypervisor = Self {
@@ -108,7 +107,7 @@ impl Hypervisor {
         hypervisor
     }
 
-    /// An interrupt for the hypervisor.
+    /// Takes an interrupt for the hypervisor.
     #[track_caller]
     pub fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt) {
         match interrupt.vector {
@@ -117,13 +116,13 @@ impl Hypervisor {
         }
     }
 
-    /// Interrupts another CPU of the guest's.
+    /// Interrupts another CPU of the guest.
     #[track_caller]
     pub fn event_channel_send(&self, cpu: &Cpu<'_>, to: u8, vector: u8) {
         cpu.hypercall("event_channel_send", |cpu| self.events.send(cpu, to, vector));
     }
 
-    /// What a frame is in use as, and how many hold it, while no CPU runs.
+    /// The type of a frame and how many references hold it, while no CPU runs.
     pub fn type_info(&self, bus: &Bus, frame: Frame) -> TypeInfo {
         self.frames.type_now(bus, frame)
     }

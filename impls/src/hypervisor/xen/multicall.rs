@@ -17,7 +17,7 @@ pub enum Call {
         va: u64,
         /// What its entry is to hold.
         entry: Entry,
-        /// What is flushed then.
+        /// What to flush after that.
         flush: UpdateFlush,
     },
     /// `mmuext_op`.
@@ -25,8 +25,8 @@ pub enum Call {
 }
 
 impl Hypervisor {
-    /// Does all calls in their order, whatever becomes of those before. Each that is refused is told to `refused`, by
-    /// its place.
+    /// Performs all calls in their order, even after one is refused. Tells `refused` of each refusal, with the place of the
+    /// call.
     pub fn multicall(&self, cpu: &Cpu<'_>, calls: &[Call], mut refused: impl FnMut(usize, Refusal)) {
         cpu.hypercall("multicall", |cpu| {
             for (place, call) in calls.iter().enumerate() {

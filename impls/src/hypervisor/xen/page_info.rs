@@ -1,8 +1,8 @@
 //! What the hypervisor knows of each frame, and the total references to it.
 //!
-//! Each present entry of a validated table, each pin, each CPU's base pointer holds one total reference to what it
-//! leads to; allocation to a domain is one more. A frame whose count is not 0 does not change its owner. The words are
-//! changed by locked compare-and-exchange only, and never under a lock: what a loop decided on is what it replaced.
+//! Each present entry of a validated table, each pin and each CPU's base pointer holds one total reference to the frame
+//! that it leads to. Allocation to a domain is one more. A frame whose count is not 0 keeps its owner. CPUs change these
+//! words by locked compare-and-exchange only, and never under a lock: a loop replaces exactly the value that it decided on.
 
 use super::domain::GUEST;
 use super::refusal::Refusal;
@@ -19,12 +19,12 @@ pub(super) struct FrameTable {
 }
 
 impl FrameTable {
-    /// Variables needed for so many frames.
+    /// The variables that it needs for this many frames.
     pub(super) const fn vars(frames: u32) -> u32 {
         2 * frames
     }
 
-    /// No frame is allocated to anybody.
+    /// No frame is allocated.
     pub(super) fn new(bus: &Bus) -> Self {
         let frames = bus.memory.frames() as usize;
         Self {
@@ -41,14 +41,14 @@ impl FrameTable {
         self.types.at(frame.index())
     }
 
-    /// These frames are somebody's from the beginning.
+    /// Allocates these frames to their owners at boot.
     pub(super) fn allocate_at_boot(&self, bus: &Bus, frames: Range<u32>) {
         let frames = frames.start as usize..frames.end as usize;
         bus.memory.set_values(self.counts, frames, CountInfo::ALLOCATED.0);
     }
 
-    /// The frames from one on whose words say that they are in use as something or held by somebody, beyond their
-    /// allocation, or not allocated: as they stand in memory while no CPU changes them.
+    /// The frames from this one on that are in use: their words show a type, a reference beyond their allocation, or no
+    /// allocation. Reads memory while no CPU changes it.
     pub(super) fn in_use_now(&self, bus: &Bus, first: u32) -> impl Iterator<Item = (Frame, TypeInfo)> {
         let words = |of| bus.memory.values(of, first as usize..self.counts.len());
         let both = words(self.types).zip(words(self.counts)).zip(first..);
@@ -56,17 +56,17 @@ impl FrameTable {
             .map(|((info, _), number)| (Frame(number), TypeInfo(info)))
     }
 
-    /// How the references to a frame stand in memory, while no CPU changes them.
+    /// The references to a frame as memory has them, while no CPU changes them.
     pub(super) fn count_now(&self, bus: &Bus, frame: Frame) -> CountInfo {
         CountInfo(bus.memory.value(self.count_info(frame)))
     }
 
-    /// How the type of a frame stands in memory, while no CPU changes it.
+    /// The type of a frame as memory has it, while no CPU changes it.
     pub(super) fn type_now(&self, bus: &Bus, frame: Frame) -> TypeInfo {
         TypeInfo(bus.memory.value(self.type_info(frame)))
     }
 
-    /// Takes a total reference to a frame of the guest's (`get_page`).
+    /// Takes a total reference to a frame of the guest (`get_page`).
     #[track_caller]
     pub(super) fn get_page(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
         if frame.0 >= cpu.bus().memory.frames() {
@@ -75,7 +75,7 @@ impl FrameTable {
         let var = self.count_info(frame);
         let mut seen = cpu.load(var);
         loop {
-            // A frame on its way back to the heap has no reference left, and none may be taken.
+            // A frame on its way to the heap has no reference left, and no CPU may take one.
             if CountInfo(seen).count() == 0 {
                 return Err(match cpu.bus().memory.owner(frame) {
                     GUEST => Refusal::Unallocated(frame),
@@ -87,7 +87,7 @@ impl FrameTable {
                 Err(now) => seen = now,
             }
         }
-        // Only now: before the reference was taken the owner could still change.
+        // Only now: the owner could change until the reference was taken.
         if cpu.bus().memory.owner(frame) != GUEST {
             self.put_page(cpu, frame);
             return Err(Refusal::ForeignFrame(frame));

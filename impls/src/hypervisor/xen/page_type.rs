@@ -1,9 +1,9 @@
 //! Typed references: taking one may change what a frame is, and dropping the last one lets it become something else.
 //!
-//! A frame changes its type only while nobody holds the old one. The change itself has three steps: the new type is
-//! taken, unvalidated, so that nobody else gets a reference; then every CPU that may have translations made under the
-//! old type forgets them (`tlb_clock.rs` tells which did already); then what stands in the frame is validated and others may take references. The flush must not
-//! come before the type is taken (XSA-401, Xen commit 8cc5036bc3):
+//! A frame changes its type only while no reference holds the old one. The change has three steps. First the CPU takes the
+//! new type, unvalidated, so that no other CPU gets a reference. Then every CPU that may have translations from the old
+//! type forgets them (`tlb_clock.rs` tells which have done so already). Then the CPU validates what stands in the frame,
+//! and other CPUs may take references. The flush must not come before the type is taken (XSA-401, Xen commit 8cc5036bc3):
 //!
 //! ```text
 //!   c0 promotes a page to an L1 table     c1 maps it writable, writes, unmaps it
@@ -17,15 +17,15 @@
 //!                                         write through the stale TLB entry: forges a PTE
 //! ```
 //!
-//! Here the word would not be as it was, since the time at which c1's reference went is a part of it. Of a hypervisor that
-//! keeps the time elsewhere the exchange sees the type and the count alone.
+//! This hypervisor would see that the word has changed: the time at which c1's reference went is part of the word. A
+//! hypervisor that keeps the time elsewhere compares the type and the count alone.
 //!
-//! A flush also drains the CPU's store buffer: what the guest wrote while it could has arrived before its entries are
-//! looked at, whether the CPU flushes now or did so since the last reference went.
+//! A flush also drains the CPU's store buffer. So whatever the guest wrote while it could has arrived before its entries
+//! are looked at, whether a CPU flushes now or has flushed since the last reference went.
 //!
-//! When that was is read from the clock after the references were, and stored with the count that they become, in one
-//! locked operation. Each reference of a mapping that goes leaves its time, and not only the last: else somebody who
-//! came and went in between would not be noticed.
+//! The CPU reads that time from the clock after it has read the word, and stores it with the new count in one locked
+//! operation. Every reference of a mapping that goes leaves its time, not only the last one. Otherwise the word would not
+//! show a CPU that came and went in between:
 //!
 //! ```text
 //!   c0 drops the last reference           c1
@@ -45,8 +45,8 @@ use crate::protocol::Step;
 use machine::{Cpu, Frame, Holder, Role, Until, Var, Wait, WaitKind};
 
 impl Hypervisor {
-    /// Takes a typed reference to a frame, and lets it become of that type if nobody holds another
-    /// (`get_page_type`). The caller holds a total reference.
+    /// Takes a typed reference to a frame. The frame becomes of that type if no reference holds another (`get_page_type`).
+    /// The caller holds a total reference.
     pub(super) fn get_page_type(&self, cpu: &Cpu<'_>, frame: Frame, wanted: PageType) -> Result<(), Refusal> {
         let var = self.frames.type_info(frame);
         let mut seen = TypeInfo(cpu.load(var));
@@ -99,18 +99,20 @@ impl Hypervisor {
         Ok(())
     }
 
-    /// Every CPU forgets what it may remember of a frame that was of this type, and is to be of another.
+    /// Makes every CPU forget what it may remember of a frame that had one type and is about to get another.
     fn forget_type(&self, cpu: &Cpu<'_>, old: TypeInfo, new: PageType) {
-        // A frame of no type was never mapped writable nor walked since the last flush: nothing to forget.
+        // A frame of no type was neither mapped writable nor walked since the last flush: there is nothing to
+        // forget.
         if old.page_type() != new && old.page_type() != PageType::None {
             self.flush.forget(cpu, old.stamp());
         }
     }
 
-    /// The one reference to an unvalidated type is held, and no CPU remembers the old one: makes the frame what it says.
+    /// Makes the frame what its new type says. The caller holds the one reference to the unvalidated type, and no CPU
+    /// remembers the old one.
     ///
-    /// The role follows the type. It is a table's before any entry can lead here, and stops being one only when no CPU
-    /// can remember a way here.
+    /// The role follows the type. The frame has a table's role before any entry can lead here, and loses it only when no
+    /// CPU can remember a way here.
     fn change_type(&self, cpu: &Cpu<'_>, frame: Frame, new: PageType) -> Result<(), Refusal> {
         match new {
             PageType::Table(level) => {
@@ -126,13 +128,13 @@ impl Hypervisor {
         Ok(())
     }
 
-    /// Drops a typed reference (`put_page_type`). With the last one, what a table leads to is given up; the frame keeps
-    /// its type, held by nobody, until another is asked for.
+    /// Drops a typed reference (`put_page_type`). The last one of a table gives up what the table leads to. The frame keeps
+    /// its type, without a reference, until a CPU asks for another.
     pub(super) fn put_page_type(&self, cpu: &Cpu<'_>, frame: Frame) {
         self.put_page_type_at(cpu, frame, None);
     }
 
-    /// The same, for a reference that went at this time: none is now.
+    /// The same, for a reference that went at this time; `None` means now.
     fn put_page_type_at(&self, cpu: &Cpu<'_>, frame: Frame, went: Option<Time>) {
         let var = self.frames.type_info(frame);
         let mut seen = TypeInfo(cpu.load(var));
@@ -144,8 +146,8 @@ impl Hypervisor {
                 PageType::Table(level) if seen.count() == 1 => Some(level),
                 _ => None,
             };
-            // The last reference to a table stays until its entries are given up: unvalidated, so that nobody takes
-            // another meanwhile.
+            // The last reference to a table stays until its entries are given up. It is unvalidated
+            // meanwhile, so no CPU takes another.
             let dropped = match last_of_table {
                 Some(_) => seen.without_validation(cpu.id()),
                 None if seen.page_type() == PageType::Writable => {
@@ -184,7 +186,7 @@ impl Hypervisor {
         self.put_page_and_type_at(cpu, frame, None);
     }
 
-    /// The same, for a reference that went at this time: none is now.
+    /// The same, for a reference that went at this time; `None` means now.
     pub(super) fn put_page_and_type_at(&self, cpu: &Cpu<'_>, frame: Frame, went: Option<Time>) {
         self.put_page_type_at(cpu, frame, went);
         self.frames.put_page(cpu, frame);
@@ -195,14 +197,14 @@ impl Hypervisor {
     }
 }
 
-/// The exchange of a hypervisor that keeps the stamp beside the word: whether that has changed it cannot see.
+/// The exchange of a hypervisor that keeps the stamp beside the word: it cannot see whether the stamp has changed.
 fn exchange_but_for_stamp(cpu: &Cpu<'_>, var: Var, seen: TypeInfo, taken: TypeInfo) -> Result<(), u64> {
     let is_as_seen = |info: u64| TypeInfo(info).stamped(0) == seen.stamped(0);
     let found = cpu.update(var, |info| is_as_seen(info).then_some(taken.0));
     if is_as_seen(found) { Ok(()) } else { Err(found) }
 }
 
-/// Somebody validates the frame as the same type, or takes that back: waits until it is decided.
+/// Another CPU validates the frame as the same type, or takes that back: waits until it has decided.
 fn wait_for_worker(cpu: &Cpu<'_>, var: Var, seen: TypeInfo) -> TypeInfo {
     let holder = seen.worker().map_or(Holder::Anyone, Holder::Cpu);
     cpu.wait(Wait { var, until: Until::IsNot(seen.0), holder, kind: WaitKind::Spin });

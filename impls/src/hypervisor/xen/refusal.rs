@@ -1,4 +1,4 @@
-//! Why a hypercall was refused. A refused call has changed nothing that the guest could notice.
+//! Why the hypervisor refused a hypercall. A refused call has changed nothing that the guest could notice.
 
 use super::type_info::PageType;
 use machine::Frame;
@@ -11,7 +11,7 @@ pub enum Refusal {
     NoSuchFrame(Frame),
     /// The frame belongs to the hypervisor or to another domain.
     ForeignFrame(Frame),
-    /// The frame is allocated to nobody.
+    /// The frame is not allocated.
     Unallocated(Frame),
     /// The frame is in use as something else.
     TypeConflict {
@@ -19,10 +19,10 @@ pub enum Refusal {
         frame: Frame,
         /// What it is in use as.
         found: PageType,
-        /// As what it was to be used.
+        /// The type that it was to have.
         wanted: PageType,
     },
-    /// An upper entry that is a large leaf: guests have none.
+    /// An upper entry is a large leaf, which guests may not have.
     LargeLeaf {
         /// The frame that it leads to.
         frame: Frame,
@@ -48,7 +48,7 @@ impl Refusal {
         match self {
             Self::NoSuchFrame(_) => "refused: no such frame",
             Self::ForeignFrame(_) => "refused: a foreign frame",
-            Self::Unallocated(_) => "refused: a frame allocated to nobody",
+            Self::Unallocated(_) => "refused: an unallocated frame",
             Self::TypeConflict { found, .. } => match found {
                 PageType::None => "refused: a frame of no type",
                 PageType::Table(_) => "refused: the frame is a page table",

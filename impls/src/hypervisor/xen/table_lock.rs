@@ -1,7 +1,7 @@
-//! The lock of a page table, under which its entries are changed.
+//! The lock of a page table. A CPU changes the table's entries under it.
 //!
-//! With the lock goes a typed reference: a locked table stays a table. Only one is ever locked by a CPU at a time, so
-//! tables may share a lock word, and where there are many they do.
+//! A locked table also has a typed reference, so that it stays a table. A CPU never locks two tables at a time. So tables
+//! may share a lock word, and do where there are many of them.
 
 use super::Hypervisor;
 use super::tlb_clock::Time;
@@ -14,31 +14,32 @@ use std::rc::Rc;
 
 const TABLE_LOCK: LockClass = LockClass { family: family::TABLE_LOCK, name: "page_lock" };
 
-/// At most so many lock words.
+/// The most lock words.
 const STRIPES: u32 = 64;
 
 /// The locks of all tables.
 #[derive(Debug)]
 pub(super) struct TableLocks(Vec<SpinLock<()>>);
 
-/// A table that is locked, and a typed reference to it. It is given back by [`Hypervisor::unlock_table`].
+/// A locked table, with a typed reference to it. [`Hypervisor::unlock_table`] gives the reference back.
 #[derive(Debug)]
 #[must_use = "the table stays locked and referenced until it is unlocked"]
 pub(super) struct LockedTable<'a> {
     pub(super) frame: Frame,
     pub(super) level: u8,
-    /// When the reference of an entry that is replaced counts as gone, if it is known so early: never, if all is well.
+    /// The time at which the reference of a replaced entry counts as gone, if it is known this early; in a correct
+    /// hypervisor it never is.
     pub(super) since: Option<Time>,
     lock: SpinGuard<'a, ()>,
 }
 
 impl TableLocks {
-    /// Variables needed for so many frames.
+    /// The variables that they need for this many frames.
     pub(super) const fn vars(frames: u32) -> u32 {
         if frames < STRIPES { frames } else { STRIPES }
     }
 
-    /// Nothing is locked.
+    /// All tables are unlocked.
     pub(super) fn new(bus: &Bus, lockdep: &Rc<Lockdep>) -> Self {
         let words = Self::vars(bus.memory.frames());
         Self(SpinLock::several(bus, lockdep, TABLE_LOCK, words as usize, ()))
@@ -69,7 +70,7 @@ impl Hypervisor {
         }
     }
 
-    /// Unlocks a table. Whoever else held its type may have let go meanwhile: then its entries are given up here.
+    /// Unlocks a table. If the other holders of its type have let go meanwhile, this gives up its entries.
     #[track_caller]
     pub(super) fn unlock_table(&self, cpu: &Cpu<'_>, table: LockedTable<'_>) {
         let LockedTable { frame, lock, .. } = table;

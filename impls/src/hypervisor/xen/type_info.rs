@@ -1,15 +1,15 @@
 //! The two words that the hypervisor keeps for each frame, bit by bit: `count_info` and `type_info`.
 //!
-//! Plain values. Who may change them, and in which order, is in [`super::page_info`] and [`super::page_type`].
+//! Plain values. [`super::page_info`] and [`super::page_type`] say which CPU may change them, and in which order.
 
 use super::tlb_clock::Time;
 use std::fmt;
 
-/// What a frame is in use as. A frame has one type at a time, and as long as anybody holds it that type does not
-/// change: this alone keeps a page table from being mapped writable.
+/// What a frame is in use as. A frame has one type at a time and keeps it for as long as a reference holds it. This alone
+/// keeps a page table from being mapped writable.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PageType {
-    /// Nothing that matters: never used as anything else since it was last known to be flushed.
+    /// Nothing that matters: the frame had no other use since it was last known to be flushed.
     None,
     /// A page table of this level, 1 to 4.
     Table(u8),
@@ -39,8 +39,8 @@ const STAMP_SHIFT: u32 = 48;
 const STAMP: u64 = 0xffff << STAMP_SHIFT;
 const _: () = assert!(machine::MAX_CPUS < 0xf);
 
-/// The type of a frame, how many hold it, whether it is validated and pinned, who works on its validation, and when a
-/// reference went last.
+/// The type of a frame, how many references hold it, whether it is validated and pinned, which CPU works on its validation,
+/// and when a reference last went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TypeInfo(pub u64);
 
@@ -48,7 +48,7 @@ impl TypeInfo {
     /// A frame of no type.
     pub const NONE: Self = Self(0);
 
-    /// How many hold the type.
+    /// How many references hold the type.
     pub const fn count(self) -> u32 {
         (self.0 & COUNT) as u32
     }
@@ -62,13 +62,13 @@ impl TypeInfo {
         }
     }
 
-    /// Whether what stands in the frame was checked. As long as it is not, whoever works on it holds the only
-    /// reference, and nobody else takes one.
+    /// Whether the contents of the frame were checked. Until they are, the CPU that works on it holds the only reference,
+    /// and no other CPU takes one.
     pub const fn validated(self) -> bool {
         self.0 & VALIDATED != 0
     }
 
-    /// Whether the guest holds a reference of its own accord.
+    /// Whether the guest holds a reference of its own, by a pin.
     pub const fn pinned(self) -> bool {
         self.0 & PINNED != 0
     }
@@ -81,27 +81,27 @@ impl TypeInfo {
         }
     }
 
-    /// The time of the TLB clock when a reference went that may have been the last.
+    /// The time of the TLB clock at which the reference went that may have been the last.
     pub(super) const fn stamp(self) -> Time {
         ((self.0 & STAMP) >> STAMP_SHIFT) as Time
     }
 
-    /// The same, from which a reference goes now.
+    /// The same, with a reference that goes now.
     pub(super) const fn stamped(self, now: Time) -> Self {
         Self(self.0 & !STAMP | (now as u64) << STAMP_SHIFT)
     }
 
-    /// One more holds it.
+    /// With one more reference.
     pub(super) const fn taken(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// One fewer holds it.
+    /// With one reference fewer.
     pub(super) const fn dropped(self) -> Self {
         Self(self.0 - 1)
     }
 
-    /// Held once, as a type that this CPU is about to validate.
+    /// With one reference, of a type that this CPU is about to validate.
     pub(super) const fn unvalidated(page_type: PageType, worker: u8) -> Self {
         let bits = match page_type {
             PageType::None => 0,
@@ -111,17 +111,17 @@ impl TypeInfo {
         Self(bits << TYPE_SHIFT | (worker as u64 + 1) << WORKER_SHIFT | 1)
     }
 
-    /// The same, validated; nobody works on it any more.
+    /// The same, validated; no CPU works on it any more.
     pub(super) const fn with_validation(self) -> Self {
         Self(self.0 & !WORKER | VALIDATED)
     }
 
-    /// The same, whose validation this CPU is about to take back.
+    /// The same; this CPU is about to take its validation back.
     pub(super) const fn without_validation(self, worker: u8) -> Self {
         Self(self.0 & !(VALIDATED | WORKER) | (worker as u64 + 1) << WORKER_SHIFT)
     }
 
-    /// Nobody works on it any more.
+    /// No CPU works on it any more.
     pub(super) const fn without_worker(self) -> Self {
         Self(self.0 & !WORKER)
     }

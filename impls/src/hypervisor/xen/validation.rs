@@ -1,7 +1,7 @@
 //! Validation: what a page must hold to become a page table, and the references that its entries stand for.
 //!
-//! Nobody else can change the entries meanwhile. The guest has no writable mapping of the frame, and an update by
-//! hypercall wants a validated type, of which it holds a reference while it runs:
+//! No other CPU can change the entries meanwhile. The guest has no writable mapping of the frame. An update by hypercall
+//! needs a validated type, and holds a reference to it while it runs:
 //!
 //! ```text
 //!   c0 pins a table                       c1 mmu_update of an entry of it
@@ -18,22 +18,21 @@ use super::Hypervisor;
 use super::refusal::Refusal;
 use super::tlb_clock::Time;
 use super::type_info::PageType;
+use crate::pgtable::non_zero;
 use crate::protocol::Step;
 use machine::{Cpu, Entry, Family, Flags, Frame, Word};
 
 impl Hypervisor {
     /// Takes the references that every present entry stands for, or none at all.
     pub(super) fn validate(&self, cpu: &Cpu<'_>, table: Frame, level: u8) -> Result<(), Refusal> {
-        let mut next = 0;
-        while let Some(index) = cpu.bus().memory.next_non_zero(table, next) {
+        for index in non_zero(cpu, table) {
             if let Err(refusal) = self.get_entry(cpu, load(cpu, table, index, level), level) {
-                // Nothing of it happened: whoever asked may never ask again.
+                // As if nothing had happened: the guest may never ask again.
                 if self.protocol.does(Step::UndoFailedPromotion) {
                     self.put_entries(cpu, table, level, index);
                 }
                 return Err(refusal);
             }
-            next = index + 1;
         }
         Ok(())
     }
@@ -44,10 +43,8 @@ impl Hypervisor {
     }
 
     fn put_entries(&self, cpu: &Cpu<'_>, table: Frame, level: u8, end: usize) {
-        let mut next = 0;
-        while let Some(index) = cpu.bus().memory.next_non_zero(table, next).filter(|index| *index < end) {
+        for index in non_zero(cpu, table).take_while(|index| *index < end) {
             self.put_entry(cpu, load(cpu, table, index, level), level);
-            next = index + 1;
         }
     }
 
@@ -67,7 +64,7 @@ impl Hypervisor {
         self.put_entry_at(cpu, entry, level, None);
     }
 
-    /// The same, for an entry that went at this time: none is now.
+    /// The same, for an entry that went at this time; `None` means now.
     pub(super) fn put_entry_at(&self, cpu: &Cpu<'_>, entry: Entry, level: u8, went: Option<Time>) {
         match held_type(entry, level) {
             None => {}
@@ -77,8 +74,8 @@ impl Hypervisor {
     }
 }
 
-/// As what an entry of a table of this level holds the frame that it leads to; a mapping that cannot write holds it as
-/// nothing in particular.
+/// The type as which an entry of a table of this level holds the frame that it leads to. A mapping that cannot write holds
+/// the frame as nothing in particular.
 pub(super) fn held_type(entry: Entry, level: u8) -> Option<PageType> {
     if !entry.present() {
         None

@@ -1,8 +1,0 @@
-story 1
-under bug kernel-table-sync.b
-// The tables of m0 lack the upper entry, and the hypercall that is to clear the lowest one goes by them.
-cpus 1, hardware calm, sizes tiny, backends native xen
-c0  new-mm -> m0
-c0  vmap p0+1 -> a0
-c0  switch-mm m0
-c0  vunmap a0

@@ -1,0 +1,67 @@
+//! Address spaces beside the kernel's own.
+
+use impls::family::{KERNEL_TABLES, LOADED_MM};
+use machine::Family;
+use machine::PointKind::{Cr3, Locked, Wait};
+use oracle::vocabulary::{Operation, Sort, Told};
+
+use crate::story::Tag;
+use crate::story::draw::Draw;
+
+use super::pauses::WHILE_ONE_LEAVES;
+use super::{Next, Subject, Tactic, Where};
+
+/// At most so many are held at once: more would leave no memory for anything else.
+const MOST: usize = 3;
+
+/// A mapping shows what has become of address spaces.
+const SHOWS: &[Tag] = &[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Fill];
+
+const CHANGES: (usize, &[Tag]) = (70, &[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Vunmap, Tag::DrainAliases]);
+
+pub(super) const TACTICS: &[Tactic] = &[
+    Tactic {
+        subject: Subject::Mms,
+        next: Next::Of(&[Tag::SwitchMm], Where::Any),
+        meets: CHANGES,
+        then: SHOWS,
+        held_up: &[(Locked, KERNEL_TABLES)],
+        draw: Some(new_mm),
+        ..Tactic::weighs(Tag::NewMm, 8)
+    },
+    Tactic {
+        subject: Subject::Mms,
+        undone_by: Some(Tag::SwitchMm),
+        next: Next::Of(
+            &[
+                Tag::Vmap,
+                Tag::MapRam,
+                Tag::Vunmap,
+                Tag::Read,
+                Tag::Fill,
+                Tag::DropMm,
+                Tag::SwitchMm,
+                Tag::SwitchMm,
+            ],
+            Where::Any,
+        ),
+        meets: (70, &[Tag::DropMm]),
+        then: SHOWS,
+        held_next: &[(Tag::DropMm, 40, WHILE_ONE_LEAVES)],
+        held_up: &[(Cr3, Family::NONE)],
+        is_short: true,
+        ..Tactic::weighs(Tag::SwitchMm, 12)
+    },
+    Tactic {
+        subject: Subject::Mms,
+        next: Next::Of(&[Tag::NewMm, Tag::Vmap, Tag::Vmap, Tag::Fill, Tag::DrainAliases], Where::Other),
+        meets: CHANGES,
+        then: SHOWS,
+        held_up: &[(Locked, KERNEL_TABLES), (Wait, LOADED_MM)],
+        ..Tactic::weighs(Tag::DropMm, 10)
+    },
+];
+
+fn new_mm(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
+    if draw.held.count(Sort::Mm) < MOST { draw.by_operands(Tag::NewMm) } else { None }
+}

@@ -1,0 +1,186 @@
+//! What files mean, kept by digests: the text and bytes of every kind of record, what stories resolve to, which stories the
+//! generator tells, and what the corpus finds. A digest that changes says that a story of before means something else now,
+//! or that a seed stands for other stories.
+
+use harness::catalogue::Selection;
+use harness::checks::Checks;
+use harness::runner::Runner;
+use harness::story::{Backends, Document, Generator, ResolvedAction, STRIDE, Story, Tag};
+use std::fmt::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// FNV-1a of all that was written, and how much that is.
+#[derive(PartialEq, Eq)]
+struct Digest {
+    hash: u64,
+    bytes: u64,
+}
+
+impl Digest {
+    const NONE: Self = Self { hash: 0xcbf2_9ce4_8422_2325, bytes: 0 };
+
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        self.bytes += bytes.len() as u64;
+    }
+}
+
+impl Write for Digest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest {{ hash: {:#018x}, bytes: {} }}", self.hash, self.bytes)
+    }
+}
+
+/// Every value of a byte that a record has, beside a few of the byte that goes with it.
+fn operands() -> impl Iterator<Item = [u8; 2]> {
+    const BESIDE: [u8; 12] = [0, 1, 2, 7, 15, 16, 17, 31, 63, 64, 128, 255];
+    let pairs = BESIDE.into_iter().flat_map(|one| (0..=255).map(move |other| [one, other]));
+    pairs.flat_map(|[one, other]| [[one, other], [other, one]])
+}
+
+/// The tags of events, each with all the operands; and pauses and designs after an event that takes them.
+fn records() -> impl Iterator<Item = Vec<u8>> {
+    // The tags that there were when this began.
+    let tags = Tag::ALL.iter().filter(|tag| tag.number() < 196 && tag.number() != 43);
+    let tags = tags.map(|tag| (tag.number(), tag.is_event()));
+    tags.flat_map(|(number, is_event)| {
+        operands().map(move |[a, b]| {
+            let before: &[u8] = if is_event { &[] } else { &[Tag::Read.number(), 0, 0, 0] };
+            [before, &[number, (a ^ b) & 31, a, b]].concat()
+        })
+    })
+}
+
+#[test]
+fn every_record_has_its_bytes_and_its_text() {
+    let mut digest = Digest::NONE;
+    for record in records() {
+        let bytes = [&[1, 3, 15, 3], &record[..]].concat();
+        let story = Story::decode(&bytes).expect("short enough");
+        let text = story.to_string();
+        assert_eq!(text.parse::<Story>().as_ref(), Ok(&story), "{text}");
+        digest.add(&story.encode());
+        digest.add(text.as_bytes());
+    }
+    assert_eq!(digest, Digest { hash: 0xde70_8a35_265e_0955, bytes: 45_731_242 });
+}
+
+/// Numbers by chance, the same for ever (`SplitMix64`).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ z >> 31) % end
+    }
+}
+
+/// A story of a few dozen events whose operands are mostly the first slots, so that few events are void.
+fn by_chance(chance: &mut Chance, tags: &[u8]) -> Story {
+    let mut bytes = vec![1, chance.below(4) as u8, chance.below(16) as u8, 3];
+    for _ in 0..4 + chance.below(28) {
+        let number = tags[chance.below(tags.len() as u64) as usize];
+        let slot = |chance: &mut Chance| {
+            let most = if chance.below(4) == 0 { 256 } else { 4 };
+            chance.below(most) as u8
+        };
+        bytes.extend([number, chance.below(32) as u8, slot(chance), slot(chance)]);
+    }
+    assert!(bytes.len().is_multiple_of(STRIDE));
+    Story::decode(&bytes).expect("short enough")
+}
+
+#[test]
+fn stories_resolve_to_what_they_did() {
+    // Pauses and what is on no CPU come as often as any operation. The tags that there were when this began: a new one must
+    // not change what the others resolve to.
+    let tags: Vec<u8> =
+        (1..=26).chain(28..=38).chain(40..=42).chain(128..=134).chain([192, 192, 192, 194]).collect();
+    let (mut chance, mut digest) = (Chance(1), Digest::NONE);
+    let (mut calls, mut void) = (0, 0);
+    for _ in 0..200_000 {
+        let resolved = by_chance(&mut chance, &tags).resolve();
+        for told in &resolved.events {
+            calls += usize::from(matches!(told.action, ResolvedAction::Call(_)));
+            write!(digest, "{} {} {} ", told.index, told.cpu, told.nest).expect("it takes everything");
+            match told.action {
+                // In stories an arrow stands before what is new.
+                ResolvedAction::Call(call) => digest.write_str(&call.to_string().replace("-> ", "")),
+                ResolvedAction::Void => write!(digest, "void"),
+                _ => write!(digest, "{}", told.to_event().expect("it is not void")),
+            }
+            .expect("it takes everything");
+        }
+        void += resolved.void;
+        digest.add(&resolved.to_story().encode());
+    }
+    assert!(calls > 1_000_000 && void > 100_000, "{calls} calls and {void} void events");
+    assert_eq!(digest, Digest { hash: 0xc07f_bfe7_ba0c_0538, bytes: 61_111_057 });
+}
+
+#[test]
+fn a_seed_stands_for_the_same_stories() {
+    let told = |seed, with_designs: bool| {
+        let generator = Generator::new(seed).with_backends(Backends::all());
+        let mut generator = if with_designs { generator.with_any_designs() } else { generator };
+        let (mut story, mut digest) = (Story::default(), Digest::NONE);
+        for _ in 0..5_000 {
+            generator.next(&mut story);
+            digest.add(&story.encode());
+        }
+        digest
+    };
+    let all = [told(1, false), told(2, false), told(3, true)];
+    let expected = [
+        Digest { hash: 0xf3de_c3f5_2db7_444c, bytes: 378_368 },
+        Digest { hash: 0x0289_74e9_1ae2_e024, bytes: 378_476 },
+        Digest { hash: 0x7358_ae7c_c31e_6e7a, bytes: 429_904 },
+    ];
+    assert_eq!(all, expected);
+}
+
+fn stories(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in folder.read_dir().expect("a folder of the corpus") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { stories(&path, found) } else { found.push(path) }
+    }
+    found.sort();
+}
+
+#[test]
+fn every_story_of_the_corpus_finds_what_it_did() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
+    let mut files = Vec::new();
+    stories(&corpus, &mut files);
+    let mut lines = String::new();
+    for file in files {
+        let document = Document::read(&std::fs::read(&file).expect("a file")).expect("a story");
+        let under = Selection::all(&document.under).expect("the names are known");
+        write!(lines, "{}:", file.strip_prefix(&corpus).expect("beneath it").display()).expect("text");
+        for selection in under {
+            for backend in Backends::all() {
+                let found = Runner::new(selection.setup(), Checks::default()).play(&document.story, backend);
+                match found {
+                    Some(found) => write!(lines, " [{} at {:?}]", found.headline, found.event),
+                    None => write!(lines, " []"),
+                }
+                .expect("text");
+            }
+        }
+        lines.push('\n');
+    }
+    let mut digest = Digest::NONE;
+    digest.add(lines.as_bytes());
+    assert_eq!(digest, Digest { hash: 0xdc72_d782_402c_0768, bytes: 20_019 }, "\n{lines}");
+}
