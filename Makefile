@@ -86,7 +86,7 @@ afl: afl-build ## fuzz with AFL++ until it finds something
 	    $(if $(SEED),--seed '$(SEED)')
 
 .PHONY: smoke
-smoke: ## fuzz for 20 seconds with each engine, from the seeds alone; a planted bug must be told
+smoke: ## fuzz for 15 seconds with each engine, from the seeds alone; a planted bug must be told
 	rm -rf target/smoke
 	fuzz/smoke
 

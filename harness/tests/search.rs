@@ -42,7 +42,7 @@ fn as_in_the_witness(runner: &mut Runner, bug: &Bug, most: u64) -> Option<Found>
 }
 
 /// One bug in so many is minimized here, and all of them by `prove`: a minimal story takes the longest to make smaller in vain.
-const MINIMIZED: usize = 4;
+const MINIMIZED: usize = 8;
 
 /// What does not hold for a bug.
 fn complaints(number: usize, bug: &Bug) -> Vec<String> {
