@@ -10,7 +10,7 @@ use harness::story::ReadError;
 /// A line of a message is not longer, whatever names stand in it: the beginning and the end say where and what.
 const LONGEST: usize = 3000;
 
-/// So many characters of a line of a story are shown on either side of the column.
+/// This many characters of a line of a story are shown on either side of the column.
 const AROUND: usize = 50;
 
 /// Why nothing could be done.
@@ -18,7 +18,7 @@ const AROUND: usize = 50;
 pub(crate) enum Complaint {
     /// Said to the person who asked.
     Said(String),
-    /// Nobody listens on standard output any more: there is nobody to say it to.
+    /// The reader of standard output has closed it: the text has no reader left.
     NobodyListens,
 }
 

@@ -135,7 +135,7 @@ mod os {
         Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
     }
 
-    /// What comes until the last writer is gone, however long a writer takes; at most so many bytes.
+    /// What comes until the last writer is gone, however long a writer takes; at most this many bytes.
     pub(super) fn drain(mut file: &File, most: usize) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
         let mut chunk = [0; 1 << 14];

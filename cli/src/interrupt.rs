@@ -20,7 +20,7 @@ pub(crate) fn catch() -> Done<()> {
     .map_err(|error| Complaint::new(format!("Ctrl-C cannot be caught: {error}")))
 }
 
-/// Whether somebody asked for the end.
+/// Whether the user asked for the end.
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }

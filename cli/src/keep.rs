@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use crate::complaint::{Complaint, Done};
 use crate::input::{self, Kind};
 
-/// Files on their way are hidden, so that nobody takes them for stories.
+/// Files on their way are hidden, so that no command takes them for stories.
 const PREFIX: &str = ".shootdown-";
 
 /// What became of a file that was to be written.

@@ -51,7 +51,7 @@ pub(crate) fn print(text: &str) -> Done<()> {
     Ok(out.flush()?)
 }
 
-/// Says something on standard error; if nobody listens there any more, nobody needs it.
+/// Says something on standard error. If its reader has closed it, the text is lost: no reader needs it.
 pub(crate) fn remark(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -61,7 +61,7 @@ pub(crate) fn count(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
-/// So many in a hundred, with one decimal; none of none is none.
+/// How many in a hundred, with one decimal; none of none is none.
 pub(crate) fn share(part: u64, whole: u64) -> String {
     let per_mille =
         (u128::from(part) * 1000 + u128::from(whole) / 2).checked_div(u128::from(whole)).unwrap_or(0);

@@ -14,11 +14,11 @@ const LINE: Duration = Duration::from_secs(10);
 /// When it is over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
-    /// After so many stories.
+    /// After this many stories.
     Stories(u64),
-    /// After so many seconds.
+    /// After this many seconds.
     Seconds(u64),
-    /// Nobody knows.
+    /// At a time that is not known beforehand.
     Open,
 }
 
@@ -49,7 +49,7 @@ impl Progress {
         }
     }
 
-    /// So many stories were played up to now, and that is how far it got.
+    /// This many stories were played up to now, and that is how far it got.
     pub(crate) fn tick(&mut self, stories: u64, far: &str) {
         let elapsed = self.began.elapsed();
         if let Some(bar) = &self.bar {

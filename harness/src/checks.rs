@@ -3,9 +3,9 @@
 //! A check reads the machine (tables, TLBs, roles, incarnations) or values, and never the books of the kernel that it
 //! judges. Beside each stands what is legal and looks similar, and a test that the check stays silent there.
 //!
-//! *Eager* checks look at the machine when an operation returns, so that a stale translation is found before anybody
-//! used it. *Observational* ones look at values alone, as a caller would. What the machine itself raises an alarm for is
-//! eager, but for deadlocks and the kernel's own complaints, which end every story.
+//! *Eager* checks look at the machine when an operation returns, so that they find a stale translation before a CPU
+//! used it. *Observational* ones look at values alone, as a caller would. What the machine itself raises an alarm for
+//! is eager, but for deadlocks and the kernel's own complaints, which end every story.
 
 pub mod acknowledged;
 pub mod agreement;

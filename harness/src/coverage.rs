@@ -1,6 +1,6 @@
 //! What was really played: the counts by which a vacuous run is seen.
 //!
-//! Counting must cost next to nothing, for it is always on: plain arrays, no formatting before somebody asks.
+//! Counting must cost next to nothing, for it is always on: plain arrays, no formatting before a caller asks.
 
 use core::fmt::{self, Write as _};
 use std::collections::BTreeMap;
@@ -237,8 +237,8 @@ impl Coverage {
     }
 }
 
-/// Whether nothing can begin while an operation is under way: what a device does, and hypercalls where nobody takes
-/// them.
+/// Whether nothing can begin while an operation is under way: what a device does, and hypercalls where no
+/// hypervisor takes them.
 fn takes_no_time(row: &Row, backend: Backends) -> bool {
     let is_astray =
         |names: &Names| matches!(names.mode, Some(Mode::GivesUp | Mode::Uses(Some(Role::Astray))));

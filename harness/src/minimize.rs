@@ -25,11 +25,11 @@ use crate::story::{Backends, MAX_RECORDS, Story};
 
 use measure::Measure;
 
-/// So often at most the pauses are named and the story is made smaller again.
+/// The pauses are named, and the story is made smaller again, at most this many times.
 const NAMINGS: usize = 8;
 
-/// A story may pass so many times the points that the story at hand passed, and so many more: a change can make an
-/// operation do more, as one that runs out of space. Few operations pass more than a thousand.
+/// A story may pass this many times the points that the story at hand passed, and [`MORE_STEPS`] more: a change can
+/// make an operation do more, as one that runs out of space. Few operations pass more than a thousand.
 const TIMES_THE_STEPS: u32 = 2;
 const MORE_STEPS: u32 = 1 << 14;
 
@@ -111,7 +111,7 @@ struct Shrink<'a> {
     story: Story,
     finding: Finding,
     smallest: Measure,
-    /// So many points are given to the stories that are tried.
+    /// This many points are given to the stories that are tried.
     most_steps: u32,
     played: u64,
     stopped: bool,
@@ -154,7 +154,7 @@ impl Shrink<'_> {
         self.play(candidate, self.most_steps).is_some()
     }
 
-    /// The same finding, if a story has it before it has passed so many points.
+    /// The same finding, if a story has it before it has passed this many points.
     fn play(&mut self, candidate: &Story, most_steps: u32) -> Option<Finding> {
         self.played += 1;
         if self.played.is_multiple_of(512) {

@@ -43,7 +43,7 @@ pub struct Spent {
     pub ran_out: bool,
 }
 
-/// What happened on one backend, line by line, when somebody wants to know.
+/// What happened on one backend, line by line, when the caller wants to know.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// The backend.
@@ -126,8 +126,8 @@ impl Runner {
         self.play_within(story, backends, u32::MAX)
     }
 
-    /// As [`Runner::play`], but on each backend a story that passes so many points is a livelock, as it is anyway once it
-    /// has passed as many as the machine allows.
+    /// As [`Runner::play`], but on each backend a story that passes this many points is a livelock. It is one anyway
+    /// once it has passed as many as the machine allows.
     pub fn play_within(&mut self, story: &Story, backends: Backends, most_steps: u32) -> Option<Finding> {
         let mut resolved = core::mem::take(&mut self.resolved);
         resolve_into(story, &mut resolved);

@@ -204,8 +204,8 @@ designs! {
 }
 
 impl Designs {
-    /// Whether every purge takes back the tables that nobody uses any more: the flush that it needs for them is the one
-    /// that other designs put off, or do on one CPU alone.
+    /// Whether every purge takes back the tables that are no longer in use. The purge needs a flush for them, and that
+    /// is the flush that other designs put off, or do on one CPU alone.
     pub fn frees_tables(&self) -> bool {
         matches!(self.drain, Drain::Flush | Drain::TablesOnly)
             && matches!(self.irqs_off_drain, IrqsOffDrain::WouldSleep | IrqsOffDrain::TablesOnly)

@@ -32,7 +32,7 @@ pub enum Resolution {
 }
 
 impl Intent {
-    /// The fault of an access that is not possible. Nobody hears of one that was speculative.
+    /// The fault of an access that is not possible. The software hears of none that was speculative.
     pub(crate) const fn fault(self, va: u64, protection: bool) -> PageFault {
         let access = match self {
             Self::Read | Self::Speculate => Access::Read,

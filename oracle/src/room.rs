@@ -14,7 +14,7 @@ const fn numbers(range: Range) -> Numbers<u64> {
     first..first + range.pages as u64
 }
 
-/// Whether so many pages must fit into these page numbers, from which the kernel takes areas, among the mappings that stand.
+/// Whether this many pages must fit among the mappings into these page numbers, from which the kernel takes areas.
 ///
 /// It says no where it cannot know: a small mapping lies in a block, of which the kernel may keep the rest, and an area that lies
 /// elsewhere, as a large page does, may hold more than it maps.

@@ -28,15 +28,15 @@ use super::broke;
 /// How often the progress is told.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A finding as in the witness may have so many events more than that.
+/// A finding as in the witness may have this many events more than the witness.
 const MORE: usize = 1;
 
 /// How much is played for each bug.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// Within so many stories of a seed it is to be found.
+    /// The search must find the bug within this many stories of a seed.
     pub(super) tries: u64,
-    /// So many are played for what else it does.
+    /// This many stories are played for what else the bug does.
     pub(super) few: u64,
     /// From 1 to this.
     pub(super) seeds: u64,

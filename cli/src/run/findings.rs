@@ -63,7 +63,7 @@ impl<'a> Findings<'a> {
             Entry::Occupied(mut entry) if hit.number < entry.get().hit.number => {
                 let mut before = entry.insert(write(self.folder, self.under, hit)?);
                 entry.get_mut().met_by.append(&mut before.met_by);
-                // Another thread was ahead: what is left of a run must not depend on that.
+                // Another thread was ahead: the files of a run must not depend on that.
                 if before.kept == Kept::Written && before.file != entry.get().file {
                     fs::remove_file(&before.file).map_err(|error| Complaint::at(&before.file, error))?;
                 }

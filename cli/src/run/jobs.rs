@@ -17,7 +17,7 @@ use crate::under;
 
 use super::sequence::{Chunk, Sequence};
 
-/// How often somebody looks whether the run is over.
+/// How often the thread that waits for the others looks whether the run is over.
 const TICK: Duration = Duration::from_millis(100);
 
 /// What is played by how many.
@@ -41,7 +41,7 @@ pub(crate) struct Hit {
 pub(crate) enum Message {
     /// A finding that is new to the thread that made it.
     Found(Box<Hit>),
-    /// So many stories were played up to now.
+    /// This many stories were played up to now.
     Tick(u64),
 }
 

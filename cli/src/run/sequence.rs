@@ -1,8 +1,9 @@
-//! Which stories a seed stands for: the same ones, under the same numbers, whoever plays them and with how many others.
+//! Which stories a seed stands for: the same ones, under the same numbers, whichever job plays them and
+//! with how many others.
 
 use harness::story::{Backends, Generator};
 
-/// So many stories come from one generator. Part of what a seed means: another number here is another sequence.
+/// This many stories come from one generator. Part of what a seed means: another number here is another sequence.
 const CHUNK: u64 = 256;
 
 /// The stories of a seed.
@@ -26,7 +27,7 @@ pub(crate) struct Chunk {
 }
 
 impl Sequence {
-    /// The stories of this seed, all or so many.
+    /// The stories of this seed: all of them, or as many as the limit says.
     pub(crate) fn new(seed: u64, backends: Backends, limit: Option<u64>) -> Self {
         Self { seed, backends, any_designs: false, end: limit.unwrap_or(u64::MAX) }
     }

@@ -4,8 +4,8 @@
 //! address, under the root of the CPU that asked, holds what was asked for. What the kernel maps is judged by rule 4, where the
 //! tables must lead to its pages.
 //!
-//! Legal, and not seen here: what was refused; an entry that somebody else changed meanwhile; accessed and dirty bits, which
-//! are the hardware's.
+//! Legal, and not seen here: what was refused; an entry that another operation changed meanwhile; accessed and dirty
+//! bits, which are the hardware's.
 
 use impls::astray::addresses;
 use machine::paging::{LEVELS, index};

@@ -21,7 +21,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Forgets everything; so many events follow.
+    /// Forgets everything; this many events follow.
     pub fn clear(&mut self, events: usize) {
         self.verdicts.clear();
         self.verdicts.resize(events, None);
@@ -48,7 +48,7 @@ impl Ledger {
         })
     }
 
-    /// The story is over, and these areas own pages, so many each, at most [`MAX_PAGES`].
+    /// The story is over. These areas own pages: each a given number of them, at most [`MAX_PAGES`].
     pub fn contents_of_areas(
         &mut self,
         reference: &Reference,

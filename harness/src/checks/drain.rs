@@ -15,10 +15,10 @@
 //! ```
 //!
 //!   so a translation to a page that is being mapped at this moment is passed over, and looked at by the next drain. Such a
-//!   page cannot be given away meanwhile, and no translation to it is dangerous. Which pages an area of its own or a
-//!   buffer is made of, nobody knows before it is there; but they are put to a new use for it, so that a translation for
-//!   the use that the alias was made for is the alias.
-//! - A translation to any other frame than the alias led to: it is somebody else's, who got the range.
+//!   page cannot be given away meanwhile, and no translation to it is dangerous. No check knows the pages of a
+//!   buffer, or of an area that owns its pages, before it is there. But the kernel puts these pages to a new use for
+//!   it, so a translation for the use that the alias was made for is the alias.
+//! - A translation to any other frame than the alias led to: it belongs to the caller that got the range.
 //! - The design of seed 004 that looks at a table which comes back maps it for that, and unmaps it lazily, like any other
 //!   mapping; only that no caller is told where it lay. A translation to such a page is passed over until its table has
 //!   come back, and where one is left then the old alias has lost its range; see [`leads_to`].
@@ -400,7 +400,7 @@ mod tests {
             check(machine.bus(), &aliases, began, false, |_, newer| newer)
                 .map(|breach| breach.what.into_owned())
         };
-        // The same frame, given to whoever got the range.
+        // The same frame, given to the caller that got the range.
         machine.bus().memory.set_role(frame, machine::Role::Free);
         assert!(!leads_to_newer(machine.bus(), VA, before));
         page(&machine, 8);

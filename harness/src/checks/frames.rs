@@ -6,7 +6,7 @@
 //!
 //! It also sees a frame that is given back to where it is already, which would be given out twice.
 //!
-//! Legal, and without alarm: a lazy alias of a freed frame that nobody uses; a table that waits for a grace period, which
+//! Legal, and without alarm: a lazy alias of a freed frame that no CPU uses; a table that waits for a grace period, and
 //! still is a table; a walk through a table that no entry leads to any more and that was not freed yet; an entry of the
 //! direct map that was cached before its page got the owner whose permissions are being changed at this moment.
 

@@ -3,10 +3,11 @@
 //! is judged by every page that it leads to.
 //!
 //! Judged when an operation returned and no other is under way: while one is, the frame may be about to become a table,
-//! or to cease to be one. Callers may make hypercalls of their own with pages that they gave up; it holds for them too. That the hypervisor refuses nothing is judged by the reference, at the outcome.
+//! or to cease to be one. Callers may make hypercalls of their own with pages that they gave up; it holds for them too.
+//! That the hypervisor refuses nothing is judged by the reference, at the outcome.
 //!
-//! Legal, and not seen here: translations under the hypervisor's own tag; read-only translations of tables; lazy aliases of frames that are no tables; on native, any
-//! alias of a table that nobody uses.
+//! Legal, and not seen here: translations under the hypervisor's own tag; read-only translations of tables; lazy
+//! aliases of frames that are no tables; on native, any alias of a table that no CPU uses.
 
 use impls::hypervisor::xen::{GUEST, LINEAR_PCID};
 use machine::tlb::TlbEntry;
@@ -84,7 +85,8 @@ pub fn entries(bus: &Bus) -> Option<Breach> {
         .find_map(|(_, root)| below(bus, root, |seen| foreign(bus, seen).or_else(|| writable(bus, seen))))
 }
 
-/// No entry that a CPU's root reaches leads to memory that is not the guest's: this holds whoever is under way.
+/// No entry that a CPU's root reaches leads to memory that is not the guest's: this holds
+/// whichever operation is under way.
 pub fn foreign_entries(bus: &Bus) -> Option<Breach> {
     roots(bus).find_map(|(_, root)| below(bus, root, |seen| foreign(bus, seen)))
 }

@@ -72,7 +72,7 @@ impl LoadedMms {
                 self.loaded[usize::from(cpu)] = Loaded::Changes;
             }
             Operation::DropMm { mm } => {
-                // Before this returns, its root may be that of an address space which somebody makes meanwhile.
+                // Before this returns, another operation may make an address space on the same root.
                 self.roots[mm.index()] = None;
                 let inside = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Is(Root::Mm(mm)));
                 inside.for_each(|loaded| *loaded = Loaded::Leaves(mm));

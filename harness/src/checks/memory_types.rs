@@ -3,7 +3,7 @@
 //!
 //! Judged from the first change of a page's type on, whenever an area that owns its pages was made, changed or
 //! freed, or a CPU loaded an address space, whose tables come into use by that; and when the story is over: also
-//! when the page was freed meanwhile, and when it is somebody else's. A translation is one in a TLB that its CPU
+//! when the page was freed meanwhile, and when it has another owner. A translation is one in a TLB that its CPU
 //! may use, or one that the tables would make; lazy aliases count, of tables and of TLBs: deferred flushing is what
 //! memory types do not bear (seed 004). Intel SDM volume 3A, section 11.12.4, leaves undefined what becomes of a
 //! page that is mapped with several types.
@@ -12,7 +12,7 @@
 //! - Two types while a change is under way: its return promises one.
 //! - Several translations of one type, whatever else they allow.
 //! - What is cached under a tag that is not current.
-//! - Pages whose type nobody ever changed: nothing maps them with another than the usual one.
+//! - Pages whose type no caller ever changed: nothing maps them with another than the usual one.
 
 use machine::paging::LARGE_MEMORY;
 use machine::{Bus, Frame};
@@ -98,7 +98,7 @@ impl MemoryTypes {
     }
 }
 
-/// A large page has one type as a whole, whoever has how much of it: its first frame stands for it.
+/// A large page has one type as a whole, however many owners share it: its first frame stands for it.
 fn whole(frame: Frame) -> Frame {
     frame.0.checked_sub(LARGE_MEMORY).map_or(frame, |_| frame.large())
 }

@@ -5,8 +5,8 @@
 //! of the guest has a translation to it, no entry of the guest's leads there ([`super::hypervisor::foreign_entries`]), and no
 //! word of it changes but by the domain itself.
 //!
-//! Legal, and not seen here: stale translations to frames that are on the heap, and that nobody has yet; a frame that the
-//! domain gave back, whose words are no longer its own.
+//! Legal, and not seen here: stale translations to frames that are on the heap, and that no domain has yet; a frame
+//! that the domain gave back, whose words are no longer its own.
 
 use impls::hypervisor::xen::{GUEST, HEAP, OTHER_GUEST};
 use machine::{Bus, Frame, Word};

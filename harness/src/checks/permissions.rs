@@ -14,7 +14,7 @@
 //! Legal, and not seen here:
 //! - Anything at all while the permissions of an area are being changed: the promise is made by the return.
 //! - Translations that allow less than the tables do: x86 walks again before it faults, so that the worst is one
-//!   spurious fault. A direct map that is back at its default may be cached read-only for as long as anybody likes.
+//!   spurious fault. A direct map that is back at its default may stay cached read-only for any length of time.
 //! - What is cached under a tag that is not current.
 //! - A page that was given back and has another owner: it is judged by that one's promise.
 
@@ -103,7 +103,7 @@ impl Check for Promises {
 }
 
 impl Promises {
-    /// An area returned that owns these pages, readable and writable. They are nobody else's any more.
+    /// An area returned that owns these pages, readable and writable. They have no other owner any more.
     fn made(&mut self, area: AreaSlot, frames: &[Frame]) {
         for promise in &mut self.0 {
             promise.frames.retain(|frame| !frames.contains(frame));

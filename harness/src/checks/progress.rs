@@ -1,5 +1,5 @@
-//! Rule 9, progress: everything ends; nobody with interrupts off waits for an acknowledgement, a grace period or a
-//! sleeping lock; and the rules of locking that keep it so are obeyed.
+//! Rule 9, progress: everything ends; no CPU waits with interrupts off for an acknowledgement, a grace period or a
+//! sleeping lock; and the kernel obeys the rules of locking that keep it so.
 //!
 //! The machine evaluates every wait and sees who could end it; the kernel's own lock checking reports an order or a
 //! context that could deadlock, whether or not it did this time.

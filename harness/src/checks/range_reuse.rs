@@ -1,13 +1,13 @@
 //! Rule 4, kernel range reuse: once vmap returned a range, the tables lead from it to the pages that were to be
 //! mapped, and no CPU has a usable translation of it to anything else.
 //!
-//! Judged at the return of `vmap` and `map-ram`, when the range belongs to its caller and to nobody else: no unmap of it
+//! Judged at the return of `vmap` and `map-ram`, when the range belongs to its caller alone: no unmap of it
 //! can have begun, so neither tables nor TLBs may lead elsewhere at this moment.
 //!
 //! A CPU may have loaded another address space than the kernel's own: its tables must lead there too, by upper levels of
 //! their own. Where the design brings those up to date on a fault (seed 004), they may lead nowhere, but not elsewhere.
 //!
-//! Legal, and not seen here: stale translations of a range that nobody maps (lazy aliases); those under a tag that is
+//! Legal, and not seen here: stale translations of a range that is not mapped (lazy aliases); those under a tag that is
 //! not current; a leaf that a walker cached while the mapping was being made, which leads to the new page already; a
 //! mapping that failed; address spaces that no CPU has loaded.
 

@@ -39,8 +39,8 @@ pub fn check(bus: &Bus, expected: u32, leftovers: &[String]) -> Option<Breach> {
     })
 }
 
-/// The hypervisor was asked to take these frames back, which a guest gone astray had: it has done so. As long as anything
-/// refers to a frame it cannot, and a frame that something refers to for good is never anybody's again.
+/// The hypervisor was asked to take these frames back, which a guest gone astray had: it has done so. It cannot take
+/// a frame back as long as anything refers to it. No domain ever gets a frame again that something refers to for good.
 pub fn taken_back(bus: &Bus, frames: &[Frame]) -> Option<Breach> {
     frames.iter().find(|frame| bus.memory.owner(**frame) == GUEST).map(|frame| {
         let detail = format!("{frame} still belongs to the guest, which gave it up");

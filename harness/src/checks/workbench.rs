@@ -69,7 +69,7 @@ impl Observer<()> for Nobody {
     fn ended(&mut self, _: &Bus, _: u8, (): ()) {}
 }
 
-/// A machine of so many CPUs, with empty tables around [`VA`].
+/// A machine of this many CPUs, with empty tables around [`VA`].
 pub(crate) fn machine(cpus: u8) -> Machine<Hands> {
     machine_with(cpus, Temperament::empty())
 }

@@ -245,7 +245,7 @@ mod tests {
         }
     }
 
-    /// What is said of lazy unmapping that saves so many interrupts, where table pages let expect so many.
+    /// The finding about lazy unmapping with `fewer` times fewer interrupts, where table pages predict `predicted`.
     fn verdict(tables: Tables, fewer: f64, predicted: f64) -> Finding {
         let scaling =
             vec![row(Scheme::Eager, tables, 1.0, 1.0), row(Scheme::Lazy, tables, 1.0 / fewer, predicted)];

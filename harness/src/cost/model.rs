@@ -141,7 +141,7 @@ pub struct Model {
     pub sources: BTreeMap<String, String>,
 }
 
-/// How the source of a price begins that is nobody's measurement.
+/// How the source of a price begins if the price is no measurement.
 pub const ESTIMATE: &str = "estimate";
 
 /// Sources by the names of prices alone.

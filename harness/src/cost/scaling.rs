@@ -128,8 +128,8 @@ pub struct Row {
     /// Rounds of all CPUs together for each flush on all of them, as the sizes alone predict: by the lazy threshold.
     pub threshold_rounds_per_flush: u64,
     /// The same, as is to be expected of what was counted. Under Xen each page-table page is drained for when it comes, and
-    /// flushed for by the hypervisor when it goes; where there are so many that this is more often than by the threshold, it
-    /// is what flushes.
+    /// flushed for by the hypervisor when it goes; where table pages flush more often than the threshold,
+    /// they alone count.
     pub predicted_rounds_per_flush: f64,
     /// The same as measured: by the interrupts, of which each flush takes one for each other CPU, and on one CPU by the
     /// full flushes. Of eager unmapping, which is known by its flushes, 1.
@@ -345,15 +345,15 @@ impl<P: PvMmu> Loops<P> {
         Ok(loops)
     }
 
-    /// So many rounds, after so many others.
+    /// This many rounds, after `first` others.
     fn between(&mut self, first: u64, rounds: u64) -> Result<Measured, Broken> {
         let start = self.until(|loops| loops.rounds >= first)?;
         let end = self.until(|loops| loops.rounds >= first + rounds)?;
         Ok(Measured { start, end, steady: true })
     }
 
-    /// So many cycles, after as many in which no table was made; or what there is instead, when so many rounds have brought
-    /// neither those nor these.
+    /// This many cycles, after as many in which no table was made. When `patience` rounds have brought neither, it
+    /// measures what there is instead.
     fn whole_cycles(&mut self, cycles: u64, patience: u64) -> Result<Measured, Broken> {
         let start = self.until(|loops| loops.quiet >= cycles || loops.rounds >= patience)?;
         let settled = self.quiet >= cycles;

@@ -21,7 +21,7 @@ const POINTS: [&str; 2] = ["pte_clear", "table_drain"];
 /// Tables of a new process.
 pub const PROCESS: u8 = 32;
 
-/// So many tables fit into the callers' slots at a time.
+/// This many tables fit into the callers' slots at a time.
 const BATCH: u8 = 8;
 
 /// The first slot for tables.
@@ -83,7 +83,7 @@ impl Case {
         }
     }
 
-    /// Whether nobody runs on the tables before they are pinned together.
+    /// Whether no CPU runs on the tables before they are pinned together.
     const fn under_construction(self) -> bool {
         matches!(self, Self::NewProcess | Self::NewProcessAmidUnmaps)
     }

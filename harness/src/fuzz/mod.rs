@@ -116,7 +116,7 @@ fn hush_panics_while_playing() {
         }
         let second = PANICKED.with_borrow_mut(|first| first.replace(describe(info)));
         if let Some(first) = second {
-            // A panic out of the unwinding of another: the process dies before anybody can report either.
+            // A panic out of the unwinding of another: the process dies before `judge` can report either.
             eprintln!("{first}, and while that was unwound:");
             engines(info);
         }

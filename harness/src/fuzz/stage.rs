@@ -15,7 +15,7 @@ const WARM_UP: usize = 2_000;
 use super::session::{Finding, Stage};
 
 /// The one variant that is fuzzed where a name stands for several: the first. An engine runs until its first finding,
-/// so it would never come to the others. Gives a line for whoever asked, if there was something to choose.
+/// so it would never come to the others. Gives a line for the user, if there was something to choose.
 pub(super) fn choose_variant(under: &mut Under) -> Result<Option<String>, String> {
     let Some(name) = &under.bug else { return Ok(None) };
     let variants = catalogue::named(name).map_err(|unknown| unknown.to_string())?;
@@ -60,7 +60,7 @@ impl OnRunner {
 }
 
 /// Lets memory that is kept from story to story grow to what it comes to anyway: a story would look new to an engine
-/// that measures coverage because it came first. What these stories find is nobody's: no engine knows of them.
+/// that measures coverage because it came first. No engine knows of these stories, so what they find is dropped.
 fn warm_up(runner: &mut Runner) {
     let mut generator = Generator::new(0);
     let (mut story, mut long) = (Story::default(), Story::default());

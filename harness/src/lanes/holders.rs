@@ -1,4 +1,4 @@
-//! Who still holds what when the story stops: entries, translations, interrupts that nobody took.
+//! What is still held when the story stops: entries, translations, interrupts that no CPU took.
 
 use machine::{Entry, Frame, Target, TraceEvent};
 
@@ -18,7 +18,7 @@ struct Held {
 }
 
 /// A line for each entry that still leads to a page, each translation that a CPU still holds, and each interrupt that
-/// nobody took.
+/// no CPU took.
 pub(super) fn at_the_end(recording: &Recording, concern: &Concern) -> Vec<String> {
     let mut held: Vec<Held> = Vec::new();
     let mut sent: Vec<(u8, u8)> = Vec::new();

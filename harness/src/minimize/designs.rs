@@ -8,7 +8,7 @@ use crate::combinations;
 
 use super::Shrink;
 
-/// A design that somebody chose, by its point.
+/// A design that was chosen, by its point.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Choice {
     /// The story, in its header.

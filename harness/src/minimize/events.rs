@@ -3,9 +3,9 @@
 
 use super::Shrink;
 
-/// Up to so many events, every two of them are left out at once.
+/// Up to this many events, every two of them are left out at once.
 const PAIRS: usize = 40;
-/// Up to so many events, every three.
+/// Up to this many events, every three.
 const TRIPLES: usize = 14;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {

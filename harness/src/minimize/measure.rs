@@ -25,7 +25,7 @@ pub(super) struct Measure {
     depth: u64,
 }
 
-/// The size of a story for which so many designs were asked for by name.
+/// The size of a story for which this many designs were asked for by name.
 pub(super) fn measure(story: &Story, asked_for: usize) -> Measure {
     let header = &story.header;
     Measure {

@@ -13,16 +13,16 @@ use crate::story::{Action, MAX_CPUS, Story, codec};
 use super::Shrink;
 use super::operands::FLUSH;
 
-/// Up to so many events trades are tried.
+/// Up to this many events trades are tried.
 const EVENTS: usize = 16;
 
-/// Up to so many events wilder walkers are tried, which are one change and no more.
+/// Up to this many events wilder walkers are tried, which are one change and no more.
 const EVENTS_FOR_WALKERS: usize = 40;
 
-/// Up to so many events it is tried to drain instead of an operation that is paused, which takes long.
+/// Up to this many events it is tried to drain instead of an operation that is paused, which takes long.
 const EVENTS_TO_DRAIN: usize = 8;
 
-/// Up to so many events each is held up where it was not, which takes long.
+/// Up to this many events each is held up where it was not, which takes long.
 const EVENTS_TO_HOLD_UP: usize = 7;
 
 /// Pauses beyond this number are not tried: operations have fewer points, but for the largest.

@@ -7,13 +7,13 @@ use crate::story::mutate::Variation;
 
 use super::Shrink;
 
-/// Up to so many events it is worth it.
+/// Up to this many events it is worth it.
 const EVENTS: usize = 16;
 
-/// So many walks for each event are taken before it is given up.
+/// This many walks for each event are taken before it is given up.
 const WALKS: usize = 2;
 
-/// So many steps are one walk; the next begins anew, since what is far from the story leads nowhere.
+/// This many steps are one walk; the next begins anew, since what is far from the story leads nowhere.
 const STEPS: usize = 5_000;
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {

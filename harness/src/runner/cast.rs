@@ -1,7 +1,7 @@
 //! Who is paused where: the story's view of each CPU, beside the machine's.
 //!
-//! What the story paused may have ended meanwhile, because somebody had to wait for it or because its pause was never
-//! reached. So each paused operation or handler remembers how deep it stood on the machine, and is continued only
+//! What the story paused may have ended meanwhile, because another CPU had to wait for it or because its pause was
+//! never reached. So each paused operation or handler remembers how deep it stood on the machine, and is continued only
 //! if something still stands there.
 
 use crate::story::MAX_CPUS;

@@ -67,7 +67,7 @@ pub(super) struct Scene {
     told: &'static str,
     /// How many points were passed before it.
     pub(super) steps_before: u32,
-    /// A story that passes so many points is a livelock, even if the machine allows more.
+    /// A story that passes this many points is a livelock, even if the machine allows more.
     pub(super) most_steps: u32,
     pub(super) finding: Option<Finding>,
     pub(super) coverage: Coverage,

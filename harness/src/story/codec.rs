@@ -93,7 +93,7 @@ macro_rules! codec {
             }
         }
 
-        /// The same operation with so many pages, if it says how many and these are more.
+        /// The same operation with this many pages, if it says how many and these are more.
         pub(crate) fn grown(operation: &Operation<Told>, pages: u8) -> Option<Operation<Told>> {
             match *operation {
                 $(Operation::$name { $($field),* } => {

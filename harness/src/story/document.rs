@@ -6,7 +6,7 @@ use core::str::FromStr;
 use super::form::UTF_16;
 use super::{Form, MAX_BYTES, ReadError, Story, parse};
 
-/// A text file may have so many bytes; comments take room that no story needs.
+/// A text file may have this many bytes; comments take room that no story needs.
 pub const MAX_TEXT: usize = 1 << 20;
 
 /// The content of a story file.

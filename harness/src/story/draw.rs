@@ -211,7 +211,7 @@ impl Draw<'_> {
     }
 }
 
-/// Of so many CPUs one other than this, if there is one.
+/// Of this many CPUs one other than this, if there is one.
 pub(super) fn other_cpu(dice: &mut Dice, cpu: u8, cpus: u8) -> u8 {
     let step = if cpus > 1 { dice.between(1, usize::from(cpus) - 1) as u8 } else { 0 };
     (cpu + step) % cpus

@@ -16,7 +16,7 @@ const ENCODED: u8 = super::VERSION;
 /// The word that every text begins with, after comments.
 const KEYWORD: &[u8] = b"story";
 
-/// The keyword stands within so many bytes.
+/// The keyword stands within this many bytes.
 const HEAD: usize = 1024;
 
 /// Less than this is too little to be told by its letters.

@@ -100,7 +100,7 @@ impl Held {
         self.candidates(sort, mode).contains(slot).then_some(slot)
     }
 
-    /// So many pages from a slot on, or as many as there are.
+    /// This many pages from a slot on, or as many as there are.
     pub(crate) fn list(&self, run: PageRun, mode: Mode) -> Option<PageList> {
         let set = self.candidates(Sort::Page, mode);
         let first = set.stand_in(run.first.number(), self.of(Sort::Page).not_busy())?;

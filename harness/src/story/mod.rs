@@ -140,7 +140,7 @@ pub enum Action {
         /// How many, 1 to [`MAX_STORES`].
         count: u8,
     },
-    /// A grace period passes, if nobody holds it up.
+    /// A grace period passes, if no reader holds it up.
     GracePeriod,
     /// Deferred work that is queued runs on this CPU.
     RunWork,

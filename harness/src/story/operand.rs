@@ -33,7 +33,7 @@ impl Bits {
         self.at = self.at.next_multiple_of(8);
     }
 
-    /// The next so many bits, which lie in one byte.
+    /// The next `count` bits, which lie in one byte.
     fn take(&mut self, count: usize) -> u8 {
         let bits = self.bytes[self.at / 8] >> (self.at % 8);
         self.at += count;
@@ -71,7 +71,7 @@ pub(crate) trait Operand: oracle_vocabulary::Operand {
     /// The same, plainer; the plainest first.
     fn plainer(self) -> Vec<Self>;
 
-    /// The same with so many pages, if it says how many and these are more.
+    /// The same with this many pages, if it says how many and these are more.
     fn grown(self, _pages: u8) -> Option<Self> {
         None
     }

@@ -17,7 +17,7 @@ impl SlotSet {
     /// Every slot.
     pub(crate) const ALL: Self = Self(u16::MAX);
 
-    /// The first so many slots.
+    /// The first `count` slots.
     pub(crate) const fn first(count: u8) -> Self {
         if count >= SLOTS { Self::ALL } else { Self((1 << count) - 1) }
     }

@@ -11,7 +11,7 @@ use crate::tactics::kin::Things;
 use super::held::Held;
 use super::{Action, Event, Header, MAX_CPUS, ResolvedAction, Told};
 
-/// So many operations and handlers are paused on one CPU at most, one within the other.
+/// This many operations and handlers are paused on one CPU at most, one within the other.
 pub(crate) const MAX_NEST: usize = 6;
 
 /// What callers hold at one moment of the telling.

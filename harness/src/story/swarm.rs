@@ -35,7 +35,7 @@ pub(super) struct Swarm {
     pub(super) repeat: usize,
     /// In percent: how often callers disable interrupts.
     pub(super) irqs_off: usize,
-    /// So many mappings are held at once.
+    /// This many mappings are held at once.
     pub(super) mappings: usize,
 }
 

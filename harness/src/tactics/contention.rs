@@ -1,7 +1,7 @@
-//! Who fights for which lock: for stories about somebody who holds one, and somebody else who comes to wait for it.
+//! Which events fight for which lock: for stories in which one operation holds a lock and another comes to wait for it.
 //!
-//! Left to chance, two operations seldom meet at a lock that is held for a few points only. It knows the families of
-//! variables and which events get to them; it must not know any bug.
+//! Left to chance, two operations seldom meet at a lock that is held for a few points only. This module knows the
+//! families of variables and which events get to them; it must not know any bug.
 
 use impls::family;
 use machine::{Family, Pause, Point, PointKind};
@@ -76,7 +76,7 @@ static ALL: [Contention; 12] = [
         before: &[Tag::Vmap, Tag::Vunmap, Tag::UnmapRam],
         ..SPINLOCK
     },
-    // A block is given up by whoever unmaps the last of it, and the next is made where it came from.
+    // A block is given up by the caller that unmaps the last of it, and the next is made where it came from.
     Contention {
         family: family::BLOCK_QUEUE_LOCK,
         often: 4,
@@ -111,7 +111,7 @@ static ALL: [Contention; 12] = [
         on: Backends::XEN,
         ..SPINLOCK
     },
-    // What is validated is nobody else's to use as that type before it is done.
+    // While a CPU validates a frame, no other CPU may use it as that type.
     Contention {
         family: family::TYPE_INFO,
         often: 4,
@@ -144,7 +144,7 @@ static ALL: [Contention; 12] = [
         on: Backends::XEN,
         ..SPINLOCK
     },
-    // Whoever sets an entry by its address goes by the linear mapping, and must not while an upper entry changes.
+    // A caller that sets an entry by its address goes by the linear mapping, and must not while an upper entry changes.
     Contention {
         family: family::LINEAR_LOCK,
         often: 8,
@@ -163,7 +163,7 @@ impl Contention {
         &ALL[dice.weighted(&weights)]
     }
 
-    /// A pause of who holds it.
+    /// A pause of the operation that holds it.
     pub(crate) fn hold(&self, dice: &mut Dice, cpus: u8) -> Pause {
         let occurrence = match self.held {
             Held::BeforeRelease => dice.geometric(2, 8) as u8,
@@ -183,7 +183,7 @@ impl Contention {
         Point { kind, family }
     }
 
-    /// Whether somebody who is paused here holds it.
+    /// Whether an operation that is paused here holds it.
     pub(crate) fn is_held(&self, pause: Option<Pause>) -> bool {
         matches!(pause, Some(Pause::Before { point, .. }) if point == self.held_at())
     }

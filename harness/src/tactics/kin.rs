@@ -66,7 +66,7 @@ fn find(holds: impl Fn(&Names) -> bool) -> Option<Tag> {
     ROWS.iter().position(|row| row.operands.iter().any(&holds)).map(|at| Tag::ALL[at])
 }
 
-/// Whether an operation makes a mapping, of which a story holds so many at once and no more.
+/// Whether an operation makes a mapping, of which a story holds only a limited number at once.
 pub(crate) fn makes_mapping(tag: Tag) -> bool {
     const MAPPINGS: [Sort; 3] = [Sort::Area, Sort::Ram, Sort::Buffer];
     let makes = |names: &Names| {

@@ -11,7 +11,7 @@ use crate::story::draw::Draw;
 use super::pauses::WHILE_ONE_LEAVES;
 use super::{Next, Subject, Tactic, Where};
 
-/// At most so many are held at once: more would leave no memory for anything else.
+/// At most this many are held at once: more would leave no memory for anything else.
 const MOST: usize = 3;
 
 /// A mapping shows what has become of address spaces.

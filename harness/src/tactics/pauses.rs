@@ -69,7 +69,7 @@ pub(crate) const fn lock_held(pause: Option<Pause>) -> Option<Family> {
     }
 }
 
-/// A pause at finding taken what somebody holds who is paused here.
+/// A pause where an operation waits for what the operation paused here holds.
 pub(crate) fn wait_there(pause: Option<Pause>) -> Option<Pause> {
     match pause {
         Some(Pause::Before { point, .. }) if point.kind == PointKind::Wait => {
@@ -80,7 +80,7 @@ pub(crate) fn wait_there(pause: Option<Pause>) -> Option<Pause> {
     }
 }
 
-/// The lock that is held by who waits for answers of this family.
+/// The lock that a CPU holds while it waits for answers of this family.
 const fn held_by(answers: Family) -> Family {
     match answers {
         impls::family::HYPERVISOR_ACK => impls::family::FLUSH_LOCK,
@@ -89,7 +89,7 @@ const fn held_by(answers: Family) -> Family {
     }
 }
 
-/// A pause within the handler whose answer somebody waits for who is paused here.
+/// A pause within the handler whose answer the operation paused here waits for.
 pub(crate) fn in_handler(dice: &mut Dice, pause: Option<Pause>) -> Option<Pause> {
     use PointKind::{Load, Store};
     use impls::family::{CALL_ACK, FLUSH_INFO, HYPERVISOR_ACK, HYPERVISOR_FLUSH, LEAVE_MM, LOADED_MM};

@@ -1,9 +1,9 @@
-//! Address space that nobody uses: the holes between the areas of the vmap layer.
+//! Address space that is not in use: the holes between the areas of the vmap layer.
 //!
 //! Holes are ordered by address, and each node knows the largest hole below it, as `free_vmap_area_root` does with
 //! `subtree_max_size`: so first fit takes O(log n). Plain data under the lock of the vmap layer. It must never hold two
-//! holes that touch or overlap, and never knows why a range is free: whether somebody may still have a translation
-//! to it is for the layer above to rule out before it gives a range back.
+//! holes that touch or overlap, and never knows why a range is free: before the layer above gives a range back, it
+//! must rule out that a CPU may still have a translation to it.
 //!
 //! The unit is the page: page numbers and counts of pages, never bytes.
 

@@ -1,5 +1,5 @@
-//! A set of slots of a block, by their numbers (`DECLARE_BITMAP(.., VMAP_BBMAP_BITS)`). Plain data: whoever changes it holds
-//! the block's lock.
+//! A set of slots of a block, by their numbers (`DECLARE_BITMAP(.., VMAP_BBMAP_BITS)`). Plain data: a CPU that changes
+//! it holds the block's lock.
 
 use std::ops::Range;
 
