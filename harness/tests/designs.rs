@@ -23,6 +23,20 @@ c0  vunmap a0
 c0  make-table p0
 ";
 
+/// The large page of a0 is a1's when c1 goes on, and c0 is about to change it.
+#[test]
+fn a_large_page_that_is_given_back_and_taken_again_is_not_judged_by_the_area_of_before() {
+    let story: Story = "story 1\n\
+        cpus 2, hardware eager-walkers, sizes tiny, backends native, designs unmap_flush=eager\n\
+        c0  vmalloc-huge +2 -> a0\n\
+        c1  vfree a0                pause before store large_zone_lock\n\
+        c0  vmalloc-huge +1 -> a1\n\
+        c0  set-memory-rox a1\n"
+        .parse()
+        .expect("a story");
+    assert_eq!(runner(None, &[]).play(&story, Backends::all()), None);
+}
+
 #[test]
 fn a_story_is_played_with_the_designs_that_it_chooses() {
     let story: Story = LAZY.parse().expect("a story");

@@ -14,14 +14,13 @@
 //! - What is cached under a tag that is not current.
 //! - Pages whose type no caller ever changed: nothing maps them with another than the usual one.
 
-use machine::paging::LARGE_MEMORY;
 use machine::{Bus, Frame};
 use oracle::Rule;
 use oracle::vocabulary::{Mode, Named, Operation, Outcome, Role, Sort, Use};
 
 use super::Breach;
 use super::watch::{Check, Flight, View};
-use super::ways::{self, Way};
+use super::ways::{self, Way, whole};
 
 /// A page whose memory type was changed.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +76,7 @@ fn brings_types(operation: &Operation) -> bool {
 }
 
 impl MemoryTypes {
-    /// A change of the memory type of these pages begins.
+    /// A change of the memory type of these pages begins. A large page has one type as a whole.
     fn changing(&mut self, frames: &[Frame]) {
         for frame in frames.iter().copied().map(whole) {
             self.0.retain(|page| page.frame != frame);
@@ -96,11 +95,6 @@ impl MemoryTypes {
     fn check(&self, bus: &Bus) -> Option<Breach> {
         self.0.iter().filter(|page| !page.changing).find_map(|page| judge(bus, page.frame))
     }
-}
-
-/// A large page has one type as a whole, however many owners share it: its first frame stands for it.
-fn whole(frame: Frame) -> Frame {
-    frame.0.checked_sub(LARGE_MEMORY).map_or(frame, |_| frame.large())
 }
 
 fn judge(bus: &Bus, frame: Frame) -> Option<Breach> {

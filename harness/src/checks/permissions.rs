@@ -24,7 +24,7 @@ use oracle::vocabulary::{Access, AreaSlot, Operation, Outcome};
 
 use super::Breach;
 use super::watch::{Check, Flight, View};
-use super::ways::{self, Way};
+use super::ways::{self, Way, whole};
 
 /// What the translations of a page must not allow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,10 +103,11 @@ impl Check for Promises {
 }
 
 impl Promises {
-    /// An area returned that owns these pages, readable and writable. They have no other owner any more.
+    /// An area returned that owns these pages, readable and writable. They have no other owner any more. An area has all of a large
+    /// page, however few of its pages were asked for.
     fn made(&mut self, area: AreaSlot, frames: &[Frame]) {
         for promise in &mut self.0 {
-            promise.frames.retain(|frame| !frames.contains(frame));
+            promise.frames.retain(|old| !frames.iter().any(|new| whole(*new) == whole(*old)));
         }
         let forbidden = Forbidden::Any { write: false, execute: true };
         self.0.push(Promise { area, frames: frames.to_vec(), forbidden });
@@ -236,6 +237,22 @@ mod tests {
             assert_eq!(breach.rule, Rule::Permissions);
             breach.what.into_owned()
         })
+    }
+
+    /// The area of before had two pages of it, and the one of now has one.
+    #[test]
+    fn a_large_page_that_was_given_back_is_judged_by_its_new_owner_as_a_whole() {
+        let machine = machine(2);
+        let second = Frame(LARGE.0 + 1);
+        map_large(&machine, VA, W);
+        map_large(&machine, VA + (1 << 21), X);
+        let mut promises = Promises::default();
+        promises.made(area(), &[LARGE, second]);
+        promises.set(area(), Forbidden::Both);
+        assert_eq!(what(&promises, machine.bus()).as_deref(), Some("a page can be written and executed"));
+        promises.made(AreaSlot::new(1), &[LARGE]);
+        promises.set(AreaSlot::new(1), Forbidden::Nothing);
+        assert_eq!(what(&promises, machine.bus()), None, "the new owner is changing it");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Whose addresses they are for does not matter here, nor that an alias was unmapped.
 
-use machine::paging::WORDS;
+use machine::paging::{LARGE_MEMORY, WORDS};
 use machine::tlb::memory_type;
 use machine::{Bus, Flags, Frame};
 
@@ -56,6 +56,11 @@ impl Reach {
     pub fn has(&self, frame: Frame) -> bool {
         frame.0.wrapping_sub(self.first.0) < self.pages
     }
+}
+
+/// The page that a frame is part of: in large memory its first frame stands for it.
+pub fn whole(frame: Frame) -> Frame {
+    frame.0.checked_sub(LARGE_MEMORY).map_or(frame, |_| frame.large())
 }
 
 /// Whether this holds of any translation that a CPU may use or make: every way that [`each`] tells of is among them, whatever
