@@ -17,7 +17,7 @@ const ENCODED: u8 = super::VERSION;
 const KEYWORD: &[u8] = b"story";
 
 /// The keyword stands within this many bytes.
-const HEAD: usize = 1024;
+const HEAD: usize = 4096;
 
 /// Less than this is too little to be told by its letters.
 const FEW: usize = 16;
@@ -93,7 +93,7 @@ mod tests {
             assert_eq!(Form::of(content), Text, "{content:?}");
         }
         let after = |bytes: usize| [vec![0x80; bytes], b"story".to_vec()].concat();
-        assert_eq!((Form::of(&after(1024 - 5)), Form::of(&after(1024 - 4))), (Text, Bytes));
+        assert_eq!((Form::of(&after(4096 - 5)), Form::of(&after(4096 - 4))), (Text, Bytes));
         assert_eq!(Form::of(b"\x02\x03stor"), Bytes);
     }
 
