@@ -113,7 +113,7 @@ impl Minimize {
             None => text.write_str(&answered.story),
             Some(out) => writeln!(text, "{} -> {out}", answered.file),
         });
-        if matches!(given, Err(Complaint::Said(_))) && answered.written.is_none() {
+        if given.is_err() && answered.written.is_none() {
             remark(answered.story.trim_end());
         }
         given?;

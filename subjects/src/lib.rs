@@ -74,6 +74,9 @@ pub trait Subject: fmt::Debug {
     }
 
     /// The page numbers from which it takes areas and no others; none where a kernel does not say.
+    ///
+    /// A kernel that names them promises that `vmap` succeeds while other areas stand, if interrupts are on, nothing overlaps it, and
+    /// two pages more than it maps lie free there side by side: it purges what it freed lazily, and has memory for the tables.
     fn room(&self) -> core::ops::Range<u64> {
         0..0
     }

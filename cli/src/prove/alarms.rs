@@ -37,6 +37,8 @@ pub(super) struct Silence {
     alarms: Vec<String>,
     /// What came up too seldom.
     seldom: Vec<String>,
+    /// These are too few stories to reach everything often enough, so that nothing is said of what came up too seldom.
+    too_few: bool,
 }
 
 /// The default designs on both backends.
@@ -99,6 +101,7 @@ fn play(
         void: coverage.void,
         combinations: coverage.combinations(),
         alarms: alarms.collect(),
+        too_few: enough != u64::MAX && coverage.stories < enough,
         seldom: if coverage.stories < enough { Vec::new() } else { coverage.thin(OFTEN) },
     })
 }
@@ -117,6 +120,10 @@ impl Silence {
             let combinations = count(self.combinations as u64, "combination", "combinations");
             write!(text, ", {combinations} beside the default")?;
         }
-        writeln!(text, ", {}", count(self.alarms.len() as u64, "alarm", "alarms"))
+        writeln!(text, ", {}", count(self.alarms.len() as u64, "alarm", "alarms"))?;
+        if self.too_few {
+            writeln!(text, "  too few stories to say whether they reach everything {OFTEN} times")?;
+        }
+        Ok(())
     }
 }

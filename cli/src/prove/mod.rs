@@ -31,14 +31,14 @@ it holds, and 1 that something does not, or was not asked to its end.";
 
 /// Prove that no correct kernel raises an alarm, and that every known bug is found
 ///
-/// Three parts. `default`: the default designs raise no alarm, and their stories reach everything a hundred times.
+/// Three parts. `default`: the default designs raise no alarm, and two million of their stories reach everything a hundred times.
 /// `sampled`: no combination of designs that is held to be correct raises one, on both backends side by side and on each alone.
 /// `bugs`: for each seed every known bug is found from nothing, and minimized to one event more than its witness at most; it is
 /// silent on the backends that cannot see it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Prove {
-    /// Prove this part; may be given for several, and all are proved without it
+    /// Prove this part; may be given for several. Without it all parts are proved, and with --bug the last one
     #[arg(long = "part", value_name = "PART")]
     parts: Vec<Part>,
     /// How many stories the default designs are played on
@@ -97,7 +97,15 @@ impl Prove {
         let folder = Folder::new(&self.out)?;
         interrupt::catch()?;
         let mut proof = Proof::default();
-        let asks = |part| self.parts.is_empty() || self.parts.contains(&part);
+        let asks = |part| match &self.parts[..] {
+            [] => self.bugs.is_empty() || part == Part::Bugs,
+            parts => parts.contains(&part),
+        };
+        if !self.bugs.is_empty() && !asks(Part::Bugs) {
+            return Err(Complaint::new(
+                "--bug is about the part bugs: expected --part bugs, or no --part".to_owned(),
+            ));
+        }
         if asks(Part::Default) {
             proof.takes_silence(alarms::by_default(self.stories, self.jobs, &folder)?);
         }
@@ -139,9 +147,13 @@ impl Proof {
         }
         self.bugs.iter().try_for_each(|proved| proved.write(text))?;
         self.broken.iter().try_for_each(|broken| writeln!(text, "DOES NOT HOLD: {broken}"))?;
-        let interrupted = if self.interrupted { "interrupted; " } else { "" };
         let broken = count(self.broken.len() as u64, "claim does not hold", "claims do not hold");
-        writeln!(text, "{interrupted}{}", if self.broken.is_empty() { "all of this holds" } else { &broken })
+        match (self.interrupted, self.broken.is_empty()) {
+            (false, true) => writeln!(text, "all of this holds"),
+            (false, false) => writeln!(text, "{broken}"),
+            (true, true) => writeln!(text, "interrupted: nothing failed so far, and the rest was not proved"),
+            (true, false) => writeln!(text, "interrupted: {broken}, and the rest was not proved"),
+        }
     }
 }
 

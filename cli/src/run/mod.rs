@@ -52,8 +52,8 @@ pub(crate) struct Run {
     /// End after so many seconds (for each variant of a bug); how many stories that are depends on the machine
     #[arg(long, value_name = "S", value_parser = from_one)]
     seconds: Option<u64>,
-    /// End at the first finding whose headline has this in it, its operation, backend and CPU left out, like "rule 5
-    /// (drain): an alias is left in a TLB"
+    /// End at the first finding whose headline has this in it, with or without the operation, the backend and the CPU, like
+    /// "rule 5 (drain): an alias is left in a TLB"
     #[arg(long, value_name = "TEXT")]
     until: Option<String>,
     /// Which stories are played
@@ -125,7 +125,9 @@ impl Run {
 
     /// Whether a finding with this headline ends the run.
     fn seeks(&self, headline: &Headline) -> bool {
-        self.until.as_ref().is_some_and(|text| headline.breach().contains(text))
+        self.until
+            .as_ref()
+            .is_some_and(|text| headline.breach().contains(text) || headline.to_string().contains(text))
     }
 
     fn search(&self, under: &Under, folder: &Folder) -> Done<Summary> {

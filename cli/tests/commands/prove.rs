@@ -13,7 +13,8 @@ fn proves(place: &Place, flags: &[&str]) -> (i32, String) {
 #[test]
 fn a_bug_that_is_found_and_minimized_has_a_line_and_code_0() {
     let place = Place::new();
-    let (code, said) = proves(&place, &["--part", "bugs", "--bug", "canary", "--bug", "exchange-alias.c"]);
+    let (code, said) = proves(&place, &["--bug", "canary", "--bug", "exchange-alias.c"]);
+    assert!(!said.contains("raise no alarm"), "a bug alone is asked for: {said}");
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("| `canary` | native, xen | 1 | 1 |"), "{said}");
     assert!(said.contains("| `exchange-alias.c` | xen | 1 | 1 |"), "{said}");
@@ -39,6 +40,11 @@ fn correct_kernels_raise_no_alarm_by_default_nor_by_sample() {
     let (code, said) = proves(&place, &few);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("the default designs raise no alarm: 300 stories"), "{said}");
+    assert_eq!(
+        said.matches("too few stories to say whether they reach everything 100 times").count(),
+        2,
+        "{said}"
+    );
     for (on, stories) in [("native and xen", 300), ("native", 100), ("xen", 100)] {
         let line = format!("that is held to be correct raises an alarm on {on}: {stories} stories");
         assert!(said.contains(&line), "{said}");
@@ -50,5 +56,7 @@ fn what_is_no_bug_or_no_part_is_bad_input() {
     let place = Place::new();
     place.refuses(&["prove", "--bug", "canari"], &["no known bug \"canari\"; expected one of canary"]);
     place.refuses(&["prove", "--part", "all"], &["default, sampled, bugs"]);
+    place
+        .refuses(&["prove", "--part", "default", "--bug", "canary"], &["expected --part bugs, or no --part"]);
     place.refuses(&["prove", "--seeds", "0"], &["expected a number from 1 on"]);
 }

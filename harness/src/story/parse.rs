@@ -110,6 +110,16 @@ fn under(line: &mut Line<'_>, document: &mut Document) -> Parsed<()> {
     line.end("the end of the line")
 }
 
+/// Whether a finding is told as headlines and signatures tell it: `RULE: OPERATION on BACKEND, CPU: WHAT`, `RULE on BACKEND: WHAT`.
+fn names_a_backend(breach: &str) -> bool {
+    let ends_so = |place: &str, name: &str| {
+        let place = place.rsplit_once(", c").map_or(place, |(before, _)| before);
+        place.ends_with(&format!(" on {name}"))
+    };
+    // The last is what breaks the rule.
+    breach.rsplit(": ").skip(1).any(|place| BACKENDS.iter().any(|(_, name)| ends_so(place, name)))
+}
+
 /// `finds RULE: WHAT`, as headlines have it, without the operation, the backend and the CPU.
 fn finds(line: &mut Line<'_>, document: &mut Document) -> Parsed<()> {
     const EXPECTED: &str = "a rule and what breaks it, like rule 5 (drain): an alias is left in a TLB";
@@ -122,6 +132,12 @@ fn finds(line: &mut Line<'_>, document: &mut Document) -> Parsed<()> {
     let is_of = |rule: &Rule| breach.strip_prefix(&format!("{rule}: ")).is_some_and(|what| !what.is_empty());
     if !Rule::ALL.iter().any(is_of) {
         return Err(line.error(word, EXPECTED));
+    }
+    if names_a_backend(&breach) {
+        return Err(line.error(
+            word,
+            "what breaks it alone, without the operation, the backend and the CPU of a headline",
+        ));
     }
     document.finds = Some(breach);
     Ok(())

@@ -192,6 +192,12 @@ fn an_error_before_the_events_names_place_and_expectation() {
             "story 1\nfinds rule 5 (drain): it\nfinds rule 5 (drain): it\n",
             "line 3, column 1: expected no second finding, found \"finds\"".to_owned(),
         ),
+        (
+            "story 1\nfinds rule 7 (hypervisor): hv-pin on xen, c0: a CPU can write a page table\n",
+            "line 2, column 7: expected what breaks it alone, without the operation, the backend and the CPU of a headline, \
+             found \"rule\""
+                .to_owned(),
+        ),
         ("story 1\nunder bug a\nunder bug b\n", "line 3, column 7: expected no second bug, found \"bug\"".to_owned()),
     ] {
         assert_eq!(Document::read(text.as_bytes()).unwrap_err().to_string(), error, "{text}");
