@@ -9,6 +9,7 @@ use impls::Designs;
 
 use crate::catalogue::{BUGS, Bug};
 use crate::story::Backends;
+use crate::subject::Setup;
 
 /// The combinations that are broken: designs, and the backends on which they are.
 pub fn broken() -> impl Iterator<Item = &'static Bug> {
@@ -65,6 +66,23 @@ pub fn take_back(designs: &mut Designs, point: &str) {
     designs.choose(point, default).expect("its first variant");
 }
 
+/// Takes back, of what a story has drawn, the points that a bug or the caller chooses, and then point by point what is broken beside
+/// their choices for a reason of its own.
+pub fn leave_open(designs: &mut Designs, setup: &Setup, on: Backends) {
+    if *designs == Designs::default() {
+        return;
+    }
+    let asked_for = setup.asked_for.iter().map(|(point, _)| &**point);
+    for point in setup.of_bug.iter().map(|(point, _)| *point).chain(asked_for) {
+        take_back(designs, point);
+    }
+    let alone = setup.designs_over(Designs::default());
+    while breaks_otherwise((setup.designs_over(*designs), on), (alone, on)) {
+        let Some((point, _)) = designs.changed().next() else { break };
+        take_back(designs, point);
+    }
+}
+
 /// Whether the one combination is broken, on the backends it is played on, for a reason for which the other is not.
 pub fn breaks_otherwise(one: (Designs, Backends), other: (Designs, Backends)) -> bool {
     let broken_on = |(designs, on): (Designs, Backends), bug| broken_by(designs, bug) & on;
@@ -119,6 +137,26 @@ mod tests {
         let with_more = everywhere(&[late, never, ("kernel_flush", "hypercall")]);
         assert!(!breaks_otherwise(pins, with_more), "for the same reason");
         assert!(breaks_otherwise(everywhere(&[late, never, ("drain", "inhibit")]), pins), "for another too");
+    }
+
+    #[test]
+    fn what_a_story_draws_leaves_open_what_is_asked_for_and_breaks_nothing_beside_it() {
+        let asking = |point: &str, variant: &str| {
+            Setup::default().asking_for([(point.to_owned(), variant.to_owned())].into())
+        };
+        // A flush on every map is what spares the other.
+        let drawn = designs(&[("drain", "on-map-everywhere"), ("irqs_off_drain", "shootdown")]);
+        let mut left = drawn;
+        leave_open(&mut left, &Setup::default(), Backends::all());
+        assert_eq!(left, drawn, "nothing is asked for");
+        leave_open(&mut left, &asking("drain", "flush"), Backends::all());
+        assert_eq!(left, Designs::default(), "what spared it is gone");
+        let mut left = designs(&[("pte_clear", "at-purge")]);
+        leave_open(&mut left, &asking("table_drain", "never"), Backends::all());
+        assert_eq!(left, Designs::default(), "together they are broken under Xen");
+        let mut left = designs(&[("pte_clear", "at-purge")]);
+        leave_open(&mut left, &asking("table_drain", "never"), Backends::NATIVE);
+        assert_eq!(left, designs(&[("pte_clear", "at-purge")]), "native does not care");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use harness::combinations;
 use harness::coverage::Coverage;
 use harness::headline::{Finding, Headline};
 use harness::story::{Backends, Story, Under};
@@ -98,6 +99,8 @@ impl Jobs<'_> {
                     return runner.take_coverage();
                 }
                 generator.next(&mut story);
+                let header = &mut story.header;
+                combinations::leave_open(&mut header.designs, runner.setup(), header.backends);
                 let found = {
                     let _told = Witness { number, story: &story };
                     runner.play(&story, Backends::all())

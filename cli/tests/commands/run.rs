@@ -201,3 +201,11 @@ fn a_bug_that_only_one_backend_can_see_is_silent_on_the_other() {
     assert_eq!(run("lazy-alias-pins.a", "native"), 0);
     assert!(run("lazy-alias-pins.a", "xen") > 0);
 }
+
+/// Stories draw their designs, and the flag takes away what spares one of them.
+#[test]
+fn sampled_designs_are_correct_beside_those_that_are_asked_for() {
+    let place = Place::new();
+    let ran = place.run(&["run", "--sample-designs", "--design", "drain=flush", "--stories", "4000"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
