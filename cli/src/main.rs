@@ -32,7 +32,8 @@ use output::remark;
 
 const EXAMPLES: &str = "\
 Exit codes:
-  0  clean    1  a finding    2  bad input, with a message that says where and what was expected";
+  0  clean, or as the files foretell    1  a finding, or a claim that does not hold
+  2  bad input, with a message that says where and what was expected";
 
 /// Find, shrink and understand memory-management races
 ///

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use impls::protocol::STEPS;
 use impls::{Designs, Step};
 use machine::{Family, Point, PointKind};
-use oracle::vocabulary::{Mode, Names, Operation, ROWS, Role, Row};
+use oracle::vocabulary::{Operation, ROWS, Row};
 
 use crate::catalogue::{BUGS, Bug};
-use crate::story::{BACKENDS, Backends};
+use crate::story::{BACKENDS, Backends, Tag};
+use crate::tactics::astray::is_hypercall;
 
 /// How many operations there are.
 const OPERATIONS: usize = ROWS.len();
@@ -240,10 +241,7 @@ impl Coverage {
 /// Whether nothing can begin while an operation is under way: what a device does, and hypercalls where no
 /// hypervisor takes them.
 fn takes_no_time(row: &Row, backend: Backends) -> bool {
-    let is_astray =
-        |names: &Names| matches!(names.mode, Some(Mode::GivesUp | Mode::Uses(Some(Role::Astray))));
-    let is_hypercall = row.operands.iter().any(is_astray) || row.word == "hv-flush";
-    row.device || backend == Backends::NATIVE && is_hypercall
+    row.device || backend == Backends::NATIVE && Tag::of_word(row.word).is_some_and(is_hypercall)
 }
 
 /// Whether a step matters on a backend: some bug shows there that leaves it out, under the default designs or under

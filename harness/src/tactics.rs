@@ -5,15 +5,15 @@
 //! What an event needs before it, what undoes it and what can meet it follow from the modes of the operations (`kin`), unless a row
 //! says otherwise. No known bug is spelled out here, and none may be.
 
-mod aliases;
+pub(crate) mod aliases;
 pub(crate) mod astray;
 mod buffers;
 pub(crate) mod contention;
 mod hardware;
 pub(crate) mod kin;
-mod mms;
+pub(crate) mod mms;
 mod own_pages;
-mod pages;
+pub(crate) mod pages;
 pub(crate) mod pauses;
 
 use machine::{Family, Pause, PointKind};
@@ -85,6 +85,8 @@ pub(crate) struct Tactic {
     pub(crate) then: &'static [Tag],
     /// Where what follows it is held up itself, and how often, in percent.
     pub(crate) held_next: &'static [(Tag, usize, Pause)],
+    /// Where it is held up itself when it follows anything, and how often, in percent.
+    pub(crate) held_after: Option<(usize, Pause)>,
     /// Where it is in the way of others, if it gets there: before it lets go of a lock, and while it waits for answers.
     pub(crate) held_up: &'static [(PointKind, Family)],
     /// What it waits for beside the locks that it is held up in.
@@ -95,6 +97,8 @@ pub(crate) struct Tactic {
     pub(crate) is_short: bool,
     /// It finds nothing to do unless something was unmapped since the last drain.
     pub(crate) needs_aliases: bool,
+    /// Nothing that was unmapped is left behind it.
+    pub(crate) drains: bool,
     /// How it is drawn, if not operand by operand.
     pub(crate) draw: Option<Drawn>,
     /// How far it is from the plainest of its kind, whatever its operands are.
@@ -123,6 +127,8 @@ impl Tactic {
             irqs_off: 0,
             is_short: false,
             needs_aliases: false,
+            drains: false,
+            held_after: None,
             draw: None,
             size: 0,
             plainer: None,

@@ -56,16 +56,6 @@ struct Allowed {
     execute: Option<Way>,
 }
 
-/// What an operation lets callers do with an area.
-const fn allows(operation: &Operation) -> Option<(AreaSlot, Access)> {
-    match *operation {
-        Operation::SetMemoryRo { area } => Some((area, Access::ReadOnly)),
-        Operation::SetMemoryRox { area } => Some((area, Access::ReadExecute)),
-        Operation::SetMemoryRw { area } => Some((area, Access::ReadWrite)),
-        _ => None,
-    }
-}
-
 impl Check for Promises {
     fn clear(&mut self) {
         self.0.clear();
@@ -73,7 +63,7 @@ impl Check for Promises {
 
     fn begins(&mut self, _: &View<'_>, flight: &Flight) {
         let operation = &flight.call.operation;
-        if let Some((area, _)) = allows(operation) {
+        if let Some((area, _)) = operation.allows() {
             self.set(area, Forbidden::Nothing);
         } else if let Operation::Vfree { area } = *operation {
             self.set(area, Forbidden::Both);
@@ -90,7 +80,7 @@ impl Check for Promises {
             }
             _ => {}
         }
-        if let Some((area, access)) = allows(operation) {
+        if let Some((area, access)) = operation.allows() {
             self.changed(area, access);
         }
         let breach = self.check(view.bus);

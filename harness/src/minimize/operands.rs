@@ -5,6 +5,8 @@ use oracle::vocabulary::{Call, Operation, Sort, Told};
 use crate::story::operand::Operand;
 use crate::story::{Action, Event, Tag, codec};
 use crate::tactics;
+use crate::tactics::aliases::DRAIN;
+use crate::tactics::astray::FLUSH;
 
 use super::Shrink;
 
@@ -31,9 +33,6 @@ pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     }
 }
 
-/// What often is all that mattered of an operation: that it flushed.
-pub(super) const FLUSH: Action = Action::Call(Call { operation: Operation::HvFlush {}, irqs_off: false });
-
 /// Other ways to tell an event, the plainest first.
 fn plainer(event: &Event) -> Vec<Action> {
     match event.action {
@@ -44,8 +43,8 @@ fn plainer(event: &Event) -> Vec<Action> {
                 ways.push(Action::Call(Call { irqs_off: false, ..call }));
                 ways.extend(plainer_operations(&call.operation).map(with(true)));
             }
-            if !matches!(call.operation, Operation::DrainAliases {} | Operation::HvFlush {}) {
-                ways.push(FLUSH);
+            if call.operation != DRAIN && call.operation != FLUSH {
+                ways.push(Action::Call(Call { operation: FLUSH, irqs_off: false }));
             }
             ways
         }

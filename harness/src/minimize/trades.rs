@@ -6,12 +6,14 @@
 //! them.
 
 use machine::{Pause, Temperament};
-use oracle::vocabulary::{Call, Operation, Told};
+use oracle::vocabulary::Call;
 
 use crate::story::{Action, MAX_CPUS, Story, codec};
 
+use crate::tactics::aliases::DRAIN;
+use crate::tactics::astray::FLUSH;
+
 use super::Shrink;
-use super::operands::FLUSH;
 
 /// Up to this many events trades are tried.
 const EVENTS: usize = 16;
@@ -30,8 +32,6 @@ const FARTHEST: u16 = 120;
 
 /// The most pages that a mapping is given.
 const PAGES: u8 = 4;
-
-const DRAIN: Operation<Told> = Operation::DrainAliases {};
 
 pub(super) fn shrink(shrink: &mut Shrink<'_>) {
     if shrink.story.events.len() <= EVENTS_FOR_WALKERS && walkers(shrink) {
@@ -173,11 +173,12 @@ fn drains(shrink: &mut Shrink<'_>) -> bool {
 
 /// What made every CPU flush by the way gives way to a plain flush.
 fn flushes(shrink: &mut Shrink<'_>) -> bool {
+    let flush = Action::Call(Call { operation: FLUSH, irqs_off: false });
     (0..shrink.story.events.len()).any(|index| {
         for_one_or_two(shrink, &|story| {
             let event = &mut story.events[index];
-            let changes = event.action != FLUSH && event.pause.is_none();
-            event.action = FLUSH;
+            let changes = event.action != flush && event.pause.is_none();
+            event.action = flush;
             changes
         })
     })

@@ -63,7 +63,7 @@ impl SoFar {
         if let Some(Pause::Before { point: Point { kind: PointKind::Store, family }, .. }) = told.pause {
             self.held = Some(family);
         }
-        if event.action.tag() == Tag::DrainAliases && told.pause.is_none() {
+        if tactics::of(event.action.tag()).drains && told.pause.is_none() {
             self.aliases = false;
         }
     }

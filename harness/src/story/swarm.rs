@@ -4,6 +4,7 @@
 use impls::Sizes;
 use machine::Temperament;
 
+use crate::tactics::aliases::MAPS;
 use crate::tactics::contention::Contention;
 use crate::tactics::kin::needs;
 use crate::tactics::{COUNT, EVENTS, Subject, Tactic, WEIGHTS, of};
@@ -178,9 +179,6 @@ impl Swarm {
 /// How often, in percent, a story knows of what most stories leave alone.
 const SUBJECTS: [(Subject, usize); 4] =
     [(Subject::OwnPages, 23), (Subject::Mms, 30), (Subject::Buffers, 35), (Subject::Astray, 18)];
-
-/// What makes the mappings that most stories are about.
-const MAPS: [Tag; 2] = [Tag::Vmap, Tag::MapRam];
 
 fn place_of(tag: Tag) -> usize {
     EVENTS.iter().position(|event| *event == tag).expect("an event")

@@ -7,7 +7,8 @@ use oracle::vocabulary::{Mapping, Mode, Named, Operation, Role, Sort, Use};
 
 use crate::tactics::astray::Astray;
 use crate::tactics::kin::{ends, partners, undone_by};
-use crate::tactics::{MEANWHILE, Next, Subject, Where, of, pauses, waiters};
+use crate::tactics::pages::{GIVES_AWAY, PUTS_TO_USE};
+use crate::tactics::{MEANWHILE, Next, Subject, Where, mms, of, pauses, waiters};
 
 use super::dice::Dice;
 use super::draw::{self, Why};
@@ -86,9 +87,7 @@ impl Wishes {
                 let cpu = if whom == Where::Any { any } else { other };
                 let held_next = of(Tag::of_operation(&call.operation)).held_next;
                 let often = held_next.iter().find(|(next, ..)| *next == tag);
-                // An exchange is held up before the second reference is taken.
-                let often = often.map(|(_, often, pause)| (*often, *pause));
-                let often = often.or((tag == Tag::HvExchange).then_some((40, pauses::BEFORE_REFERENCE)));
+                let often = often.map(|(_, often, pause)| (*often, *pause)).or(of(tag).held_after);
                 let pause = often.filter(|(often, _)| dice.percent(*often)).map(|(_, pause)| pause);
                 if self.0.len() < MOST {
                     self.0.push(Wish { tag, cpu, about, pause, why: Why::Follows });
@@ -165,7 +164,7 @@ fn while_held_up(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> 
     let then = held_tag(told).map_or(&[][..], |tag| of(tag).then);
     let second = if unmaps(first) && dice.percent(30) {
         // What was unmapped is given away, on the CPU that unmapped it.
-        Some(Tag::FreePage)
+        Some(GIVES_AWAY)
     } else if !then.is_empty() {
         Some(dice.pick(then))
     } else {
@@ -186,7 +185,7 @@ fn held_tag(told: &Told) -> Option<Tag> {
 /// By what a paused operation is let go on: what begins something on its CPU does so too.
 fn goes_on(dice: &mut Dice, told: &Told, meanwhile: Tag) -> Tag {
     let unmapped = unmaps(meanwhile) || held_tag(told).is_some_and(unmaps);
-    if unmapped && dice.percent(40) { Tag::MakeTable } else { Tag::Continue }
+    if unmapped && dice.percent(40) { PUTS_TO_USE } else { Tag::Continue }
 }
 
 /// What an event meets that is held up, and where that is held up itself.
@@ -228,7 +227,7 @@ fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> (Tag, Op
         return (tag, None);
     }
     if swarm.knows(Subject::Mms) && of(tag).subject != Subject::Mms && dice.percent(25) {
-        return (dice.pick(&[Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm]), None);
+        return (dice.pick(&mms::MEANWHILE), None);
     }
     let (often, usual) = of(tag).meets;
     let first = if dice.percent(often) {

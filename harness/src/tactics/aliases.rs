@@ -47,6 +47,12 @@ const AFTER_UNMAPPING: Next = Next::Of(
 
 const MAPS_ANEW: Next = Next::Of(&[Tag::Vmap, Tag::MapRam, Tag::MakeTable], Where::Any);
 
+/// What often is all that mattered of an operation: that it drained.
+pub(crate) const DRAIN: Operation<Told> = Operation::DrainAliases {};
+
+/// What makes the mappings that most stories are about.
+pub(crate) const MAPS: [Tag; 2] = [Tag::Vmap, Tag::MapRam];
+
 pub(super) const TACTICS: &[Tactic] = &[
     Tactic {
         next: USES,
@@ -82,6 +88,7 @@ pub(super) const TACTICS: &[Tactic] = &[
         held_up: &[(Wait, CALL_ACK), (Store, LAZY_LOCK), (Store, FREE_AREA_LOCK)],
         waits: &[PURGE_LOCK, BLOCK_LOCK, KERNEL_TABLES],
         needs_aliases: true,
+        drains: true,
         ..Tactic::weighs(Tag::DrainAliases, 8)
     },
     Tactic { next: Next::End, held_next: BEFORE_UNMAPPING, ..Tactic::weighs(Tag::Read, 6) },

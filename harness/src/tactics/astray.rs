@@ -7,7 +7,7 @@ use impls::family::{
 use machine::PointKind::{Load, Locked, Store, Wait};
 use machine::{Family, PointKind};
 use oracle::vocabulary::{
-    Level, Mode, Operation, PageSlot, RawAccess, RawEntry, RawFrame, Role, Sort, TableEntry, Told,
+    Level, Mode, Names, Operation, PageSlot, RawAccess, RawEntry, RawFrame, Role, Sort, TableEntry, Told,
 };
 
 use crate::story::Tag;
@@ -15,7 +15,7 @@ use crate::story::draw::{Draw, Why};
 use crate::story::slots::SlotSet;
 
 use super::kin::Things;
-use super::pauses::BEFORE_ENTRY;
+use super::pauses::{BEFORE_ENTRY, BEFORE_REFERENCE};
 use super::{Drawn, Next, Subject, Tactic, Where};
 
 const fn hypercall(tag: Tag, weight: usize, next: &'static [Tag]) -> Tactic {
@@ -32,6 +32,16 @@ const ENTRY: &[(PointKind, Family)] = &[(Locked, Family::PTE), (Locked, Family::
 const RETYPED: (usize, &[Tag]) =
     (60, &[Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdate, Tag::HvUpdateVa, Tag::HvPin]);
 const TYPE: &[(PointKind, Family)] = &[(Locked, TYPE_INFO), (Wait, HYPERVISOR_ACK)];
+
+/// What often is all that mattered of an operation: that it flushed.
+pub(crate) const FLUSH: Operation<Told> = Operation::HvFlush {};
+
+/// Whether an operation is a hypercall of the caller's own: it names pages that the caller gave up, or nothing at all.
+pub(crate) fn is_hypercall(tag: Tag) -> bool {
+    let is_astray =
+        |names: &Names| matches!(names.mode, Some(Mode::GivesUp | Mode::Uses(Some(Role::Astray))));
+    tag == Tag::HvFlush || tag.row().is_some_and(|row| row.operands.iter().any(is_astray))
+}
 
 pub(super) const TACTICS: &[Tactic] = &[
     Tactic {
@@ -93,6 +103,8 @@ pub(super) const TACTICS: &[Tactic] = &[
             (Load, XEN_PTE),
             (Locked, HEAP_LOCK),
         ],
+        // Before the second reference is taken.
+        held_after: Some((40, BEFORE_REFERENCE)),
         ..hypercall(Tag::HvExchange, 3, &[Tag::HvUpdate, Tag::Touch])
     },
     hypercall(Tag::HvWrite, 6, &[Tag::HvUpdate]),

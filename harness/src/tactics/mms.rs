@@ -19,6 +19,9 @@ const SHOWS: &[Tag] = &[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Fill];
 
 const CHANGES: (usize, &[Tag]) = (70, &[Tag::Vmap, Tag::Vmap, Tag::MapRam, Tag::Vunmap, Tag::DrainAliases]);
 
+/// What happens to address spaces while an operation that is about something else is held up.
+pub(crate) const MEANWHILE: [Tag; 4] = [Tag::NewMm, Tag::SwitchMm, Tag::DropMm, Tag::DropMm];
+
 pub(super) const TACTICS: &[Tactic] = &[
     Tactic {
         subject: Subject::Mms,

@@ -9,6 +9,12 @@ use crate::story::draw::Draw;
 
 use super::{Next, Tactic, Where};
 
+/// By what the owner of a page that was unmapped gives it away.
+pub(crate) const GIVES_AWAY: Tag = Tag::FreePage;
+
+/// By what its owner puts it to the use in which a stale alias does most harm.
+pub(crate) const PUTS_TO_USE: Tag = Tag::MakeTable;
+
 pub(super) const TACTICS: &[Tactic] = &[
     Tactic {
         next: Next::Of(&[Tag::MakeTable, Tag::Vmap, Tag::MapRam], Where::Any),

@@ -19,16 +19,6 @@ pub(super) fn accessed(operation: &Operation) -> Option<Place> {
     }
 }
 
-/// Which permissions an operation gives an area.
-const fn allows(operation: &Operation) -> Option<(AreaSlot, Access)> {
-    match *operation {
-        Operation::SetMemoryRo { area } => Some((area, Access::ReadOnly)),
-        Operation::SetMemoryRox { area } => Some((area, Access::ReadExecute)),
-        Operation::SetMemoryRw { area } => Some((area, Access::ReadWrite)),
-        _ => None,
-    }
-}
-
 impl Reference {
     pub(super) fn begin_effect(&mut self, cpu: usize, operation: &Operation, void: bool) {
         operation.each_use(|Use { named, mode }| match (named, mode) {
@@ -43,7 +33,7 @@ impl Reference {
             }
             _ => {}
         });
-        if let Some((area, access)) = allows(operation) {
+        if let Some((area, access)) = operation.allows() {
             self.begin_allowing(area, access);
         }
         match *operation {
@@ -78,7 +68,7 @@ impl Reference {
         {
             self.mappings.get_mut(made).range = range;
         }
-        if let Some((area, access)) = allows(operation) {
+        if let Some((area, access)) = operation.allows() {
             self.mappings.get_mut(Mapping::Area(area)).allowed = bit(access);
         }
         match *operation {

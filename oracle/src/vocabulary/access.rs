@@ -4,7 +4,7 @@
 //! executable by default. A caller that changes the permissions of an area changes the direct map with them, because no
 //! page may be executable by one mapping and writable by another.
 
-use super::MAX_PAGES;
+use super::{AreaSlot, MAX_PAGES, Operation};
 
 /// What an area lets its callers do, beside reading.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -29,6 +29,18 @@ impl Access {
     /// Whether it lets callers execute.
     pub const fn executes(self) -> bool {
         matches!(self, Self::ReadExecute)
+    }
+}
+
+impl Operation {
+    /// The area whose permissions the operation changes, and what it lets callers do from then on.
+    pub const fn allows(&self) -> Option<(AreaSlot, Access)> {
+        match *self {
+            Self::SetMemoryRo { area } => Some((area, Access::ReadOnly)),
+            Self::SetMemoryRox { area } => Some((area, Access::ReadExecute)),
+            Self::SetMemoryRw { area } => Some((area, Access::ReadWrite)),
+            _ => None,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ const fn describe(sort: Sort) -> &'static str {
     match sort {
         Sort::Page => "a page slot",
         Sort::Area => "an area slot",
-        Sort::Ram => "a map-ram slot",
+        Sort::Ram => "the slot of a small mapping",
         Sort::Buffer => "a buffer slot",
         Sort::Tree => "a tree slot",
         Sort::Mm => "an address space",

@@ -1,7 +1,9 @@
 //! One event, as it is read: its CPU, its operation, where it is to stop.
 
+use std::sync::LazyLock;
+
 use machine::{Family, Pause, Point, PointKind};
-use oracle::vocabulary::{Call, Place};
+use oracle::vocabulary::{Call, Place, ROWS};
 
 use crate::story::codec;
 use crate::story::line::{Line, Parsed, Word, decimal};
@@ -23,9 +25,9 @@ pub(super) fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
     } else if first.text == "under" {
         return Err(line.error(first, "\"under\" lines before the header, events after it"));
     } else {
-        (cpu(line, first, cpus)?, line.word(OPERATION)?)
+        (cpu(line, first, cpus)?, line.word(&OPERATION)?)
     };
-    let tag = Tag::of_word(word.text).ok_or_else(|| line.error(word, OPERATION))?;
+    let tag = Tag::of_word(word.text).ok_or_else(|| line.error(word, &OPERATION))?;
     if alone(word) && word.at != first.at && first.text != OTHER_DOMAIN {
         let where_to = if tag == Tag::Touch { "after d1" } else { "without a CPU" };
         return Err(line.error(word, &format!("{} {where_to}, or another operation", word.text)));
@@ -47,7 +49,11 @@ pub(super) fn event(line: &mut Line<'_>, cpus: u8) -> Parsed<Event> {
     Ok(Event { cpu, action, pause })
 }
 
-const OPERATION: &str = "an operation like vmap, read or continue";
+/// What is expected where an event says what is done.
+static OPERATION: LazyLock<String> = LazyLock::new(|| {
+    let (one, other) = (ROWS[2].word, ROWS[7].word);
+    format!("an operation like {one}, {other} or {}", Tag::Continue.word())
+});
 
 fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
     if let Some(operation) = codec::parse(tag, line)? {
