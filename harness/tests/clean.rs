@@ -12,7 +12,7 @@ fn runner() -> Runner {
 #[test]
 fn generated_stories_find_nothing_by_default() {
     let (mut runner, mut generator, mut story) = (runner(), Generator::new(2), Story::default());
-    for number in 0..120_000 {
+    for number in 0..60_000 {
         generator.next(&mut story);
         if let Some(finding) = runner.play(&story, Backends::all()) {
             panic!("story {number}: {finding}\n{story}");
@@ -21,9 +21,9 @@ fn generated_stories_find_nothing_by_default() {
     let coverage = runner.coverage();
     assert!(coverage.void_percent() < 30.0, "{}", coverage.line());
     let on = |backend| coverage.on(backend).effects;
-    assert!(on(Backends::NATIVE).iter().all(|count| *count > 1000), "{}", coverage.line());
+    assert!(on(Backends::NATIVE).iter().all(|count| *count > 500), "{}", coverage.line());
     // Much of what a guest gone astray asks for is refused.
-    assert!(on(Backends::XEN).iter().all(|count| *count > 300), "{}", coverage.line());
+    assert!(on(Backends::XEN).iter().all(|count| *count > 150), "{}", coverage.line());
     // Every step, and every point: at each lock somebody was seen to wait. Pairs there are too many for so few stories.
     let thin = coverage.thin(1).into_iter().filter(|line| !line.contains("overlapped"));
     assert_eq!(thin.collect::<Vec<_>>(), Vec::<String>::new());

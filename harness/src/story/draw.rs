@@ -230,3 +230,22 @@ pub(super) fn designs(dice: &mut Dice, on: Backends) -> Designs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_correct_combination_of_designs_is_drawn_and_no_other() {
+        let all = combinations::all();
+        for backends in [Backends::NATIVE, Backends::all()] {
+            let correct = all.iter().filter(|designs| combinations::flaw(**designs, backends).is_none());
+            let correct: BTreeSet<_> = correct.copied().collect();
+            let mut dice = Dice::new(11);
+            let drawn: BTreeSet<_> = (0..correct.len() * 20).map(|_| designs(&mut dice, backends)).collect();
+            assert_eq!(drawn, correct, "{backends:?}");
+        }
+    }
+}

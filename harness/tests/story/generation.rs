@@ -90,19 +90,18 @@ fn the_backends_can_be_chosen() {
     assert_eq!(story.header.backends, Backends::XEN);
 }
 
+/// That every combination is drawn is tested beside the dice.
 #[test]
-fn every_correct_combination_of_designs_is_generated_and_no_other() {
-    let all = combinations::all();
+fn stories_choose_designs_of_every_kind_that_are_correct_together_where_they_are_played() {
     for backends in [Backends::NATIVE, Backends::all()] {
-        let correct = all.iter().filter(|designs| combinations::flaw(**designs, backends).is_none());
-        let correct: BTreeSet<_> = correct.copied().collect();
         let mut generator = Generator::new(11).with_backends(backends).with_any_designs();
         let (mut told, mut story) = (BTreeSet::new(), Story::default());
-        for _ in 0..correct.len() * 20 {
+        for _ in 0..1_000 {
             generator.next(&mut story);
+            assert!(combinations::flaw(story.header.designs, backends).is_none(), "{story}");
             told.insert(story.header.designs);
         }
-        assert_eq!(told, correct, "{backends:?}");
+        assert!(told.len() > 500, "{} on {backends:?}", told.len());
     }
 }
 

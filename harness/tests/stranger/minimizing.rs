@@ -8,7 +8,7 @@ use impls::Designs;
 
 use crate::{Drain, counting_runner, runner, story};
 
-const STEPS: u32 = 300_000;
+const STEPS: u32 = 100_000;
 
 /// A story that drains, and more.
 fn drains() -> Story {
