@@ -235,6 +235,7 @@ impl<P: PvMmu> Kernel<P> {
             Operation::HvExchange { page } => self.hv_exchange(cpu, page),
             Operation::HvWrite { at } => self.hv_write(cpu, at),
             Operation::HvFlush {} => self.hv_flush(cpu),
+            Operation::HvLoadRoot { page } => self.hv_load_root(cpu, page),
         }
     }
 

@@ -207,6 +207,10 @@ pub trait RawCalls {
     /// Whether a frame is pinned, while no CPU changes that.
     fn is_pinned(&self, bus: &Bus, frame: Frame) -> bool;
 
+    /// Loads a root on this CPU. Any frame may be given.
+    #[track_caller]
+    fn load_root(&self, cpu: &Cpu<'_>, root: Frame) -> Result<(), Refusal>;
+
     /// Flushes everything on all CPUs.
     #[track_caller]
     fn flush_all(&self, cpu: &Cpu<'_>) -> Result<(), Refusal>;

@@ -327,6 +327,8 @@ steps! {
     FlushLinearMapEverywhere = "flush-linear-map-everywhere",
     /// A CPU that loads another root forgets where the hypervisor's linear mapping led.
     FlushLinearMapAtLoad = "flush-linear-map-at-load",
+    /// A root is validated and held as a table for as long as a CPU has it loaded.
+    HoldLoadedRoot = "hold-loaded-root",
     /// The hypervisor walks to an entry of its own mapping of memory under the lock that it writes it under.
     WalkUnderMapLock = "walk-under-map-lock",
     /// Whether a table of that mapping is to be merged is decided under the lock that its entry was written under.

@@ -167,6 +167,16 @@ pub(super) const ENTRIES: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "root-not-held",
+        about: "The hypervisor loads a root that a guest names and neither validates it nor holds it as a table: the CPU \
+                walks through whatever the guest has put there.",
+        source: "derived from Xen's new_guest_cr3, which takes the type of the new root before it loads it",
+        omitted: &[Step::HoldLoadedRoot],
+        shows_on: Backends::XEN,
+        witness: corpus!("witnesses/root-not-held"),
+        ..NONE
+    },
+    Bug {
         name: "superpage-race.a",
         about: "The hypervisor walks to an entry of its own mapping of memory before it takes the lock. Another CPU \
                 merges the table into a large leaf meanwhile and frees it, and the entry is written all the same.",

@@ -35,6 +35,7 @@ impl Check for Entries {
             | Operation::HvUnpin { .. }
             | Operation::HvExchange { .. }
             | Operation::HvWrite { .. }
+            | Operation::HvLoadRoot { .. }
             | Operation::HvFlush {} => view.no_alias && view.is_still(),
             _ => false,
         };

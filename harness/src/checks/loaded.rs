@@ -5,7 +5,7 @@
 //! the first CPU that loaded it tells, and it is that of no other, least of all the one that all CPUs begin on.
 //!
 //! Legal, and not seen here: any root while a CPU is on its way from one to another, and the old one or the kernel's own while
-//! the address space that it is in is being dropped.
+//! the address space that it is in is being dropped; any root while a caller gone astray loads one of its own and goes back.
 
 use machine::{Bus, Cr3, Frame, MAX_CPUS};
 use oracle::Rule;
@@ -30,6 +30,8 @@ enum Loaded {
 pub struct LoadedMms {
     loaded: [Loaded; MAX_CPUS as usize],
     roots: [Option<Frame>; SLOTS as usize],
+    /// CPUs that a caller has gone astray on: it may have loaded any root there. A bit each.
+    astray: u8,
     /// No CPU has loaded anything yet.
     untouched: bool,
 }
@@ -37,7 +39,7 @@ pub struct LoadedMms {
 impl Default for LoadedMms {
     fn default() -> Self {
         let loaded = [Loaded::Is(Root::Init); MAX_CPUS as usize];
-        Self { loaded, roots: [None; SLOTS as usize], untouched: true }
+        Self { loaded, roots: [None; SLOTS as usize], astray: 0, untouched: true }
     }
 }
 
@@ -77,6 +79,7 @@ impl LoadedMms {
                 let inside = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Is(Root::Mm(mm)));
                 inside.for_each(|loaded| *loaded = Loaded::Leaves(mm));
             }
+            Operation::HvLoadRoot { .. } => self.astray |= 1 << cpu,
             _ => {}
         }
     }
@@ -110,6 +113,7 @@ impl LoadedMms {
                 let left = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Leaves(mm));
                 left.for_each(|loaded| *loaded = Loaded::Is(Root::Init));
             }
+            Operation::HvLoadRoot { .. } => self.astray &= !(1 << cpu),
             _ => {}
         }
         None
@@ -120,7 +124,7 @@ impl LoadedMms {
         if self.untouched {
             return None;
         }
-        (0..bus.cpus()).find_map(|cpu| {
+        (0..bus.cpus()).filter(|cpu| self.astray & 1 << cpu == 0).find_map(|cpu| {
             let Loaded::Is(wanted) = self.loaded[usize::from(cpu)] else { return None };
             let root = wanted.mm().map_or(Some(boot), |mm| self.roots[mm.index()])?;
             let found = root_of(bus, cpu);
@@ -146,6 +150,7 @@ mod tests {
     use crate::checks::workbench::{Hands, frame, machine, table};
     use machine::paging::LEVELS;
     use machine::{Machine, Role};
+    use oracle::vocabulary::PageSlot;
 
     const M0: MmSlot = MmSlot::new(0);
     const M1: MmSlot = MmSlot::new(1);
@@ -208,6 +213,25 @@ mod tests {
         assert_eq!(mms.ends_on(bus, boot, 0, &switch, Outcome::Void), None);
         assert_eq!(mms.check(bus, boot), None);
         assert_eq!(switched(&mut mms, &machine, 0, Root::Mm(M0), frame(20)), None);
+    }
+
+    #[test]
+    fn a_caller_gone_astray_may_load_any_root_and_must_go_back() {
+        let machine = machine(2);
+        let (bus, boot) = (machine.bus(), table(LEVELS));
+        let mut mms = LoadedMms::default();
+        assert_eq!(switched(&mut mms, &machine, 0, Root::Mm(M0), frame(20)), None);
+        let astray = Operation::HvLoadRoot { page: PageSlot::new(0) };
+        mms.begins_on(0, &astray);
+        load(&machine, 0, frame(22));
+        assert_eq!(mms.check(bus, boot), None, "it is not back yet");
+        load(&machine, 1, frame(22));
+        assert!(mms.check(bus, boot).is_some(), "the other CPU is not astray");
+        load(&machine, 1, boot);
+        assert_eq!(mms.ends_on(bus, boot, 0, &astray, Outcome::Done), None);
+        assert!(mms.check(bus, boot).is_some(), "it did not go back");
+        load(&machine, 0, frame(20));
+        assert_eq!(mms.check(bus, boot), None);
     }
 
     #[test]

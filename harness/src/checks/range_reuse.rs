@@ -5,7 +5,8 @@
 //! can have begun, so neither tables nor TLBs may lead elsewhere at this moment.
 //!
 //! A CPU may have loaded another address space than the kernel's own: its tables must lead there too, by upper levels of
-//! their own. Where the design brings those up to date on a fault (seed 004), they may lead nowhere, but not elsewhere.
+//! their own. Where the design brings those up to date on a fault (seed 004), they may lead nowhere, but not elsewhere; so may
+//! the tables that a caller gone astray has its CPU use.
 //!
 //! Legal, and not seen here: stale translations of a range that is not mapped (lazy aliases); those under a tag that is
 //! not current; a leaf that a walker cached while the mapping was being made, which leads to the new page already; a
@@ -37,20 +38,27 @@ impl Check for Ranges {
             None
         };
         of_buffer.or_else(|| {
-            let may_lag = |root| view.designs.kernel_sync == KernelSync::OnFault && root != view.boot_root;
+            let root = |cpu| view.bus.core(cpu).cr3().root;
+            let is_synced =
+                |cpu| view.designs.kernel_sync != KernelSync::OnFault || root(cpu) == view.boot_root;
+            let may_lag = |cpu| !is_synced(cpu) || is_astray(view.under_way, cpu);
             check(view.bus, range, flight.frames(), may_lag)
         })
     }
 }
 
-/// A mapping returned this range for these frames. `may_lag` tells the roots under which it may not be there yet.
-pub fn check(bus: &Bus, range: Range, frames: &[Frame], may_lag: impl Fn(Frame) -> bool) -> Option<Breach> {
+/// Whether a caller may have loaded a root of its own on a CPU, under which nothing of the kernel's need be.
+fn is_astray(under_way: &[Option<Flight>], cpu: u8) -> bool {
+    let mut calls = under_way.iter().flatten();
+    calls.any(|other| other.cpu == cpu && matches!(other.call.operation, Operation::HvLoadRoot { .. }))
+}
+
+/// A mapping returned this range for these frames. `may_lag` tells the CPUs under whose root it may not be there.
+pub fn check(bus: &Bus, range: Range, frames: &[Frame], may_lag: impl Fn(u8) -> bool) -> Option<Breach> {
     frames.iter().enumerate().find_map(|(page, &frame)| {
         let va = address(range, page as u8);
-        (0..bus.cpus()).find_map(|cpu| {
-            let lags = may_lag(bus.core(cpu).cr3().root);
-            tables(bus, cpu, va, frame, lags).or_else(|| cached(bus, cpu, va, frame))
-        })
+        (0..bus.cpus())
+            .find_map(|cpu| tables(bus, cpu, va, frame, may_lag(cpu)).or_else(|| cached(bus, cpu, va, frame)))
     })
 }
 
@@ -106,6 +114,7 @@ mod tests {
     };
     use machine::paging::{LEVELS, index};
     use machine::{Cr3, Flags, Role, Word};
+    use oracle::vocabulary::{Call, PageSlot};
 
     const RANGE: Range = Range { start: VA, pages: 1 };
 
@@ -126,13 +135,22 @@ mod tests {
         bus.boot_cr3(1, Cr3 { root, pcid: 0 });
         let breach = check(bus, RANGE, &[new]).expect("nothing is there under the root of c1");
         assert_eq!((&*breach.what, breach.cpu), ("the tables lead elsewhere", Some(1)));
-        let of_c1 = |lags: Frame| lags == root;
+        let of_c1 = |lags: u8| lags == 1;
         assert_eq!(super::check(bus, RANGE, &[new], of_c1), None);
         // Copied from where they lead elsewhere.
         let word = |root| Word::new(root, machine::paging::index(VA, LEVELS));
         bus.boot_word(word(root), bus.memory.peek(word(table(LEVELS))));
         assert_eq!(check(bus, RANGE, &[new]), None);
         assert!(super::check(bus, RANGE, &[page(&machine, 10)], of_c1).is_some());
+    }
+
+    #[test]
+    fn only_the_cpu_on_which_a_caller_loads_a_root_of_its_own_is_astray() {
+        let load = Operation::HvLoadRoot { page: PageSlot::new(0) };
+        for (operation, on_c1) in [(load, true), (Operation::HvFlush {}, false)] {
+            let under_way = [None, Some(Flight::new(0, Call { operation, irqs_off: false }, 1, 0))];
+            assert_eq!((is_astray(&under_way, 0), is_astray(&under_way, 1)), (false, on_c1));
+        }
     }
 
     #[test]

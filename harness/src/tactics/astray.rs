@@ -4,7 +4,7 @@
 use impls::family::{
     COUNT_INFO, HEAP_LOCK, HYPERVISOR_ACK, MAP_LOCK, TLB_CLOCK, TLB_TIME, TYPE_INFO, XEN_PMD, XEN_PTE,
 };
-use machine::PointKind::{Load, Locked, Store, Wait};
+use machine::PointKind::{Cr3, Load, Locked, Store, Wait};
 use machine::{Family, PointKind};
 use oracle::vocabulary::{
     Level, Mode, Names, Operation, PageSlot, RawAccess, RawEntry, RawFrame, Role, Sort, TableEntry, Told,
@@ -93,6 +93,12 @@ pub(super) const TACTICS: &[Tactic] = &[
     },
     Tactic { meets: RETYPED, held_up: TYPE, ..hypercall(Tag::HvUnpin, 8, &[Tag::HvUpdate]) },
     Tactic {
+        // While a CPU has a root loaded, others unpin it and change what it leads to.
+        meets: (80, &[Tag::HvUpdate, Tag::HvUpdate, Tag::HvUnpin, Tag::HvPin]),
+        held_up: &[(Locked, TYPE_INFO), (Cr3, Family::NONE)],
+        ..hypercall(Tag::HvLoadRoot, 4, &[Tag::HvUpdate, Tag::HvUnpin])
+    },
+    Tactic {
         meets: (80, &[Tag::HvUpdate, Tag::HvUpdate, Tag::HvExchange, Tag::HvExchange, Tag::HvExchange]),
         held_up: &[
             (Locked, COUNT_INFO),
@@ -126,6 +132,7 @@ const fn draw_of(tag: Tag) -> Drawn {
         Tag::HvPin => pin,
         Tag::HvUnpin => |draw| built(draw, Tag::HvUnpin),
         Tag::HvExchange => |draw| built(draw, Tag::HvExchange),
+        Tag::HvLoadRoot => |draw| built(draw, Tag::HvLoadRoot),
         _ => write,
     }
 }
@@ -170,6 +177,7 @@ fn built(draw: &mut Draw<'_>, tag: Tag) -> Option<Operation<Told>> {
             Operation::HvUpdateVa { at: TableEntry { table, ..at }, entry }
         }
         Operation::HvUnpin { page } => Operation::HvUnpin { page: pinned(draw, 80).unwrap_or(page) },
+        Operation::HvLoadRoot { page } => Operation::HvLoadRoot { page: pinned(draw, 50).unwrap_or(page) },
         Operation::HvWrite { at } => {
             let table = pinned(draw, 80).unwrap_or(at.table);
             Operation::HvWrite { at: TableEntry { table, ..at } }
@@ -266,6 +274,15 @@ fn upon(draw: &mut Draw<'_>, tag: Tag, last: Operation) -> Option<Operation<Told
             Tag::HvUnpin,
             Operation::HvUpdate { at: TableEntry { table: page, .. }, .. } | Operation::HvPin { page, .. },
         ) => Operation::HvUnpin { page },
+        (Tag::HvLoadRoot, Operation::HvPin { page, .. }) => Operation::HvLoadRoot { page },
+        (
+            Tag::HvLoadRoot,
+            Operation::HvUpdate { entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. },
+        ) => Operation::HvLoadRoot { page },
+        (Tag::HvUpdate, Operation::HvLoadRoot { page }) => {
+            let to = draw.page(others(given_up, page))?;
+            Operation::HvUpdate { at: TableEntry { table: page, index: 0 }, entry: leads(to) }
+        }
         (Tag::HvExchange, Operation::HvExchange { page }) => {
             let set = draw.held.candidates(Sort::Page, Mode::GivesUp);
             Operation::HvExchange { page: draw.page(others(set, page))? }
@@ -309,6 +326,7 @@ const fn is_to_build_upon(call: &Operation) -> bool {
         call,
         Operation::HvPin { .. }
             | Operation::HvExchange { .. }
+            | Operation::HvLoadRoot { .. }
             | Operation::HvUpdate { entry: RawEntry::Leads { to: RawFrame::Page(_), .. }, .. }
     )
 }

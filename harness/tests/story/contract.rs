@@ -226,7 +226,9 @@ impl Callers {
                     self.may_give_up(&[at.table])
                 }
             },
-            Operation::HvPin { page, .. } | Operation::HvExchange { page } => self.may_give_up(&[*page]),
+            Operation::HvPin { page, .. }
+            | Operation::HvExchange { page }
+            | Operation::HvLoadRoot { page } => self.may_give_up(&[*page]),
             Operation::HvUpdateVa { at, entry } => {
                 let table = self.raw.contains(&at.table);
                 table
@@ -344,6 +346,7 @@ impl Callers {
             | Operation::HvExchange { .. }
             | Operation::HvWrite { .. }
             | Operation::HvFlush {}
+            | Operation::HvLoadRoot { .. }
             | Operation::HvUpdateVa { .. }
             | Operation::SwitchMm { .. }
             | Operation::Read { .. }

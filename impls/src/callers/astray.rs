@@ -102,6 +102,19 @@ impl<P: PvMmu> Kernel<P> {
         self.go_astray(cpu, [page], |hypervisor| self.unlink_and_unpin(hypervisor, cpu, page))
     }
 
+    /// Interrupts are off until the CPU is back: what it was in is not dropped before, and nothing of the kernel's runs where the
+    /// kernel is not mapped.
+    pub(crate) fn hv_load_root(&self, cpu: &Cpu<'_>, page: PageSlot) -> Option<Outcome> {
+        self.go_astray(cpu, [page], |hypervisor| {
+            let root = self.raw_frame(page)?;
+            let interrupts = cpu.irq_save();
+            let before = cpu.cr3().root;
+            let loaded = hypervisor.load_root(cpu, root).and_then(|()| hypervisor.load_root(cpu, before));
+            cpu.irq_restore(interrupts);
+            Some(loaded)
+        })
+    }
+
     pub(crate) fn hv_flush(&self, cpu: &Cpu<'_>) -> Option<Outcome> {
         self.go_astray(cpu, [], |hypervisor| Some(hypervisor.flush_all(cpu)))
     }

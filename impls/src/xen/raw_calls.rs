@@ -45,6 +45,10 @@ impl RawCalls for Xen {
         self.hypervisor.type_info(bus, frame).pinned()
     }
 
+    fn load_root(&self, cpu: &Cpu<'_>, root: Frame) -> Result<(), Refusal> {
+        Ok(self.hypervisor.mmuext_op(cpu, MmuExt::NewBaseptr { frame: root })?)
+    }
+
     fn flush_all(&self, cpu: &Cpu<'_>) -> Result<(), Refusal> {
         Ok(self.hypervisor.mmuext_op(cpu, MmuExt::TlbFlushAll)?)
     }

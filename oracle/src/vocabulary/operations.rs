@@ -125,6 +125,9 @@ macro_rules! for_each_operation {
         42 "drop-mm" DropMm { mm: MmSlot = Ends(Plain) } => done;
         /// as dma-alloc, for a wide device, which reaches all memory
         43 "dma-alloc-wide" DmaAllocWide { pages: S::Pages = Lends, buffer: BufferSlot = New(Plain) } irqs_off => buffer;
+        /// the caller loads the page as a root on its CPU (`MMUEXT_NEW_BASEPTR`), with interrupts off, and goes back to the root
+        /// that was there
+        44 "hv-load-root" HvLoadRoot { page: PageSlot = GivesUp } => astray;
     } };
 }
 

@@ -245,6 +245,7 @@ impl Toy {
             | Operation::HvExchange { .. }
             | Operation::HvWrite { .. }
             | Operation::HvFlush {}
+            | Operation::HvLoadRoot { .. }
             | Operation::HvUpdateVa { .. } => {
                 return if self.choices.one_in(2) { Outcome::Refused } else { Outcome::Done };
             }

@@ -112,11 +112,20 @@ impl Hypervisor {
         TypeInfo(cpu.update(self.frames.type_info(frame), change))
     }
 
-    /// The base pointer holds its root. The hypervisor takes the new root before it loads it, and drops the old one after:
-    /// at no moment does this CPU walk tables that may become data.
+    /// The base pointer holds its root. The hypervisor takes the new root before it loads it, and drops the old one after: at no
+    /// moment does this CPU walk tables that may become data.
+    ///
+    /// ```text
+    ///   c0, without a reference               c1
+    ///   loads p0
+    ///                                         maps p0 writable: it is no table
+    ///                                         writes an entry of its own into p0
+    ///   walks through p0, to any memory
+    /// ```
     fn new_base_pointer(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
         let Cr3 { root: old, pcid } = cpu.cr3();
-        if frame != old {
+        let changes = frame != old && self.protocol.does(Step::HoldLoadedRoot);
+        if changes {
             self.get_page_and_type(cpu, frame, PageType::Table(LEVELS))?;
         }
         cpu.load_cr3(Cr3 { root: frame, pcid }, false);
@@ -130,7 +139,7 @@ impl Hypervisor {
         if self.protocol.does(Step::FlushLinearMapAtLoad) {
             cpu.invpcid(Invpcid::Single { pcid: LINEAR_PCID });
         }
-        if frame != old {
+        if changes {
             self.put_page_and_type(cpu, old);
         }
         Ok(())
