@@ -1,13 +1,9 @@
-//! What files mean, kept by digests: the text and bytes of every kind of record, what stories resolve to, which stories the
-//! generator tells, and what the corpus finds. A digest that changes says that a story of before means something else now,
-//! or that a seed stands for other stories.
+//! What files mean, kept by digests: the text and bytes of every kind of record, what stories resolve to, and which stories the
+//! generator tells. A digest that changes says that a story of before means something else now, or that a seed stands for other
+//! stories, as it does with every new operation. What the stories of the corpus find they say themselves.
 
-use harness::catalogue::Selection;
-use harness::checks::Checks;
-use harness::runner::Runner;
-use harness::story::{Backends, Document, Generator, ResolvedAction, STRIDE, Story, Tag};
+use harness::story::{Backends, Generator, ResolvedAction, STRIDE, Story, Tag};
 use std::fmt::{self, Write};
-use std::path::{Path, PathBuf};
 
 /// FNV-1a of all that was written, and how much that is.
 #[derive(PartialEq, Eq)]
@@ -50,7 +46,7 @@ fn operands() -> impl Iterator<Item = [u8; 2]> {
 /// The tags of events, each with all the operands; and pauses and designs after an event that takes them.
 fn records() -> impl Iterator<Item = Vec<u8>> {
     // The tags that there were when this began.
-    let tags = Tag::ALL.iter().filter(|tag| tag.number() < 196 && tag.number() != 43);
+    let tags = Tag::ALL.iter().filter(|tag| matches!(tag.number(), 0..43 | 128..196));
     let tags = tags.map(|tag| (tag.number(), tag.is_event()));
     tags.flat_map(|(number, is_event)| {
         operands().map(move |[a, b]| {
@@ -143,44 +139,9 @@ fn a_seed_stands_for_the_same_stories() {
     };
     let all = [told(1, false), told(2, false), told(3, true)];
     let expected = [
-        Digest { hash: 0xf3de_c3f5_2db7_444c, bytes: 378_368 },
-        Digest { hash: 0x0289_74e9_1ae2_e024, bytes: 378_476 },
-        Digest { hash: 0x7358_ae7c_c31e_6e7a, bytes: 429_904 },
+        Digest { hash: 0xe2ec_ad0a_9f06_284c, bytes: 376_160 },
+        Digest { hash: 0x4bf9_093f_def6_b003, bytes: 369_724 },
+        Digest { hash: 0xed81_ebbf_c54b_b0b4, bytes: 431_044 },
     ];
     assert_eq!(all, expected);
-}
-
-fn stories(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in folder.read_dir().expect("a folder of the corpus") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { stories(&path, found) } else { found.push(path) }
-    }
-    found.sort();
-}
-
-#[test]
-fn every_story_of_the_corpus_finds_what_it_did() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
-    let mut files = Vec::new();
-    stories(&corpus, &mut files);
-    let mut lines = String::new();
-    for file in files {
-        let document = Document::read(&std::fs::read(&file).expect("a file")).expect("a story");
-        let under = Selection::all(&document.under).expect("the names are known");
-        write!(lines, "{}:", file.strip_prefix(&corpus).expect("beneath it").display()).expect("text");
-        for selection in under {
-            for backend in Backends::all() {
-                let found = Runner::new(selection.setup(), Checks::default()).play(&document.story, backend);
-                match found {
-                    Some(found) => write!(lines, " [{} at {:?}]", found.headline, found.event),
-                    None => write!(lines, " []"),
-                }
-                .expect("text");
-            }
-        }
-        lines.push('\n');
-    }
-    let mut digest = Digest::NONE;
-    digest.add(lines.as_bytes());
-    assert_eq!(digest, Digest { hash: 0xdc72_d782_402c_0768, bytes: 20_019 }, "\n{lines}");
 }

@@ -6,6 +6,7 @@ pub mod astray;
 mod buffers;
 mod mappings;
 mod mms;
+mod objects;
 mod own_pages;
 mod pages;
 mod tables;
@@ -13,6 +14,7 @@ mod tables;
 use crate::dma::Device;
 use crate::kernel::Kernel;
 use crate::mm::Mm;
+use crate::object::Object;
 use crate::paravirt::{Pfn, PvMmu};
 use crate::pinning::NotPinned;
 use crate::table_pages::MapError;
@@ -20,8 +22,8 @@ use crate::vpn::Vpn;
 use astray::Astray;
 use machine::{Cpu, Frame};
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferSlot, Call, Coherent, MAX_PAGES, Mapping, MemoryType, MmSlot, Operation, Outcome,
-    PageList, PageSlot, RamSlot, Range, SLOTS, TreeSlot,
+    Access, AreaSlot, BufferSlot, Call, Coherent, MAX_PAGES, Mapping, MemoryType, MmSlot, ObjectSlot,
+    Operation, Outcome, PageList, PageSlot, RamSlot, Range, SLOTS, TreeSlot,
 };
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -67,6 +69,7 @@ pub struct Callers {
     held_buffers: [Cell<Option<HeldBuffer>>; N],
     trees: [Cell<Option<HeldTree>>; N],
     mms: [RefCell<Option<Rc<Mm>>>; N],
+    objects: [RefCell<Option<Object>>; N],
     pub(crate) astray: Astray,
 }
 
@@ -81,6 +84,7 @@ impl Callers {
             held_buffers: [const { Cell::new(None) }; N],
             trees: [const { Cell::new(None) }; N],
             mms: [const { RefCell::new(None) }; N],
+            objects: [const { RefCell::new(None) }; N],
             astray: Astray::default(),
         };
         for (slot, pfn) in callers.pages.iter().zip(pages) {
@@ -235,6 +239,8 @@ impl<P: PvMmu> Kernel<P> {
             Operation::HvExchange { page } => self.hv_exchange(cpu, page),
             Operation::HvWrite { at } => self.hv_write(cpu, at),
             Operation::HvFlush {} => self.hv_flush(cpu),
+            Operation::NewObject { count, object } => self.make_object(cpu, count, object),
+            Operation::DropObject { object } => self.let_go_of(cpu, object),
             Operation::HvLoadRoot { page } => self.hv_load_root(cpu, page),
         }
     }
@@ -244,6 +250,9 @@ impl<P: PvMmu> Kernel<P> {
         self.come_back(cpu);
         for mm in (0..SLOTS).map(MmSlot::new) {
             self.leave_mm(cpu, mm);
+        }
+        for object in (0..SLOTS).map(ObjectSlot::new) {
+            self.let_go_of(cpu, object);
         }
         for slot in 0..SLOTS {
             let area = AreaSlot::new(slot);

@@ -16,7 +16,7 @@
 //! 3. `hypervisor`, `paravirt`, `vmalloc::space`: what lies beneath the kernel, and what the kernel asks of it
 //! 4. `native`, `xen`, `page_alloc`
 //! 5. `base`: the platform, the protocol, the sizes and the free pages
-//! 6. `alias_table`, `direct_map`, `page_flags`, `quicklist`, `tlbflush`
+//! 6. `alias_table`, `direct_map`, `object`, `page_flags`, `quicklist`, `tlbflush`
 //! 7. `table_pages`
 //! 8. `kernel_tables`: the tables of `init_mm` and the copies of them
 //! 9. `fault`, `vmalloc::lazy`
@@ -44,6 +44,7 @@ pub mod kernel;
 pub mod kernel_tables;
 pub mod mm;
 pub mod native;
+mod object;
 pub mod page_alloc;
 pub mod page_flags;
 pub mod paravirt;

@@ -27,5 +27,5 @@ pub use operations::{Names, Operation, ROWS, Row};
 pub use outcome::{Coherent, Outcome, Range, SEGMENT, Token};
 pub use pages::{Count, MAX_PAGES, PageList, PageRun};
 pub use places::{BufferPage, Mapping, OwnPage, Place};
-pub use slots::{AreaSlot, BufferSlot, MmSlot, PageSlot, RamSlot, SLOTS, Sort, TreeSlot};
+pub use slots::{AreaSlot, BufferSlot, MmSlot, ObjectSlot, PageSlot, RamSlot, SLOTS, Sort, TreeSlot};
 pub use stage::{Bound, Operand, Stage, Told, Unnamed};

@@ -129,7 +129,7 @@ impl Draw<'_> {
             (Sort::Page, _) => self.page(set).map(PageSlot::number),
             (_, Mode::New(_)) => set.from(0),
             (Sort::Area | Sort::Ram | Sort::Buffer, _) => self.near(sort, set),
-            (Sort::Tree | Sort::Mm, _) => {
+            (Sort::Tree | Sort::Mm | Sort::Object, _) => {
                 let set = self.attracted(sort, set);
                 self.dice.slot(set)
             }

@@ -321,6 +321,8 @@ pub(crate) fn mapping(sort: Sort, slot: u8) -> Mapping {
         Sort::Area => Mapping::Area(AreaSlot::new(slot)),
         Sort::Ram => Mapping::Ram(RamSlot::new(slot)),
         Sort::Buffer => Mapping::Buffer(BufferSlot::new(slot)),
-        Sort::Page | Sort::Tree | Sort::Mm => unreachable!("things of this sort are no mappings"),
+        Sort::Page | Sort::Tree | Sort::Mm | Sort::Object => {
+            unreachable!("things of this sort are no mappings")
+        }
     }
 }

@@ -274,10 +274,10 @@ fn upon(draw: &mut Draw<'_>, tag: Tag, last: Operation) -> Option<Operation<Told
             Tag::HvUnpin,
             Operation::HvUpdate { at: TableEntry { table: page, .. }, .. } | Operation::HvPin { page, .. },
         ) => Operation::HvUnpin { page },
-        (Tag::HvLoadRoot, Operation::HvPin { page, .. }) => Operation::HvLoadRoot { page },
         (
             Tag::HvLoadRoot,
-            Operation::HvUpdate { entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. },
+            Operation::HvPin { page, .. }
+            | Operation::HvUpdate { entry: RawEntry::Leads { to: RawFrame::Page(page), .. }, .. },
         ) => Operation::HvLoadRoot { page },
         (Tag::HvUpdate, Operation::HvLoadRoot { page }) => {
             let to = draw.page(others(given_up, page))?;

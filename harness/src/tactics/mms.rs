@@ -63,7 +63,24 @@ pub(super) const TACTICS: &[Tactic] = &[
         held_up: &[(Locked, KERNEL_TABLES), (Wait, LOADED_MM)],
         ..Tactic::weighs(Tag::DropMm, 10)
     },
+    Tactic {
+        subject: Subject::Mms,
+        next: Next::Of(&[Tag::DropObject, Tag::NewMm], Where::Any),
+        is_short: true,
+        draw: Some(new_object),
+        ..Tactic::weighs(Tag::NewObject, 2)
+    },
+    Tactic {
+        subject: Subject::Mms,
+        next: Next::Of(&[Tag::NewMm, Tag::AllocPage], Where::Any),
+        is_short: true,
+        ..Tactic::weighs(Tag::DropObject, 2)
+    },
 ];
+
+fn new_object(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
+    if draw.held.count(Sort::Object) < MOST { draw.by_operands(Tag::NewObject) } else { None }
+}
 
 fn new_mm(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
     if draw.held.count(Sort::Mm) < MOST { draw.by_operands(Tag::NewMm) } else { None }

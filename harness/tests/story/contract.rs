@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use harness::story::{Generator, ResolvedAction, Story, Told};
 use oracle::vocabulary::{
-    AreaSlot, BufferPage, Count, Mapping, MmSlot, Operation, OwnPage, PageSlot, Place, RawEntry, RawFrame,
-    Root, TableEntry, Token, TreeSlot,
+    AreaSlot, BufferPage, Count, Mapping, MmSlot, ObjectSlot, Operation, OwnPage, PageSlot, Place, RawEntry,
+    RawFrame, Root, TableEntry, Token, TreeSlot,
 };
 use proptest::prelude::*;
 
@@ -23,6 +23,7 @@ struct Callers {
     /// Areas that own their pages, with how many.
     own: BTreeMap<AreaSlot, u8>,
     mms: BTreeSet<MmSlot>,
+    objects: BTreeSet<ObjectSlot>,
     tokens: BTreeSet<Token>,
     progress: [Vec<Option<Operation>>; 4],
 }
@@ -38,6 +39,7 @@ impl Callers {
             known: BTreeMap::new(),
             own: BTreeMap::new(),
             mms: BTreeSet::new(),
+            objects: BTreeSet::new(),
             tokens: BTreeSet::new(),
             progress: Default::default(),
         }
@@ -271,6 +273,12 @@ impl Callers {
             }
             Operation::ReadDirect { page } => self.may_use_own(*page),
             Operation::WriteDirect { page, token } => self.may_use_own(*page) && self.is_new(*token),
+            Operation::NewObject { count, object } => {
+                !self.objects.contains(object) && !self.is_busy_object(*object) && (1..=8).contains(&count.0)
+            }
+            Operation::DropObject { object } => {
+                self.objects.contains(object) && !self.is_busy_object(*object)
+            }
             Operation::NewMm { mm } => !self.mms.contains(mm) && !self.comes_or_goes(*mm),
             Operation::SwitchMm { to: Root::Mm(mm) } => self.mms.contains(mm) && !self.comes_or_goes(*mm),
             Operation::DropMm { mm } => {
@@ -284,6 +292,13 @@ impl Callers {
 
     fn may_reach(&self, BufferPage { buffer, page }: BufferPage) -> bool {
         self.may_use(Place { mapping: Mapping::Buffer(buffer), page })
+    }
+
+    fn is_busy_object(&self, object: ObjectSlot) -> bool {
+        self.in_progress().any(|operation| {
+            matches!(operation, Operation::NewObject { object: busy, .. } | Operation::DropObject { object: busy }
+                if *busy == object)
+        })
     }
 
     fn comes_or_goes(&self, mm: MmSlot) -> bool {
@@ -337,6 +352,8 @@ impl Callers {
                 self.hand_out(Mapping::Buffer(*buffer), pages.as_slice());
             }
             Operation::DmaFree { buffer } => drop(self.mappings.remove(&Mapping::Buffer(*buffer))),
+            Operation::NewObject { object, .. } => drop(self.objects.insert(*object)),
+            Operation::DropObject { object } => drop(self.objects.remove(object)),
             Operation::DrainAliases {}
             | Operation::TrackAliases {}
             | Operation::SetPageFlag { .. }

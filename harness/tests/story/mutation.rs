@@ -22,6 +22,50 @@ fn is_canonical(bytes: &[u8]) -> bool {
     Story::decode(bytes).is_ok_and(|story| story.encode() == bytes)
 }
 
+/// In this much room behind the header.
+fn events_are_only_dropped(story: &Story, room: usize, seed: u32) {
+    let bytes = story.encode();
+    let header = HEADER + story.header.records() * STRIDE;
+    let max_size = (header + room).min(bytes.len() - 1);
+    let after = Story::decode(&mutated(&bytes, max_size, seed)).unwrap();
+    assert_eq!(after.header, story.header);
+    let mut rest = story.events.iter();
+    assert!(after.events.iter().all(|event| rest.any(|old| old == event)), "in the same order");
+}
+
+fn crosses_over(a: &Story, b: &Story, room: usize, seed: u32) {
+    let (a, b) = (a.encode(), b.encode());
+    let mut out = vec![0; room];
+    let size = crossover(&a, &b, &mut out, seed);
+    assert!(is_canonical(&out[..size]));
+    let mut again = vec![0; room];
+    assert_eq!(crossover(&a, &b, &mut again, seed), size);
+    assert_eq!(again, out);
+}
+
+#[test]
+fn designs_are_not_dropped_with_the_last_event() {
+    let header = "cpus 1, hardware calm, sizes tiny, backends native, designs table_drain=high-only kernel_flush=hypercall";
+    let story = format!("story 1\n{header}\nc0  map-ram p0+1 -> r2      pause at 10\n").parse().unwrap();
+    for room in 0..8 {
+        for seed in [0, 3_313_376_293] {
+            events_are_only_dropped(&story, room, seed);
+        }
+    }
+}
+
+#[test]
+fn what_has_no_room_for_its_designs_is_crossed_over_without_them() {
+    let story = |header: &str| format!("story 1\n{header}\nc0  drain-aliases\n").parse::<Story>().unwrap();
+    let few = "cpus 2, hardware eager-walkers, sizes small, backends native, designs drain=on-map-everywhere";
+    let many = format!("{few} table_drain=high-only kernel_flush=hypercall");
+    for room in HEADER..24 {
+        for seed in [0, 3_530_207_471] {
+            crosses_over(&story(&many), &story(few), room, seed);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn a_mutated_story_is_canonical_and_fits(
@@ -37,26 +81,14 @@ proptest! {
     fn while_minimizing_events_are_only_dropped(story in strategy::story(), room in 0..80usize, seed in any::<u32>()) {
         // A header alone has nothing left to drop.
         prop_assume!(!story.events.is_empty());
-        let bytes = story.encode();
-        let header = HEADER + story.header.records() * STRIDE;
-        let max_size = (header + room).min(bytes.len() - 1);
-        let after = Story::decode(&mutated(&bytes, max_size, seed)).unwrap();
-        prop_assert_eq!(after.header, story.header);
-        let mut rest = story.events.iter();
-        prop_assert!(after.events.iter().all(|event| rest.any(|old| old == event)), "in the same order");
+        events_are_only_dropped(&story, room, seed);
     }
 
     #[test]
     fn a_crossover_is_canonical_and_fits(
         a in strategy::story(), b in strategy::story(), room in HEADER..600usize, seed in any::<u32>()
     ) {
-        let (a, b) = (a.encode(), b.encode());
-        let mut out = vec![0; room];
-        let size = crossover(&a, &b, &mut out, seed);
-        prop_assert!(is_canonical(&out[..size]));
-        let mut again = vec![0; room];
-        prop_assert_eq!(crossover(&a, &b, &mut again, seed), size);
-        prop_assert_eq!(again, out);
+        crosses_over(&a, &b, room, seed);
     }
 }
 

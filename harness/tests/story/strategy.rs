@@ -5,8 +5,8 @@ use harness::story::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Stor
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{
-    AreaSlot, BufferPage, BufferSlot, Call, Count, Level, MAX_PAGES, Mapping, MmSlot, Operation, OwnPage,
-    PageRun, PageSlot, Place, RamSlot, RawAccess, RawEntry, RawFrame, Root, SLOTS, TableEntry, Told,
+    AreaSlot, BufferPage, BufferSlot, Call, Count, Level, MAX_PAGES, Mapping, MmSlot, ObjectSlot, Operation,
+    OwnPage, PageRun, PageSlot, Place, RamSlot, RawAccess, RawEntry, RawFrame, Root, SLOTS, TableEntry, Told,
     TreeSlot, Unnamed,
 };
 use proptest::collection::vec;
@@ -86,7 +86,7 @@ macro_rules! slots {
     };
 }
 
-slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot);
+slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot ObjectSlot);
 
 impl Any for PageRun {
     fn any() -> BoxedStrategy<Self> {

@@ -78,9 +78,9 @@ fn may_sleep(call: &Call) -> bool {
 impl Reference {
     /// Whether an operation must find room where nothing is in its way and nothing overlaps. What narrow devices reach is little:
     /// a buffer for one is sure of one page, where memory is untouched and everything may be waited for. Nor is an area with many
-    /// pages of its own sure of them, nor anything while address spaces take memory for their tables.
+    /// pages of its own sure of them, nor anything while address spaces and objects take memory.
     pub(super) fn finds_room(&self, call: &Call) -> bool {
-        if self.things.are_held(Sort::Mm) {
+        if self.things.are_held(Sort::Mm) || self.things.are_held(Sort::Object) {
             return false;
         }
         match call.operation {

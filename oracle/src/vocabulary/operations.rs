@@ -5,8 +5,8 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::{
-    AreaSlot, Bound, BufferPage, BufferSlot, Count, Level, MmSlot, Mode, Operand, OwnPage, PageSlot, Place,
-    RamSlot, RawEntry, Role, Root, Sort, Stage, TableEntry, TreeSlot, Use,
+    AreaSlot, Bound, BufferPage, BufferSlot, Count, Level, MmSlot, Mode, ObjectSlot, Operand, OwnPage,
+    PageSlot, Place, RamSlot, RawEntry, Role, Root, Sort, Stage, TableEntry, TreeSlot, Use,
 };
 
 /// Hands the rows to a macro; the macro takes from each row what it needs.
@@ -128,6 +128,10 @@ macro_rules! for_each_operation {
         /// the caller loads the page as a root on its CPU (`MMUEXT_NEW_BASEPTR`), with interrupts off, and goes back to the root
         /// that was there
         44 "hv-load-root" HvLoadRoot { page: PageSlot = GivesUp } => astray;
+        /// the kernel makes an object: zeroed pages that address spaces can map
+        45 "new-object" NewObject { count: Count = Sizes, object: ObjectSlot = New(Plain) } => done_or_no_memory;
+        /// the caller lets go of the object, and the kernel takes its pages back
+        46 "drop-object" DropObject { object: ObjectSlot = Ends(Plain) } => done;
     } };
 }
 

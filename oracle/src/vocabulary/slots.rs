@@ -20,11 +20,14 @@ pub enum Sort {
     Tree,
     /// Address spaces.
     Mm,
+    /// Objects.
+    Object,
 }
 
 impl Sort {
     /// Every sort, in the order of its declaration.
-    pub const ALL: [Self; 6] = [Self::Page, Self::Area, Self::Ram, Self::Buffer, Self::Tree, Self::Mm];
+    pub const ALL: [Self; 7] =
+        [Self::Page, Self::Area, Self::Ram, Self::Buffer, Self::Tree, Self::Mm, Self::Object];
 }
 
 macro_rules! slots {
@@ -97,4 +100,6 @@ slots! {
     Tree TreeSlot 't';
     /// An address space that `new-mm` made (`m0`).
     Mm MmSlot 'm';
+    /// An object that `new-object` made (`o0`).
+    Object ObjectSlot 'o';
 }

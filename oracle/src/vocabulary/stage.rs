@@ -4,8 +4,8 @@ use core::fmt;
 use core::hash::Hash;
 
 use super::{
-    AreaSlot, BufferPage, BufferSlot, Count, Level, Mapping, MmSlot, Named, OwnPage, PageList, PageRun,
-    PageSlot, Place, RamSlot, RawEntry, RawFrame, Root, Sort, TableEntry, Token, TreeSlot,
+    AreaSlot, BufferPage, BufferSlot, Count, Level, Mapping, MmSlot, Named, ObjectSlot, OwnPage, PageList,
+    PageRun, PageSlot, Place, RamSlot, RawEntry, RawFrame, Root, Sort, TableEntry, Token, TreeSlot,
 };
 
 /// What differs between the two stages of an operation.
@@ -80,6 +80,7 @@ operands! {
     BufferSlot: [Buffer] buffer => Named::Thing(Self::SORT, buffer.number());
     TreeSlot: [Tree] tree => Named::Thing(Self::SORT, tree.number());
     MmSlot: [Mm] mm => Named::Thing(Self::SORT, mm.number());
+    ObjectSlot: [Object] object => Named::Thing(Self::SORT, object.number());
     PageRun: [Page] run => Named::Thing(Sort::Page, run.first.number());
     PageList: [Page] pages => Named::Pages(pages);
     Count: [] count => Named::Length(count.0);

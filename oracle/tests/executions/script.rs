@@ -2,9 +2,9 @@
 //! what they name, is drawn from the rows, by an interpreter of the modes that only these tests have.
 
 use oracle::vocabulary::{
-    AreaSlot, BufferPage, BufferSlot, Call, Count, Level, Mapping, MmSlot, Mode, Named, Operation, OwnPage,
-    PageList, PageSlot, Place, ROWS, RamSlot, RawAccess, RawEntry, RawFrame, Role, Root, SLOTS, Sort,
-    TableEntry, Token, TreeSlot, Use,
+    AreaSlot, BufferPage, BufferSlot, Call, Count, Level, Mapping, MmSlot, Mode, Named, ObjectSlot,
+    Operation, OwnPage, PageList, PageSlot, Place, ROWS, RamSlot, RawAccess, RawEntry, RawFrame, Role, Root,
+    SLOTS, Sort, TableEntry, Token, TreeSlot, Use,
 };
 
 /// CPUs of a script.
@@ -50,7 +50,7 @@ const fn few(sort: Sort) -> u8 {
     match sort {
         Sort::Page => 6,
         Sort::Area | Sort::Ram => 4,
-        Sort::Buffer | Sort::Mm => 3,
+        Sort::Buffer | Sort::Mm | Sort::Object => 3,
         Sort::Tree => 2,
     }
 }
@@ -104,7 +104,7 @@ macro_rules! drawn_slots {
     };
 }
 
-drawn_slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot);
+drawn_slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot ObjectSlot);
 
 impl Drawn for PageList {
     fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {

@@ -57,6 +57,7 @@ pub(crate) struct Toy {
     /// The words of the pages that an area owns, and what it allows.
     own: [Option<([Token; MAX_PAGES], Access)>; SLOTS as usize],
     mms: [bool; SLOTS as usize],
+    objects: [bool; SLOTS as usize],
     running: [Option<Running>; CPUS],
     choices: Choices,
 }
@@ -80,6 +81,7 @@ impl Toy {
             maps: [None; 3 * SLOTS as usize],
             own: [None; SLOTS as usize],
             mms: [false; SLOTS as usize],
+            objects: [false; SLOTS as usize],
             running: [const { None }; CPUS],
             choices: Choices(seed | 1),
         };
@@ -171,6 +173,7 @@ impl Toy {
                 (Named::Thing(Sort::Page, slot), _) => !self.has_page(PageSlot::new(slot)),
                 (Named::Thing(Sort::Tree, slot), _) => self.trees[usize::from(slot)].is_none(),
                 (Named::Thing(Sort::Mm, slot), _) => !self.mms[usize::from(slot)],
+                (Named::Thing(Sort::Object, slot), _) => !self.objects[usize::from(slot)],
                 (Named::Thing(sort, slot), _) => self.maps[place_of(sort, slot)].is_none(),
             };
         });
@@ -220,7 +223,11 @@ impl Toy {
             | Operation::SetMemoryWb { .. }
             | Operation::SwitchMm { .. }
             | Operation::Exec { .. } => {}
-            Operation::NewMm { .. } if self.choices.one_in(4) => return Outcome::NoMemory,
+            Operation::NewObject { .. } | Operation::NewMm { .. } if self.choices.one_in(4) => {
+                return Outcome::NoMemory;
+            }
+            Operation::NewObject { object, .. } => self.objects[object.index()] = true,
+            Operation::DropObject { object } => self.objects[object.index()] = false,
             Operation::NewMm { mm } => self.mms[mm.index()] = true,
             Operation::DropMm { mm } => self.mms[mm.index()] = false,
             Operation::PinTree { pages, tree } => {
