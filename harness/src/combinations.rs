@@ -76,11 +76,16 @@ pub fn leave_open(designs: &mut Designs, setup: &Setup, on: Backends) {
     for point in setup.of_bug.iter().map(|(point, _)| *point).chain(asked_for) {
         take_back(designs, point);
     }
-    let alone = setup.designs_over(Designs::default());
-    while breaks_otherwise((setup.designs_over(*designs), on), (alone, on)) {
+    while is_broken_beside(*designs, setup, on) {
         let Some((point, _)) = designs.changed().next() else { break };
         take_back(designs, point);
     }
+}
+
+/// Whether a combination is broken beside what a bug and the caller choose, for a reason that is not theirs alone.
+pub fn is_broken_beside(designs: Designs, setup: &Setup, on: Backends) -> bool {
+    let alone = setup.designs_over(Designs::default());
+    designs != Designs::default() && breaks_otherwise((setup.designs_over(designs), on), (alone, on))
 }
 
 /// Whether the one combination is broken, on the backends it is played on, for a reason for which the other is not.
@@ -149,6 +154,8 @@ mod tests {
         let mut left = drawn;
         leave_open(&mut left, &Setup::default(), Backends::all());
         assert_eq!(left, drawn, "nothing is asked for");
+        assert!(!is_broken_beside(drawn, &Setup::default(), Backends::all()));
+        assert!(is_broken_beside(drawn, &asking("drain", "flush"), Backends::all()));
         leave_open(&mut left, &asking("drain", "flush"), Backends::all());
         assert_eq!(left, Designs::default(), "what spared it is gone");
         let mut left = designs(&[("pte_clear", "at-purge")]);

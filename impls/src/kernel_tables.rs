@@ -103,6 +103,7 @@ impl KernelTables {
     }
 
     /// Where the entry of this level for an address stands, if the tables reach down so far.
+    #[track_caller]
     pub(crate) fn entry(&self, cpu: &Cpu<'_>, va: u64, level: u8) -> Option<Word> {
         Walk::from(self.root).entry(cpu, va, level)
     }

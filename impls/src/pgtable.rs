@@ -36,12 +36,18 @@ impl Walk {
     /// Where the entry of this level for an address stands, if the tables reach down so far. Loads the entries above by the
     /// machine's own families.
     #[inline]
+    #[track_caller]
     pub fn entry(&self, cpu: &Cpu<'_>, va: u64, level: u8) -> Option<Word> {
-        let found = self.descend(va, level, |word, above| {
-            let entry = cpu.load_entry(word, above);
-            if entry.present() && !entry.has(Flags::HUGE_PAGE) { Ok(entry.frame()) } else { Err(NoTable) }
-        });
-        found.ok()
+        // Not by `descend`: a finding names who walks, and a closure does not know it.
+        let mut table = self.root;
+        for above in (level + 1..=self.level).rev() {
+            let entry = cpu.load_entry(Word::new(table, index(va, above)), above);
+            if !entry.present() || entry.has(Flags::HUGE_PAGE) {
+                return None;
+            }
+            table = entry.frame();
+        }
+        Some(Word::new(table, index(va, level)))
     }
 
     /// The same walk, where `down` looks at each entry above, by its word and level, and says which table comes next, or why the

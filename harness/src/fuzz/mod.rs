@@ -60,6 +60,10 @@ fn begin(engine_args: impl Iterator<Item = String>) -> Result<(), String> {
 fn finding_of(session: &mut Session, file: &Path) -> Result<Finding, String> {
     let place = file.display();
     let mut bytes = Vec::new();
+    // To open a pipe without a writer would never return.
+    if file.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(format!("{place}: expected a file"));
+    }
     File::open(file)
         .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| format!("{place}: {error}"))?;
