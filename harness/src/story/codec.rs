@@ -20,7 +20,6 @@ macro_rules! codec {
         $($field:ident: $kind:ty $(= $mode:ident $(($($role:ident),+))?)?),*
     } $($flag:ident)* => $answers:ident;)+) => {
         /// The operation of a record; none if the tag is that of no operation.
-        #[allow(unused_variables, reason = "some operations have no operands")]
         pub(super) fn decode(tag: Tag, bits: &mut Bits) -> Option<Operation<Told>> {
             Some(match tag {
                 $(Tag::$name => Operation::$name { $($field: Operand::decode(bits)),* },)+
@@ -38,7 +37,6 @@ macro_rules! codec {
         }
 
         /// The operation of a line whose first word was read; none if that is no operation's.
-        #[allow(unused_variables, reason = "some operations have no operands")]
         pub(super) fn parse(tag: Tag, line: &mut Line<'_>) -> Parsed<Option<Operation<Told>>> {
             let mut mode = modes(tag);
             Ok(Some(match tag {
@@ -75,7 +73,7 @@ macro_rules! codec {
         }
 
         /// The same operation with the operand of this number plainer, in the way of that number; none where there is no such way.
-        #[allow(unused_mut, unused_variables, unused_assignments, reason = "some operations have no operands")]
+        #[allow(unused_assignments, reason = "nothing comes after the last operand")]
         fn plainer_at(operation: &Operation<Told>, turn: usize, way: usize) -> Option<Operation<Told>> {
             let mut mode = modes(Tag::of_operation(operation));
             let (mut at, mut changed) = (0, false);
@@ -111,7 +109,6 @@ macro_rules! codec {
         }
 
         /// Draws an operation that means something at this moment, if its operands are there.
-        #[allow(unused_variables, reason = "some operations have no operands")]
         pub(super) fn draw(tag: Tag, draw: &mut Draw<'_>) -> Option<Operation<Told>> {
             let mut mode = modes(tag);
             Some(match tag {
