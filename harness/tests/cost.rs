@@ -161,10 +161,9 @@ fn lazy_areas_and_blocks_save_what_the_threshold_predicts_and_blocks_alone_stay_
     assert_eq!(report.findings.len(), 4);
 }
 
-/// On one CPU, which takes half as long as two. What is claimed of it is tested beside the claims.
 #[test]
 fn under_xen_the_threshold_decides_by_default_and_table_pages_do_without_a_reserve() {
-    let report = answer(Question::Scaling, &[1], Backends::XEN);
+    let report = answer(Question::Scaling, &[2], Backends::XEN);
     let ground = |tables| report.scaling.iter().filter(move |row| row.tables == tables);
     for row in ground(Tables::Freed).filter(|row| row.scheme != Scheme::Eager) {
         assert_eq!(row.table_pages, 0, "the reserve holds them all: {row:?}");
@@ -174,8 +173,16 @@ fn under_xen_the_threshold_decides_by_default_and_table_pages_do_without_a_reser
         assert!(row.table_pages > 50, "{row:?}");
         #[expect(clippy::cast_precision_loss, reason = "some thousand rounds")]
         let threshold = row.threshold_rounds_per_flush as f64;
-        assert!(row.measured_rounds_per_flush < threshold / 5.0, "{row:?}");
+        assert!(row.measured_rounds_per_flush < threshold / 10.0, "{row:?}");
     }
+    let claims: Vec<_> = report.findings.iter().map(|finding| (finding.on.as_str(), finding.holds)).collect();
+    let expected = [
+        ("xen, lazy, 2 CPUs", true),
+        ("xen, blocks, 2 CPUs", true),
+        ("xen, tables freed at once, lazy, 2 CPUs", true),
+        ("xen, tables freed at once, blocks, 2 CPUs", true),
+    ];
+    assert_eq!(claims, expected, "{:?}", report.findings);
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! What files mean, kept by digests: the text and bytes of every kind of record, what stories resolve to, and which stories the
 //! generator tells. A digest that changes says that a story of before means something else now, or that a seed stands for other
-//! stories, as it does with every new operation. What the stories of the corpus find they say themselves.
+//! stories, as it does with every new operation. What the corpus finds is kept line by line.
 
-use harness::story::{Backends, Generator, ResolvedAction, STRIDE, Story, Tag};
+use harness::catalogue::Selection;
+use harness::checks::Checks;
+use harness::runner::Runner;
+use harness::story::{Backends, Document, Generator, ResolvedAction, STRIDE, Story, Tag};
 use std::fmt::{self, Write};
+use std::fs;
+use std::path::Path;
 
 /// FNV-1a of all that was written, and how much that is.
 #[derive(PartialEq, Eq)]
@@ -144,4 +149,30 @@ fn a_seed_stands_for_the_same_stories() {
         Digest { hash: 0xed81_ebbf_c54b_b0b4, bytes: 431_044 },
     ];
     assert_eq!(all, expected);
+}
+
+/// What each story of the corpus came to when the operations got their rows, on native and on Xen. A story of later has no line.
+const CORPUS: &str = include_str!("golden/corpus.txt");
+
+fn found_by(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name);
+    let document = Document::read(&fs::read(file).expect("a file")).expect("a story");
+    let mut line = format!("{name}:");
+    for selection in Selection::all(&document.under).expect("the names are known") {
+        for backend in Backends::all() {
+            let found = Runner::new(selection.setup(), Checks::default()).play(&document.story, backend);
+            let found = found.map(|found| format!("{} at {:?}", found.headline, found.event));
+            write!(line, " [{}]", found.unwrap_or_default()).expect("text");
+        }
+    }
+    line
+}
+
+#[test]
+fn every_story_of_the_corpus_finds_what_it_did() {
+    assert!(CORPUS.lines().count() > 150);
+    for line in CORPUS.lines() {
+        let (name, _) = line.split_once(':').expect("a name");
+        assert_eq!(found_by(name), line);
+    }
 }

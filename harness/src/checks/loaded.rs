@@ -30,8 +30,6 @@ enum Loaded {
 pub struct LoadedMms {
     loaded: [Loaded; MAX_CPUS as usize],
     roots: [Option<Frame>; SLOTS as usize],
-    /// CPUs that a caller has gone astray on: it may have loaded any root there. A bit each.
-    astray: u8,
     /// No CPU has loaded anything yet.
     untouched: bool,
 }
@@ -39,7 +37,7 @@ pub struct LoadedMms {
 impl Default for LoadedMms {
     fn default() -> Self {
         let loaded = [Loaded::Is(Root::Init); MAX_CPUS as usize];
-        Self { loaded, roots: [None; SLOTS as usize], astray: 0, untouched: true }
+        Self { loaded, roots: [None; SLOTS as usize], untouched: true }
     }
 }
 
@@ -57,11 +55,12 @@ impl Check for LoadedMms {
 
     fn ends(&mut self, view: &View<'_>, flight: &Flight, outcome: Outcome) -> Option<Breach> {
         let (bus, boot) = (view.bus, view.boot_root);
-        self.ends_on(bus, boot, flight.cpu, &flight.call.operation, outcome).or_else(|| self.check(bus, boot))
+        self.ends_on(bus, boot, flight.cpu, &flight.call.operation, outcome)
+            .or_else(|| self.check(bus, boot, view.under_way))
     }
 
     fn rest(&mut self, view: &View<'_>) -> Option<Breach> {
-        self.check(view.bus, view.boot_root)
+        self.check(view.bus, view.boot_root, view.under_way)
     }
 }
 
@@ -79,7 +78,6 @@ impl LoadedMms {
                 let inside = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Is(Root::Mm(mm)));
                 inside.for_each(|loaded| *loaded = Loaded::Leaves(mm));
             }
-            Operation::HvLoadRoot { .. } => self.astray |= 1 << cpu,
             _ => {}
         }
     }
@@ -113,24 +111,29 @@ impl LoadedMms {
                 let left = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Leaves(mm));
                 left.for_each(|loaded| *loaded = Loaded::Is(Root::Init));
             }
-            Operation::HvLoadRoot { .. } => self.astray &= !(1 << cpu),
             _ => {}
         }
         None
     }
 
     /// Whether every CPU is where it is to be at this moment.
-    fn check(&self, bus: &Bus, boot: Frame) -> Option<Breach> {
+    fn check(&self, bus: &Bus, boot: Frame, under_way: &[Option<Flight>]) -> Option<Breach> {
         if self.untouched {
             return None;
         }
-        (0..bus.cpus()).filter(|cpu| self.astray & 1 << cpu == 0).find_map(|cpu| {
+        (0..bus.cpus()).filter(|cpu| !is_astray(under_way, *cpu)).find_map(|cpu| {
             let Loaded::Is(wanted) = self.loaded[usize::from(cpu)] else { return None };
             let root = wanted.mm().map_or(Some(boot), |mm| self.roots[mm.index()])?;
             let found = root_of(bus, cpu);
             (found != root).then(|| elsewhere(cpu, wanted, found))
         })
     }
+}
+
+/// Whether a caller may have loaded a root of its own on a CPU, under which nothing of the kernel's need be.
+pub(super) fn is_astray(under_way: &[Option<Flight>], cpu: u8) -> bool {
+    let mut calls = under_way.iter().flatten();
+    calls.any(|other| other.cpu == cpu && matches!(other.call.operation, Operation::HvLoadRoot { .. }))
 }
 
 fn root_of(bus: &Bus, cpu: u8) -> Frame {
@@ -150,7 +153,7 @@ mod tests {
     use crate::checks::workbench::{Hands, frame, machine, table};
     use machine::paging::LEVELS;
     use machine::{Machine, Role};
-    use oracle::vocabulary::PageSlot;
+    use oracle::vocabulary::{Call, PageSlot};
 
     const M0: MmSlot = MmSlot::new(0);
     const M1: MmSlot = MmSlot::new(1);
@@ -182,7 +185,7 @@ mod tests {
         load(machine, cpu, root);
         let bus = machine.bus();
         let told = mms.ends_on(bus, table(LEVELS), cpu, &Operation::SwitchMm { to }, Outcome::Done);
-        told.or_else(|| mms.check(bus, table(LEVELS)))
+        told.or_else(|| mms.check(bus, table(LEVELS), &[]))
     }
 
     #[test]
@@ -192,15 +195,15 @@ mod tests {
         let mut mms = LoadedMms::default();
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M0), frame(20)), None);
         load(&machine, 1, boot);
-        let breach = mms.check(bus, boot).expect("nobody told it to leave");
+        let breach = mms.check(bus, boot, &[]).expect("nobody told it to leave");
         assert_eq!((breach.rule, breach.cpu), (Rule::Outcome, Some(1)));
         mms.begins_on(1, &Operation::SwitchMm { to: Root::Init });
-        assert_eq!(mms.check(bus, boot), None);
+        assert_eq!(mms.check(bus, boot, &[]), None);
         load(&machine, 1, frame(20));
         assert_eq!(mms.ends_on(bus, boot, 1, &Operation::SwitchMm { to: Root::Init }, Outcome::Done), None);
-        assert!(mms.check(bus, boot).is_some(), "it is where it was");
+        assert!(mms.check(bus, boot, &[]).is_some(), "it is where it was");
         mms.clear();
-        assert_eq!(mms.check(bus, boot), None, "another story");
+        assert_eq!(mms.check(bus, boot, &[]), None, "another story");
     }
 
     #[test]
@@ -211,7 +214,7 @@ mod tests {
         let switch = Operation::SwitchMm { to: Root::Mm(M0) };
         mms.begins_on(0, &switch);
         assert_eq!(mms.ends_on(bus, boot, 0, &switch, Outcome::Void), None);
-        assert_eq!(mms.check(bus, boot), None);
+        assert_eq!(mms.check(bus, boot, &[]), None);
         assert_eq!(switched(&mut mms, &machine, 0, Root::Mm(M0), frame(20)), None);
     }
 
@@ -221,17 +224,17 @@ mod tests {
         let (bus, boot) = (machine.bus(), table(LEVELS));
         let mut mms = LoadedMms::default();
         assert_eq!(switched(&mut mms, &machine, 0, Root::Mm(M0), frame(20)), None);
-        let astray = Operation::HvLoadRoot { page: PageSlot::new(0) };
-        mms.begins_on(0, &astray);
+        let astray = |operation| [Some(Flight::new(0, Call { operation, irqs_off: false }, 0, 0))];
+        let load_root = astray(Operation::HvLoadRoot { page: PageSlot::new(0) });
         load(&machine, 0, frame(22));
-        assert_eq!(mms.check(bus, boot), None, "it is not back yet");
+        assert_eq!(mms.check(bus, boot, &load_root), None, "it is not back yet");
+        assert!(mms.check(bus, boot, &astray(Operation::HvFlush {})).is_some(), "a flush loads nothing");
+        assert!(mms.check(bus, boot, &[]).is_some(), "it did not go back");
         load(&machine, 1, frame(22));
-        assert!(mms.check(bus, boot).is_some(), "the other CPU is not astray");
+        assert!(mms.check(bus, boot, &load_root).is_some(), "the other CPU is not astray");
         load(&machine, 1, boot);
-        assert_eq!(mms.ends_on(bus, boot, 0, &astray, Outcome::Done), None);
-        assert!(mms.check(bus, boot).is_some(), "it did not go back");
         load(&machine, 0, frame(20));
-        assert_eq!(mms.check(bus, boot), None);
+        assert_eq!(mms.check(bus, boot, &[]), None);
     }
 
     #[test]
@@ -252,12 +255,12 @@ mod tests {
         let (machine, mut mms) = dropping();
         let (bus, boot) = (machine.bus(), table(LEVELS));
         load(&machine, 1, boot);
-        assert_eq!(mms.check(bus, boot), None, "it was taken off it already");
+        assert_eq!(mms.check(bus, boot, &[]), None, "it was taken off it already");
         load(&machine, 1, frame(20));
         assert_eq!(mms.ends_on(bus, boot, 0, &DROP, Outcome::Done), None);
-        assert!(mms.check(bus, boot).is_some(), "it is in it still");
+        assert!(mms.check(bus, boot, &[]).is_some(), "it is in it still");
         load(&machine, 1, boot);
-        assert_eq!(mms.check(bus, boot), None);
+        assert_eq!(mms.check(bus, boot, &[]), None);
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(20)), None);
     }
 
@@ -267,9 +270,9 @@ mod tests {
         let (bus, boot) = (machine.bus(), table(LEVELS));
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(20)), None);
         assert_eq!(mms.ends_on(bus, boot, 0, &DROP, Outcome::Done), None);
-        assert_eq!(mms.check(bus, boot), None);
+        assert_eq!(mms.check(bus, boot, &[]), None);
         load(&machine, 1, boot);
-        assert!(mms.check(bus, boot).is_some(), "it is that of the other from then on");
+        assert!(mms.check(bus, boot, &[]).is_some(), "it is that of the other from then on");
     }
 
     #[test]
@@ -277,6 +280,6 @@ mod tests {
         let (machine, mut mms) = dropping();
         assert_eq!(switched(&mut mms, &machine, 1, Root::Mm(M1), frame(21)), None);
         assert_eq!(mms.ends_on(machine.bus(), table(LEVELS), 0, &DROP, Outcome::Done), None);
-        assert_eq!(mms.check(machine.bus(), table(LEVELS)), None);
+        assert_eq!(mms.check(machine.bus(), table(LEVELS), &[]), None);
     }
 }

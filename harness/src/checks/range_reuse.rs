@@ -21,6 +21,7 @@ use oracle::vocabulary::{Operation, Outcome, Range};
 use super::Breach;
 use super::aliases::address;
 use super::buffers;
+use super::loaded::is_astray;
 use super::translations::usable;
 use super::watch::{Check, Flight, View};
 
@@ -45,12 +46,6 @@ impl Check for Ranges {
             check(view.bus, range, flight.frames(), may_lag)
         })
     }
-}
-
-/// Whether a caller may have loaded a root of its own on a CPU, under which nothing of the kernel's need be.
-fn is_astray(under_way: &[Option<Flight>], cpu: u8) -> bool {
-    let mut calls = under_way.iter().flatten();
-    calls.any(|other| other.cpu == cpu && matches!(other.call.operation, Operation::HvLoadRoot { .. }))
 }
 
 /// A mapping returned this range for these frames. `may_lag` tells the CPUs under whose root it may not be there.
@@ -114,7 +109,6 @@ mod tests {
     };
     use machine::paging::{LEVELS, index};
     use machine::{Cr3, Flags, Role, Word};
-    use oracle::vocabulary::{Call, PageSlot};
 
     const RANGE: Range = Range { start: VA, pages: 1 };
 
@@ -142,15 +136,6 @@ mod tests {
         bus.boot_word(word(root), bus.memory.peek(word(table(LEVELS))));
         assert_eq!(check(bus, RANGE, &[new]), None);
         assert!(super::check(bus, RANGE, &[page(&machine, 10)], of_c1).is_some());
-    }
-
-    #[test]
-    fn only_the_cpu_on_which_a_caller_loads_a_root_of_its_own_is_astray() {
-        let load = Operation::HvLoadRoot { page: PageSlot::new(0) };
-        for (operation, on_c1) in [(load, true), (Operation::HvFlush {}, false)] {
-            let under_way = [None, Some(Flight::new(0, Call { operation, irqs_off: false }, 1, 0))];
-            assert_eq!((is_astray(&under_way, 0), is_astray(&under_way, 1)), (false, on_c1));
-        }
     }
 
     #[test]

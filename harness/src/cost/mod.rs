@@ -15,6 +15,10 @@ use machine::{Counted, Counts};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 
 pub use finding::Finding;
 pub use model::{Model, ModelError};
@@ -152,6 +156,38 @@ impl fmt::Display for Broken {
 }
 
 impl std::error::Error for Broken {}
+
+/// Measures each case, on as many threads as there are CPUs: each is a machine of its own. `heard` is told of each before it is
+/// measured; the answers are in the order of the cases.
+fn side_by_side<T: Sync, R: Send>(
+    cases: &[T],
+    heard: &mut dyn FnMut(&T),
+    measure: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let (next, (begins, begun)) = (AtomicUsize::new(0), mpsc::channel());
+    let work = |begins: mpsc::Sender<usize>| {
+        let mut measured = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(case) = cases.get(number) else { return measured };
+            begins.send(number).expect("the receiver outlives the threads");
+            measured.push((number, measure(case)));
+        }
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(cases.len());
+        let workers: Vec<_> =
+            (0..threads).map(|_| begins.clone()).map(|begins| scope.spawn(|| work(begins))).collect();
+        drop(begins);
+        for number in begun {
+            heard(&cases[number]);
+        }
+        let mut measured: Vec<_> =
+            workers.into_iter().flat_map(|worker| worker.join().expect("no measurement panics")).collect();
+        measured.sort_unstable_by_key(|(number, _)| *number);
+        measured.into_iter().map(|(_, answer)| answer).collect()
+    })
+}
 
 /// Asks all questions; `heard` is told of each measurement before it is made.
 pub fn ask(asked: &Asked, heard: &mut dyn FnMut(String)) -> Result<Report, Broken> {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use super::drain::{PAGES, booted};
 use super::engine::{self, Engine, Moved, Snapshot};
-use super::{Asked, Broken, Model, named, rounded};
+use super::{Asked, Broken, Model, named, rounded, side_by_side};
 use crate::story::Backends;
 
 /// Rounds of each CPU that are measured where nothing happens in cycles, and those before them that are not.
@@ -185,23 +185,23 @@ fn measure_for(
     span: Span,
     heard: &mut dyn FnMut(String),
 ) -> Result<Vec<Row>, Broken> {
-    let mut rows = Vec::new();
-    for (backend, tables) in GROUNDS {
-        if !asked.backends.contains(backend) {
-            continue;
-        }
+    let mut cases = Vec::new();
+    for (backend, tables) in GROUNDS.into_iter().filter(|(backend, _)| asked.backends.contains(*backend)) {
         for scheme in schemes.iter().copied() {
-            for cpus in &asked.cpus {
-                heard(format!("scaling: {} on {}, {cpus} CPUs", scheme.name(), backend_name(backend)));
-                rows.push(if backend == Backends::NATIVE {
-                    measure_one::<Native>(scheme, tables, *cpus, span, &asked.model)?
-                } else {
-                    measure_one::<Xen>(scheme, tables, *cpus, span, &asked.model)?
-                });
-            }
+            cases.extend(asked.cpus.iter().map(|cpus| (backend, tables, scheme, *cpus)));
         }
     }
-    Ok(rows)
+    let mut tell = |(backend, _, scheme, cpus): &(Backends, Tables, Scheme, u8)| {
+        heard(format!("scaling: {} on {}, {cpus} CPUs", scheme.name(), backend_name(*backend)));
+    };
+    let rows = side_by_side(&cases, &mut tell, |(backend, tables, scheme, cpus)| {
+        if *backend == Backends::NATIVE {
+            measure_one::<Native>(*scheme, *tables, *cpus, span, &asked.model)
+        } else {
+            measure_one::<Xen>(*scheme, *tables, *cpus, span, &asked.model)
+        }
+    });
+    rows.into_iter().collect()
 }
 
 const fn backend_name(backend: Backends) -> &'static str {

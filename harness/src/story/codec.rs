@@ -73,18 +73,16 @@ macro_rules! codec {
         }
 
         /// The same operation with the operand of this number plainer, in the way of that number; none where there is no such way.
-        #[allow(unused_assignments, reason = "nothing comes after the last operand")]
         fn plainer_at(operation: &Operation<Told>, turn: usize, way: usize) -> Option<Operation<Told>> {
             let mut mode = modes(Tag::of_operation(operation));
-            let (mut at, mut changed) = (0, false);
+            let (mut numbers, mut changed) = (0.., false);
             match *operation {
                 $(Operation::$name { $(mut $field),* } => {
                     $(
                         let how = mode();
-                        if at == turn && is_told(&$field, how) {
+                        if numbers.next() == Some(turn) && is_told(&$field, how) {
                             ($field, changed) = (*$field.plainer().get(way)?, true);
                         }
-                        at += 1;
                     )*
                     changed.then_some(Operation::$name { $($field),* })
                 })+

@@ -116,18 +116,25 @@ mod tests {
         fn interrupt(&self, _: &machine::Cpu<'_>, _: machine::Interrupt) {}
     }
 
-    /// What `leftovers` says of a guest's tables when these frames belong to the heap, after this change.
-    fn said(to_the_heap: &[Frame], change: impl Fn(&P2m)) -> Vec<String> {
+    fn p2m() -> P2m {
+        P2m::new(frame_list(Sizes::Tiny), machine_frames(Sizes::Tiny))
+    }
+
+    /// All that is not the guest's belongs to the heap.
+    fn machine_of_the_heap() -> Machine<Nothing> {
         let frames = machine_frames(Sizes::Tiny);
         let config = Config { cpus: 1, frames, temperament: Temperament::empty(), ..Config::default() };
         let machine = Machine::new(config, |_| Nothing);
-        let bus = machine.bus();
-        let p2m = P2m::new(frame_list(Sizes::Tiny), frames);
-        for number in 0..frames {
-            if p2m.pfn_of(Frame(number)).is_none() {
-                bus.memory.set_owner(Frame(number), HEAP);
-            }
+        for frame in (0..frames).map(Frame).filter(|frame| p2m().pfn_of(*frame).is_none()) {
+            machine.bus().memory.set_owner(frame, HEAP);
         }
+        machine
+    }
+
+    /// What `leftovers` says of a guest's tables when these frames belong to the heap, after this change.
+    fn said(to_the_heap: &[Frame], change: impl Fn(&P2m)) -> Vec<String> {
+        let (machine, p2m) = (machine_of_the_heap(), p2m());
+        let bus = machine.bus();
         for frame in to_the_heap {
             bus.memory.set_owner(*frame, HEAP);
         }
@@ -154,6 +161,18 @@ mod tests {
             p2m.set(Pfn(5), one);
         };
         assert_eq!(said(&[], swap), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_frame_that_came_to_the_guest_without_a_page_is_told_though_no_page_changed() {
+        let mut frames = (0..machine_frames(Sizes::Tiny)).map(Frame);
+        let free = frames.find(|frame| p2m().pfn_of(*frame).is_none()).expect("the heap has frames");
+        let gave = |owner: u8| {
+            let machine = machine_of_the_heap();
+            machine.bus().memory.set_owner(free, owner);
+            p2m().leftovers(machine.bus()).len()
+        };
+        assert_eq!((gave(HEAP), gave(GUEST)), (0, 1));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Which operation may find no memory, and which is sure of room.
 
-use oracle::vocabulary::{BufferSlot, Call, Count, MmSlot, Operation, Outcome, RamSlot, Root, Token};
+use oracle::vocabulary::{
+    BufferSlot, Call, Count, MmSlot, ObjectSlot, Operation, Outcome, RamSlot, Root, Token,
+};
 use oracle::{Kind, Reference, Rule};
 use std::ops::Range;
 
@@ -152,6 +154,20 @@ fn an_address_space_may_fail_for_lack_of_memory_and_is_void_then() {
     assert_eq!(reference.kind(enter, Outcome::NoMemory), Kind::NoMemory);
     let own = Operation::SwitchMm { to: Root::Init };
     assert_eq!(Reference::new(1).play(own, Outcome::Refused).unwrap_err().rule(), Rule::Hypervisor);
+}
+
+#[test]
+fn an_object_may_fail_for_lack_of_memory_and_is_void_then_and_takes_memory_from_others_while_it_stands() {
+    let (mut reference, object) = (Reference::new(1), ObjectSlot::new(3));
+    let (new, drop) = (Operation::NewObject { count: Count(2), object }, Operation::DropObject { object });
+    assert!(!reference.legal(new, Outcome::NoMemory).sole);
+    reference.legal(drop, Outcome::Void);
+    reference.legal(new, Outcome::Done);
+    reference.legal(vmap(&[0], 5), Outcome::NoMemory);
+    assert!(reference.legal(drop, Outcome::Done).sole);
+    assert_eq!(reference.kind(vmap(&[0], 6), Outcome::NoMemory), Kind::NoRoom);
+    reference.legal(new, Outcome::Done);
+    assert_eq!(reference.kind(drop, Outcome::NoMemory), Kind::NoMemory);
 }
 
 #[test]
