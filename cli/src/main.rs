@@ -88,7 +88,7 @@ fn run(command: &Command) -> Done<Found> {
         Command::Show(show) => show.run().map(|()| Found::Nothing),
         Command::Encode(encode) => encode.run().map(|()| Found::Nothing),
         Command::Bugs(bugs) => bugs.run().map(|()| Found::Nothing),
-        Command::Designs(designs) => designs.run().map(|()| Found::Nothing),
+        Command::Designs(designs) => designs.run(),
         Command::Cost(cost) => cost.run().map(|()| Found::Nothing),
         Command::Prove(prove) => prove.run(),
     }

@@ -19,6 +19,7 @@ mod kernel_tables;
 mod memory_types;
 mod page_tables;
 mod permissions;
+mod user_memory;
 
 use core::fmt;
 use std::rc::Rc;
@@ -110,6 +111,9 @@ const GROUPS: &[&[Bug]] = &[
     permissions::ROWS,
     kernel_tables::ROWS,
     memory_types::ROWS,
+    user_memory::TABLES,
+    user_memory::WALKS,
+    user_memory::FLUSHES,
 ];
 
 const COUNT: usize = {

@@ -19,10 +19,13 @@ pub mod memory_types;
 pub mod other_domain;
 pub mod outcome;
 pub mod permissions;
+pub mod pins;
 pub mod progress;
 pub mod range_reuse;
 pub mod rest;
+pub mod roots;
 pub mod translations;
+pub mod user_memory;
 pub mod watch;
 pub mod ways;
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub struct OnBackend {
     /// Calls that took effect, by operation.
     pub effects: [u64; OPERATIONS],
     /// For each two operations, how often one began while the other was under way.
-    overlaps: [[u64; OPERATIONS]; OPERATIONS],
+    overlaps: Vec<[u64; OPERATIONS]>,
     /// How often each safety step was met.
     pub met: [u64; STEPS],
     /// How often a story paused at each kind of point, by family.
@@ -56,7 +56,7 @@ impl Default for OnBackend {
             stories: 0,
             called: [0; OPERATIONS],
             effects: [0; OPERATIONS],
-            overlaps: [[0; OPERATIONS]; OPERATIONS],
+            overlaps: vec![[0; OPERATIONS]; OPERATIONS],
             met: [0; STEPS],
             paused: vec![[0; 256]; PointKind::ALL.len()],
             known: [[0; 4]; PointKind::ALL.len()],
@@ -241,7 +241,7 @@ impl Coverage {
 /// Whether nothing can begin while an operation is under way: what a device does, and hypercalls where no
 /// hypervisor takes them.
 fn takes_no_time(row: &Row, backend: Backends) -> bool {
-    row.device || backend == Backends::NATIVE && Tag::of_word(row.word).is_some_and(is_hypercall)
+    row.device || backend != Backends::XEN && Tag::of_word(row.word).is_some_and(is_hypercall)
 }
 
 /// Whether a step matters on a backend: some bug shows there that leaves it out, under the default designs or under

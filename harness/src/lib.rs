@@ -6,6 +6,7 @@ pub mod cost;
 pub mod coverage;
 pub mod fuzz;
 pub mod headline;
+pub mod judge;
 pub mod lanes;
 pub mod minimize;
 pub mod runner;

@@ -6,7 +6,12 @@ use crate::story::{Backends, Header};
 
 /// Every backend of ours, in the order in which they play a story.
 pub fn all() -> Vec<(Backends, Box<dyn Subject>)> {
-    vec![(Backends::NATIVE, subjects::native()), (Backends::XEN, subjects::xen())]
+    vec![
+        (Backends::NATIVE, subjects::native()),
+        (Backends::XEN, subjects::xen()),
+        (Backends::KVM, subjects::kvm()),
+        (Backends::HYPERV, subjects::hyperv()),
+    ]
 }
 
 impl Header {

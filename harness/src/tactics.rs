@@ -15,6 +15,8 @@ pub(crate) mod mms;
 mod own_pages;
 pub(crate) mod pages;
 pub(crate) mod pauses;
+pub(crate) mod user;
+pub(crate) mod user_memory;
 
 use machine::{Family, Pause, PointKind};
 use oracle::vocabulary::{Operation, Told};
@@ -33,6 +35,8 @@ pub(crate) enum Subject {
     Buffers,
     /// Address spaces beside the kernel's own.
     Mms,
+    /// What address spaces map for user code.
+    User,
     /// Hypercalls of a caller's own.
     Astray,
 }
@@ -68,6 +72,8 @@ type Plainer = fn(Operation<Told>) -> Option<Operation<Told>>;
 pub(crate) struct Tactic {
     pub(crate) tag: Tag,
     pub(crate) subject: Subject,
+    /// How often it is drawn in a story about user memory, if it is about something else and not drawn as anywhere.
+    pub(crate) with_user: Option<usize>,
     /// How often it is drawn where nothing else is said; the mean of all if it is not said.
     pub(crate) weight: Option<usize>,
     /// What it needs before it, if not what its operands tell.
@@ -83,6 +89,8 @@ pub(crate) struct Tactic {
     pub(crate) meets: (usize, &'static [Tag]),
     /// What happens on the other CPU after that, if not what happens anyway.
     pub(crate) then: &'static [Tag],
+    /// What happens there instead before it goes on, in this order, and how often each, in percent.
+    pub(crate) afterwards: &'static [(Tag, usize)],
     /// Where what follows it is held up itself, and how often, in percent.
     pub(crate) held_next: &'static [(Tag, usize, Pause)],
     /// Where it is held up itself when it follows anything, and how often, in percent.
@@ -113,6 +121,7 @@ impl Tactic {
         Self {
             tag,
             subject: Subject::Pages,
+            with_user: None,
             weight: None,
             needs: None,
             used_by: None,
@@ -121,6 +130,7 @@ impl Tactic {
             acts: 1,
             meets: (0, &[]),
             then: &[],
+            afterwards: &[],
             held_next: &[],
             held_up: &[],
             waits: &[],
@@ -141,12 +151,13 @@ impl Tactic {
     }
 }
 
-const SUBJECTS: [&[Tactic]; 7] = [
+const SUBJECTS: [&[Tactic]; 8] = [
     pages::TACTICS,
     aliases::TACTICS,
     own_pages::TACTICS,
     buffers::TACTICS,
     mms::TACTICS,
+    user::TACTICS,
     astray::TACTICS,
     hardware::TACTICS,
 ];

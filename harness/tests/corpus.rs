@@ -21,8 +21,12 @@ fn main() {
         trials.push(Trial::test(format!("clean::{name}"), move || clean(&file)));
     }
     for bug in BUGS {
-        trials
-            .push(Trial::test(format!("witness::{}", bug.name), move || shows(&bug.witness(), bug.shows_on)));
+        trials.push(Trial::test(format!("witness::{}", bug.name), move || {
+            // Whichever it names: the bug shows where the catalogue says.
+            let mut witness = bug.witness();
+            witness.story.header.backends = Backends::all();
+            shows(&witness, bug.shows_on)
+        }));
     }
     for file in stories("effects") {
         trials.push(Trial::test(format!("effect::{}", name_of(&file)), move || {
@@ -165,7 +169,7 @@ fn the_seeds_tell_every_kind_of_event() -> Result<(), Failed> {
 /// Each page names every story of its seed, and no page names a story that is not there.
 fn the_pages_on_the_seeds_name_their_stories() -> Result<(), Failed> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    for seed in ["seed-000", "seed-004"] {
+    for seed in ["seed-000", "seed-001", "seed-004"] {
         let page = std::fs::read_to_string(docs.join(seed).with_extension("md"))?;
         let named: BTreeSet<_> = page
             .split("](../corpus/")

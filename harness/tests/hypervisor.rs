@@ -1,10 +1,15 @@
 //! The hypervisor, as stories of guests gone astray tell of it: what a rule says that no shortest witness shows.
 
+use std::rc::Rc;
+
 use harness::catalogue::Selection;
 use harness::checks::Checks;
 use harness::headline::Finding;
 use harness::runner::Runner;
 use harness::story::{Backends, Story, Under};
+use harness::subject::Setup;
+use impls::protocol::TableFree;
+use impls::{Designs, Protocol, Step};
 
 fn find(bug: Option<&str>, text: &str) -> Option<Finding> {
     let under = Under { bug: bug.map(str::to_owned), designs: Vec::new() };
@@ -70,4 +75,32 @@ fn a_type_that_is_taken_after_the_flush_is_seen_where_the_page_was_writable_in_b
     assert_eq!(find(Some("type-after-flush"), &lines("", "")), None, "no other CPU came by");
     let kept = "c1  hv-update p1+0 -> p0 writable\n";
     assert_eq!(find(Some("type-after-flush"), &lines(before, kept)), None, "the type is another: refused");
+}
+
+/// A table of an address space that goes to a grace period before the flush, and a CPU whose walk cache leads to it.
+const TABLE_BEFORE_FLUSH: &str = "cpus 2, backends xen\n\
+    c0  new-mm -> m0\n\
+    c0  mmap m0:10+2 anonymous writable\n\
+    c0  load m0:10\n\
+    c1  munmap m0:10+2          pause before load mm_cpumask\n\
+    grace-period\n\
+    c0  fill-user m0:11\n";
+
+/// The guest makes the page of a table that goes writable again, and the hypervisor has every CPU forget what it was.
+#[test]
+fn a_table_that_is_freed_before_the_flush_is_hidden_by_the_flush_on_a_change_of_type() {
+    let find = |designs: Designs, omitted: &[Step]| {
+        let protocol = Rc::new(Protocol::new(designs, omitted));
+        let story: Story = format!("story 1\n{TABLE_BEFORE_FLUSH}").parse().expect("a story");
+        let mut runner = Runner::new(Setup { protocol, ..Setup::default() }, Checks::default());
+        runner.play(&story, Backends::all()).map(|finding| finding.headline.breach())
+    };
+    let walked = Some("rule 6 (frames): a walk went through a freed table".to_owned());
+    let no_invalidate = Designs { table_free: TableFree::RcuNoInvalidate, ..Designs::default() };
+    let (full, change) = (Step::InvalidateBeforeFullBatch, Step::FlushOnTypeChange);
+    assert_eq!(find(no_invalidate, &[]), None);
+    assert_eq!(find(no_invalidate, &[change]), walked);
+    assert_eq!(find(Designs::default(), &[full]), None);
+    assert_eq!(find(Designs::default(), &[full, change]), walked);
+    assert_eq!(find(Designs::default(), &[change]), None);
 }

@@ -20,7 +20,7 @@ const ABOUT_OPERATIONS: [&str; 9] = [
 ];
 
 /// Words of operations that are words of their own right too.
-const PLAIN: [&str; 3] = ["read", "write", "exec"];
+const PLAIN: [&str; 5] = ["read", "write", "exec", "load", "store"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_owned()

@@ -10,20 +10,22 @@ mod objects;
 mod own_pages;
 mod pages;
 mod tables;
+mod user;
 
 use crate::dma::Device;
 use crate::kernel::Kernel;
-use crate::mm::Mm;
+use crate::mm::{Mm, Pins};
 use crate::object::Object;
 use crate::paravirt::{Pfn, PvMmu};
 use crate::pinning::NotPinned;
 use crate::table_pages::MapError;
+use crate::user_layout;
 use crate::vpn::Vpn;
 use astray::Astray;
 use machine::{Cpu, Frame};
 use oracle::vocabulary::{
     Access, AreaSlot, BufferSlot, Call, Coherent, MAX_PAGES, Mapping, MemoryType, MmSlot, ObjectSlot,
-    Operation, Outcome, PageList, PageSlot, RamSlot, Range, SLOTS, TreeSlot,
+    Operation, Outcome, PageList, PageSlot, PinSlot, RamSlot, Range, SLOTS, TreeSlot,
 };
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -69,7 +71,8 @@ pub struct Callers {
     held_buffers: [Cell<Option<HeldBuffer>>; N],
     trees: [Cell<Option<HeldTree>>; N],
     mms: [RefCell<Option<Rc<Mm>>>; N],
-    objects: [RefCell<Option<Object>>; N],
+    objects: [RefCell<Option<Rc<Object>>>; N],
+    pins: [RefCell<Option<Pins>>; N],
     pub(crate) astray: Astray,
 }
 
@@ -85,6 +88,7 @@ impl Callers {
             trees: [const { Cell::new(None) }; N],
             mms: [const { RefCell::new(None) }; N],
             objects: [const { RefCell::new(None) }; N],
+            pins: [const { RefCell::new(None) }; N],
             astray: Astray::default(),
         };
         for (slot, pfn) in callers.pages.iter().zip(pages) {
@@ -242,12 +246,38 @@ impl<P: PvMmu> Kernel<P> {
             Operation::NewObject { count, object } => self.make_object(cpu, count, object),
             Operation::DropObject { object } => self.let_go_of(cpu, object),
             Operation::HvLoadRoot { page } => self.hv_load_root(cpu, page),
+            Operation::Mmap { at, what, access } => self.map_user(cpu, at, what, access),
+            Operation::Munmap { at } => self.as_thread(cpu, at.mm, |mm| {
+                self.munmap(cpu, mm, user_layout::range(at));
+                Outcome::Done
+            }),
+            Operation::Mprotect { at, access } => self.as_thread(cpu, at.mm, |mm| {
+                self.mprotect(cpu, mm, user_layout::range(at), access.writes());
+                Outcome::Done
+            }),
+            Operation::Dontneed { at } => self.as_thread(cpu, at.mm, |mm| {
+                self.dontneed(cpu, mm, user_layout::range(at));
+                Outcome::Done
+            }),
+            Operation::Load { at } => self.load_user(cpu, at),
+            Operation::Store { at, token } => self.store_user(cpu, at, token),
+            Operation::GupFast { at, access, pins } => self.pin_user(cpu, at, access, pins),
+            Operation::PinRead { at } => self.read_pinned(cpu, at),
+            Operation::PinWrite { at, token } => self.write_pinned(cpu, at, token),
+            Operation::Unpin { pins } => self.let_go_of_pins(cpu, pins),
+            Operation::FreeTables { at } => self.as_thread(cpu, at.mm, |mm| {
+                self.free_empty_tables(cpu, mm, user_layout::range(at));
+                Outcome::Done
+            }),
         }
     }
 
     /// The callers give back all that they hold.
     pub(crate) fn give_everything_back(&self, cpu: &Cpu<'_>) {
         self.come_back(cpu);
+        for pins in (0..SLOTS).map(PinSlot::new) {
+            self.let_go_of_pins(cpu, pins);
+        }
         for mm in (0..SLOTS).map(MmSlot::new) {
             self.leave_mm(cpu, mm);
         }

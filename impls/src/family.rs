@@ -63,6 +63,28 @@ families! {
     PGD_LOCK = 56, "pgd_lock";
     /// Which address space a CPU wants others to leave (the `info` of `on_each_cpu_mask`), by its root.
     LEAVE_MM = 57, "leave_mm";
+    /// The semaphore over the mappings of an address space (`mmap_lock`).
+    MMAP_LOCK = 58, "mmap_lock";
+    /// The lock over the upper entries of an address space (`page_table_lock`).
+    PAGE_TABLE_LOCK = 59, "page_table_lock";
+    /// The lock of a lowest-level table of an address space (`ptlock_ptr`).
+    PTE_LOCK = 60, "pte_lock";
+    /// The CPUs that may have translations of an address space (`mm_cpumask`), a bit each.
+    MM_CPUMASK = 61, "mm_cpumask";
+    /// The threads of an address space, and its owner (`mm_users`).
+    MM_USERS = 62, "mm_users";
+    /// References to a page (`page->_refcount`).
+    PAGE_REF = 63, "page_ref";
+    /// Entries of address spaces that lead to a page (`page->_mapcount`).
+    MAP_COUNT = 64, "map_count";
+    /// How often a page is pinned (`FOLL_PIN`).
+    PIN_COUNT = 65, "pin_count";
+    /// The range of a flush of user addresses, written by its sender (`flush_tlb_info`).
+    USER_FLUSH = 66, "user_flush";
+    /// How many of these flushes of one CPU another has answered.
+    USER_ACK = 67, "user_ack";
+    /// What host and guest tell each other of a CPU (`kvm_steal_time.preempted`).
+    STEAL_TIME = 68, "steal_time";
     /// The lock of the hypervisor's domain (`page_alloc_lock` and `p2m` lock in one).
     DOMAIN_LOCK = 128, "domain_lock";
     /// References to a frame, as the hypervisor counts them (`count_info`).

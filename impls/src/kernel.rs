@@ -5,8 +5,9 @@ use crate::callers::{Callers, pinned};
 use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel_tables::KernelTables;
-use crate::mm::{LEAVE_MM_VECTOR, Mms};
+use crate::mm::{LEAVE_MM_VECTOR, Mms, USER_FLUSH_VECTOR};
 use crate::page_alloc::PageAllocator;
+use crate::page_ref::PageCounts;
 use crate::paravirt::PvMmu;
 use crate::process::Process;
 use crate::protocol::Protocol;
@@ -14,6 +15,7 @@ use crate::sizes::Sizes;
 use crate::sync::{Lockdep, Rcu, Work, Workqueue};
 use crate::table_pages::TablePages;
 use crate::tlbflush::{FLUSH_VECTOR, TlbFlush};
+use crate::user_layout;
 use crate::vmalloc::Vmalloc;
 use crate::vmalloc::block::RcuCallback;
 use machine::paging::LEVELS;
@@ -47,6 +49,7 @@ pub struct Kernel<P: PvMmu> {
     pub(crate) table_pages: TablePages,
     pub(crate) tables: KernelTables,
     pub(crate) mms: Mms,
+    pub(crate) counts: PageCounts,
     pub(crate) direct: DirectMap,
     pub(crate) tlb: TlbFlush,
     pub(crate) rcu: Rcu<RcuCallback>,
@@ -77,7 +80,8 @@ impl<P: PvMmu> Kernel<P> {
         let own = OTHERS
             + TablePages::vars(sizes.frames())
             + KernelTables::VARS
-            + Mms::vars(cpus)
+            + Mms::vars(cpus, P::machine_frames(sizes))
+            + PageCounts::vars(sizes.frames())
             + TlbFlush::vars(cpus)
             + Vmalloc::vars(cpus, sizes);
         Config {
@@ -102,7 +106,8 @@ impl<P: PvMmu> Kernel<P> {
         let callers = Callers::new((0..Sizes::INITIAL_PAGES).map(|_| pages.alloc_at_boot(&pv, bus)));
         Self {
             tables: KernelTables::boot(bus, &lockdep, &pv, root, &direct_tables),
-            mms: Mms::new(bus, root),
+            mms: Mms::new(bus, &lockdep, root),
+            counts: PageCounts::new(bus, sizes.frames()),
             direct,
             tlb: TlbFlush::new(bus),
             rcu: Rcu::new(bus),
@@ -120,7 +125,16 @@ impl<P: PvMmu> Kernel<P> {
     pub fn grace_period(&self, standing: &Standing<'_>) -> Background {
         self.rcu.grace_period(standing, |callback| match callback {
             RcuCallback::VmapBlock(block) => self.vmalloc.blocks.give_back(block),
+            RcuCallback::Tables(tables) => {
+                let give_back = |table| self.pages.free_from_outside(&self.pv, standing.bus, table);
+                tables.into_iter().for_each(give_back);
+            }
         })
+    }
+
+    /// The handler by which a host beneath takes a CPU away, or gives it back; none where no host does.
+    pub fn host(&self, takes_away: bool) -> Option<Interrupt> {
+        if takes_away { self.pv.take_away() } else { self.pv.give_back() }
     }
 
     /// Whether callbacks wait for a grace period.
@@ -159,6 +173,7 @@ impl<P: PvMmu> Kernel<P> {
         if !self.tables.have_no_copies() {
             left.push("address spaces were not dropped".to_owned());
         }
+        left.extend(self.counts.leftovers(bus));
         if self.rcu.queued() != 0 {
             left.push("callbacks still wait for a grace period".to_owned());
         }
@@ -194,6 +209,7 @@ impl<P: PvMmu> Software for Kernel<P> {
     type Outcome = Outcome;
 
     fn run(&self, cpu: &Cpu<'_>, task: Task) -> Outcome {
+        self.end_thread(cpu);
         match task {
             Task::Call(call) => self.call(cpu, &call),
             Task::RunWork => self.run_work(cpu),
@@ -211,12 +227,20 @@ impl<P: PvMmu> Software for Kernel<P> {
             (Level::Hypervisor, _) => self.pv.interrupt(cpu, interrupt),
             (Level::Guest, FLUSH_VECTOR) => self.tlb.handle(self, cpu, interrupt),
             (Level::Guest, LEAVE_MM_VECTOR) => self.leave_mm_handler(cpu, interrupt),
+            (Level::Guest, USER_FLUSH_VECTOR) => self.user_flush_handler(cpu, interrupt),
             (Level::Guest, _) => cpu.bug("an interrupt that no CPU sends"),
         }
     }
 
     fn page_fault(&self, cpu: &Cpu<'_>, fault: PageFault, again: bool) -> Resolution {
+        if user_layout::is_user(fault.va) {
+            return self.user_fault(cpu, fault);
+        }
         self.handle_page_fault(cpu, fault, again)
+    }
+
+    fn give_back(&self) -> Option<Interrupt> {
+        self.pv.give_back()
     }
 
     fn background(&self, standing: &Standing<'_>, wait: &Wait) -> Background {

@@ -12,24 +12,25 @@
 //! lowest to the highest, which a test keeps:
 //!
 //! 1. `family`, `pgtable`, `protocol`, `rbtree`, `smp`, `vpn`, `vmalloc::slot_map`: names, numbers and plain data
-//! 2. `flush_request`, `sizes`, `sync`, `vmalloc::busy_areas`, `vmalloc::free_space`
+//! 2. `flush_request`, `sizes`, `sync`, `user_layout`, `vmalloc::busy_areas`, `vmalloc::free_space`
 //! 3. `hypervisor`, `paravirt`, `vmalloc::space`: what lies beneath the kernel, and what the kernel asks of it
-//! 4. `native`, `xen`, `page_alloc`
-//! 5. `base`: the platform, the protocol, the sizes and the free pages
-//! 6. `alias_table`, `direct_map`, `object`, `page_flags`, `quicklist`, `tlbflush`
-//! 7. `table_pages`
-//! 8. `kernel_tables`: the tables of `init_mm` and the copies of them
-//! 9. `fault`, `vmalloc::lazy`
-//! 10. `vmalloc::block`, `vmalloc::vm_struct`
-//! 11. `vmalloc::purge`: drains
-//! 12. `vmalloc::area`
-//! 13. `vmalloc::memory_type`, `vmalloc::new_block`, `vmalloc::vmap`
-//! 14. `vmalloc::map_ram`, `vmalloc::vmalloc_area`
-//! 15. `dma`, `mm`, `pinning`, `vmalloc::huge`, `vmalloc`
-//! 16. `table_tree`
-//! 17. `process`
-//! 18. `callers`: one arm an operation
-//! 19. `kernel`: boot, interrupts, teardown
+//! 4. `hardware`, `page_alloc`, `xen`: kernels with tables of their own, and with tables that a hypervisor guards
+//! 5. `hyperv`, `kvm`, `native`
+//! 6. `base`: the platform, the protocol, the sizes and the free pages
+//! 7. `alias_table`, `direct_map`, `page_flags`, `page_ref`, `quicklist`, `tlbflush`
+//! 8. `object`, `table_pages`
+//! 9. `kernel_tables`: the tables of `init_mm` and the copies of them
+//! 10. `fault`, `vmalloc::lazy`
+//! 11. `vmalloc::block`, `vmalloc::vm_struct`
+//! 12. `vmalloc::purge`: drains
+//! 13. `vmalloc::area`
+//! 14. `vmalloc::memory_type`, `vmalloc::new_block`, `vmalloc::vmap`
+//! 15. `vmalloc::map_ram`, `vmalloc::vmalloc_area`
+//! 16. `dma`, `mm`, `pinning`, `vmalloc::huge`, `vmalloc`
+//! 17. `table_tree`
+//! 18. `process`
+//! 19. `callers`: one arm an operation
+//! 20. `kernel`: boot, interrupts, teardown
 
 pub mod alias_table;
 pub mod base;
@@ -39,14 +40,18 @@ pub mod dma;
 pub mod family;
 mod fault;
 pub mod flush_request;
+pub mod hardware;
+pub mod hyperv;
 pub mod hypervisor;
 pub mod kernel;
 pub mod kernel_tables;
+pub mod kvm;
 pub mod mm;
 pub mod native;
 mod object;
 pub mod page_alloc;
 pub mod page_flags;
+pub mod page_ref;
 pub mod paravirt;
 pub mod pgtable;
 mod pinning;
@@ -60,6 +65,7 @@ pub mod sync;
 pub mod table_pages;
 pub mod table_tree;
 pub mod tlbflush;
+pub mod user_layout;
 pub mod vmalloc;
 pub mod vpn;
 pub mod xen;
@@ -67,7 +73,9 @@ pub mod xen;
 pub use base::Base;
 pub use callers::astray;
 pub use flush_request::FlushRequest;
+pub use hyperv::HyperV;
 pub use kernel::{Kernel, Task};
+pub use kvm::Kvm;
 pub use native::Native;
 pub use paravirt::{Pfn, PvExchange, PvFlush, PvMmu, PvSwitch, PvTables, RawCalls, Refused, Wanted};
 pub use protocol::{Designs, Protocol, Step};

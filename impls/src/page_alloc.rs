@@ -73,6 +73,13 @@ impl PageAllocator {
         self.free.lock_irqsave(cpu).push_back(pfn);
     }
 
+    /// Gives a page back where no CPU takes part: after a grace period, and so at a moment when no CPU holds the lock.
+    pub fn free_from_outside<P: PvMmu>(&self, pv: &P, bus: &Bus, pfn: Pfn) {
+        bus.memory.set_role(pv.frame_of(pfn), Role::Free);
+        let mut free = self.free.from_outside().expect("a CPU that holds it has interrupts off");
+        free.push_back(pfn);
+    }
+
     /// Allocates a zeroed page while booting.
     pub fn alloc_at_boot<P: PvMmu>(&mut self, pv: &P, bus: &Bus) -> Pfn {
         let pfn = self.free.get_mut().pop_front().expect("memory to boot in");

@@ -6,6 +6,7 @@
 use crate::flush_request::FlushRequest;
 use crate::protocol::Protocol;
 use crate::sizes::Sizes;
+use crate::smp::CpuMask;
 use crate::sync::Lockdep;
 use machine::{Bus, Cpu, Entry, Flags, Frame, Interrupt, Word};
 use std::fmt;
@@ -113,6 +114,21 @@ pub trait PvTables {
     #[track_caller]
     fn end_table(&self, cpu: &Cpu<'_>, pfn: Pfn);
 
+    /// A table of an address space that no entry leads to any more, but that walks under way may still go through, until it is
+    /// freed (`paravirt_release_pte` and upwards). `pinned` says that it is a page table to the platform so far.
+    #[track_caller]
+    fn retire_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8, pinned: bool);
+
+    /// The tree under a root is no page table to the platform any more: nor is this table of it, of which the platform may have
+    /// kept a hold of its own.
+    #[track_caller]
+    fn let_go_of_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8);
+
+    /// Clears an entry of a table of an address space, and returns what stood there (`ptep_get_and_clear`). The caller holds the
+    /// table's lock; the hardware may set accessed and dirty bits meanwhile.
+    #[track_caller]
+    fn clear_entry(&self, cpu: &Cpu<'_>, word: Word, level: u8) -> Entry;
+
     /// Sets an entry of a kernel table. While in lazy MMU mode the platform may put it off until the mode is left, or
     /// until it must flush.
     #[track_caller]
@@ -146,12 +162,37 @@ pub trait PvFlush {
     #[track_caller]
     fn flush_everywhere(&self, cpu: &Cpu<'_>, request: FlushRequest) -> bool;
 
+    /// Whether a flush of other CPUs is done by interrupts, which a CPU answers once its interrupts are on.
+    const FLUSHES_BY_INTERRUPT: bool;
+
+    /// Whether CPUs have instructions that broadcast invalidations to others.
+    const BROADCASTS: bool;
+
+    /// Flushes user addresses on this CPU, all of them (`flush_tlb_user`).
+    #[track_caller]
+    fn flush_user_local(&self, cpu: &Cpu<'_>);
+
+    /// Flushes user addresses on these other CPUs, a bit each, as far as the platform has a way of its own (`flush_tlb_multi`).
+    /// Returns those that the kernel is to interrupt.
+    #[track_caller]
+    fn flush_user_others(&self, cpu: &Cpu<'_>, cpus: CpuMask, request: FlushRequest) -> CpuMask;
+
     /// Sends an interrupt to another CPU.
     #[track_caller]
     fn send_ipi(&self, cpu: &Cpu<'_>, to: u8, vector: u8);
 
     /// An interrupt for the platform itself.
     fn interrupt(&self, cpu: &Cpu<'_>, interrupt: Interrupt);
+
+    /// The handler by which a host gives a CPU back that it took away; none where no CPU is taken away.
+    fn give_back(&self) -> Option<Interrupt> {
+        None
+    }
+
+    /// The handler by which a host takes a CPU away; none where no CPU is taken away.
+    fn take_away(&self) -> Option<Interrupt> {
+        None
+    }
 }
 
 /// Address spaces.

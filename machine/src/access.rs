@@ -101,6 +101,17 @@ impl Cpu<'_> {
         self.load_entry_as(word, level, Family::of_level(level))
     }
 
+    /// The same, on the way to an address: the alarm names it.
+    #[inline]
+    #[track_caller]
+    pub fn load_entry_for(&self, word: Word, level: u8, va: u64) -> Entry {
+        let entry = Entry(self.load_from(Target::Word(word), Family::of_level(level)));
+        if !self.bus.memory.is_table(word.frame, level) {
+            self.alarm(AlarmKind::FreedTableWalked { frame: word.frame, level, va });
+        }
+        entry
+    }
+
     /// The same, for tables with a family of their own.
     #[inline]
     #[track_caller]
@@ -129,7 +140,7 @@ impl Cpu<'_> {
     #[inline]
     #[track_caller]
     fn expect_table(&self, frame: Frame, level: u8) {
-        if self.bus.memory.role(frame) != Role::Table(level) {
+        if !self.bus.memory.is_table(frame, level) {
             self.alarm(AlarmKind::FreedTableWalked { frame, level, va: 0 });
         }
     }

@@ -5,12 +5,13 @@
 
 use crate::alarm::{Alarm, AlarmKind};
 use crate::core::{Core, Cr3, Interrupt, Level};
+use crate::leaves::StoredLeaf;
 use crate::memory::{Memory, Role, Target, Var, Word};
 use crate::meter::{Meter, Prices};
 use crate::paging::{Entry, Flags, Frame, LEVELS};
 use crate::point::{Family, Point, PointKind, Temperament};
 use crate::store_buffer::BufferedStore;
-use crate::trace::{Flushed, TraceEvent, TraceLine};
+use crate::trace::{TraceEvent, TraceLine};
 use crate::wait::Wait;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -72,6 +73,9 @@ pub struct Bus {
     trace: RefCell<Vec<TraceLine>>,
     meter: RefCell<Option<Box<Meter>>>,
     recursive: Cell<Option<u16>>,
+    /// Whether entries that are stored in lowest-level tables are remembered, and those that were.
+    pub(crate) watches_leaves: Cell<bool>,
+    pub(crate) leaves_stored: RefCell<Vec<StoredLeaf>>,
 }
 
 impl Bus {
@@ -90,6 +94,8 @@ impl Bus {
             trace: RefCell::default(),
             meter: RefCell::default(),
             recursive: Cell::new(None),
+            watches_leaves: Cell::new(false),
+            leaves_stored: RefCell::default(),
         }
     }
 
@@ -114,6 +120,7 @@ impl Bus {
         self.trace.borrow_mut().clear();
         *self.meter.borrow_mut() = None;
         self.recursive.set(None);
+        self.stop_watching_leaves();
     }
 
     /// What the machine is like.
@@ -351,6 +358,9 @@ impl Bus {
     fn put(&self, word: Word, value: u64) {
         self.memory.poke(word, value);
         let entry = Entry(value);
+        if self.watches_leaves.get() {
+            self.note_leaf(word, entry);
+        }
         if let Role::Table(level) = self.memory.role(word.frame)
             && level > 1
             && entry.present()
@@ -428,30 +438,6 @@ impl Bus {
         let target = Target::Var(wait.var);
         let mut stores = self.core(cpu).buffer.iter();
         stores.any(|store| store.target == target && wait.until.holds(store.value))
-    }
-
-    // --- others than the CPUs ---
-
-    /// A device reads a word of physical memory. It sees the stores that have reached memory, and none that is still in a
-    /// buffer.
-    pub fn device_read(&self, word: Word) -> u64 {
-        self.memory.peek(word)
-    }
-
-    /// A device writes a word of physical memory. Every CPU sees it at once: caches are snooped.
-    pub fn device_write(&self, word: Word, value: u64) {
-        self.commit(Target::Word(word), value);
-    }
-
-    /// A processor outside this machine interrupts a CPU. The CPU drains its buffer as it takes the interrupt, flushes
-    /// everything, global entries too, and goes on with what it did.
-    pub fn flush_from_outside(&self, cpu: u8) {
-        self.drain(cpu, usize::MAX);
-        let lost = self.core(cpu).tlb.borrow_mut().invalidate_all();
-        if self.tracing() {
-            let (scope, flushed) = ("from outside", Flushed::FullWithGlobals);
-            self.record(cpu, TraceEvent::Invalidated { scope, flushed, va: None, lost }, None);
-        }
     }
 
     // --- interrupts ---

@@ -1,5 +1,6 @@
 //! The registers and queues of one CPU.
 
+use crate::broadcast::Broadcast;
 use crate::paging::Frame;
 use crate::point::Pause;
 use crate::store_buffer::StoreBuffer;
@@ -71,6 +72,10 @@ pub struct Core {
     /// What the running operation or handler waited for last.
     pub(crate) last_wait: Cell<Option<Wait>>,
     pub(crate) tlb: RefCell<Tlb>,
+    /// Invalidations that were broadcast to the CPU and that it has not carried out, oldest first, with the CPU that asked.
+    pub(crate) broadcasts: RefCell<Vec<(u8, Broadcast)>>,
+    /// A host beneath the machine has taken the CPU away: it executes nothing.
+    pub(crate) descheduled: Cell<bool>,
 }
 
 impl Core {
@@ -92,6 +97,8 @@ impl Core {
             root_incarnation: Cell::new(0),
             last_wait: Cell::new(None),
             tlb: RefCell::default(),
+            broadcasts: RefCell::default(),
+            descheduled: Cell::new(false),
         }
     }
 
@@ -112,12 +119,17 @@ impl Core {
         self.root_incarnation.set(0);
         self.last_wait.set(None);
         self.tlb.borrow_mut().invalidate_all();
+        self.broadcasts.borrow_mut().clear();
+        self.descheduled.set(false);
     }
 
     /// Whether the CPU takes interrupts for a level of privilege now.
     ///
     /// It takes the hypervisor's whatever the guest's flag says. The guest's wait while the hypervisor runs.
     pub fn takes(&self, level: Level) -> bool {
+        if self.descheduled.get() {
+            return false;
+        }
         match level {
             Level::Hypervisor => {
                 self.level.get() == Level::Guest || self.interrupts_on[Level::Hypervisor as usize].get()
@@ -126,6 +138,11 @@ impl Core {
                 self.level.get() == Level::Guest && self.interrupts_on[Level::Guest as usize].get()
             }
         }
+    }
+
+    /// Whether a host has taken the CPU away: it executes nothing, and what it has cached nothing uses.
+    pub fn is_descheduled(&self) -> bool {
+        self.descheduled.get()
     }
 
     /// What CR3 holds.

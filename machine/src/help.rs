@@ -155,6 +155,10 @@ impl<S: Software> Machine<S> {
         search: &mut Search,
         observer: &mut dyn Observer<S::Outcome>,
     ) -> bool {
+        // A CPU that the host took away is given back first; a handler of the host's that stands there does that by itself.
+        if !self.is_with_host(cpu) && self.give_back(cpu, observer) {
+            return true;
+        }
         match self.seats[usize::from(cpu)].standing.last().copied() {
             None => self.take_one(cpu, observer),
             Some(Stop::Waiting(other)) if !self.bus().holds(cpu, &other) => {

@@ -4,7 +4,7 @@
 use crate::alarm::AlarmKind;
 use crate::core::{Cr3, Interrupt, Level, Mode};
 use crate::cpu::{Cpu, Stop};
-use crate::memory::{Role, Target, Word};
+use crate::memory::{Target, Word};
 use crate::paging::{Entry, Flags, Frame, PAGE_SIZE, canonical};
 use crate::point::{Family, PointKind, Temperament};
 use crate::tlb::{Lost, TlbEntry};
@@ -145,7 +145,7 @@ impl Cpu<'_> {
         let found = self.translate(va, intent, at);
         cr3.set(before);
         let word = found?;
-        if self.bus.memory.role(word.frame) != Role::Table(1) {
+        if !self.bus.memory.is_table(word.frame, 1) {
             self.bus.alarm(
                 self.id,
                 AlarmKind::FreedTableWalked { frame: word.frame, level: 1, va },
@@ -381,6 +381,21 @@ impl Cpu<'_> {
     /// The level of privilege at which this code runs.
     pub fn level(&self) -> Level {
         self.core.level.get()
+    }
+
+    /// What lies beneath flushes another CPU, whatever that is at: its stores are visible, and it forgets everything.
+    #[track_caller]
+    pub fn flush_other(&self, target: u8) {
+        self.point(PointKind::FlushAll, Family::NONE);
+        self.bus.flush_from_outside(target);
+    }
+
+    /// The host takes this CPU away, or gives it back; for code of the host. What the CPU stored is visible when it is taken away.
+    #[track_caller]
+    pub fn set_descheduled(&self, taken_away: bool) {
+        self.point(PointKind::Return, Family::NONE);
+        self.drain();
+        self.core.descheduled.set(taken_away);
     }
 
     /// Traps into the hypervisor, runs `body` there, and returns.

@@ -11,17 +11,21 @@
 
 mod access;
 pub mod alarm;
+mod broadcast;
 pub mod bus;
 pub mod core;
 mod cpu;
 mod fault;
 mod help;
 mod instructions;
+mod leaves;
 mod machine;
 pub mod memory;
 pub mod meter;
+mod outside;
 pub mod paging;
 pub mod point;
+mod role;
 pub mod store_buffer;
 pub mod tlb;
 pub mod trace;
@@ -29,11 +33,13 @@ pub mod wait;
 pub mod walker;
 
 pub use alarm::{Alarm, AlarmKind};
+pub use broadcast::Broadcast;
 pub use bus::{Bus, Config, MAX_CPUS};
 pub use core::{Core, Cr3, Interrupt, Level, Mode};
 pub use cpu::Cpu;
 pub use fault::{Access, Resolution};
 pub use instructions::Invpcid;
+pub use leaves::StoredLeaf;
 pub use machine::{Background, Machine, Observer, Software, Standing, Told};
 pub use memory::{Memory, Role, Target, Var, VarArray, Word};
 pub use meter::{Counted, Counts, Meter, Prices};

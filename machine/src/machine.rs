@@ -2,7 +2,7 @@
 //! `help.rs` runs the CPU that can release it. Nothing here may depend on anything but the story.
 
 use crate::bus::{Bus, Config, MAX_CPUS};
-use crate::core::Interrupt;
+use crate::core::{Interrupt, Level};
 use crate::cpu::{Cpu, Stop, Wake};
 use crate::fault::Resolution;
 use crate::point::{Pause, Point};
@@ -37,8 +37,14 @@ pub trait Software: 'static {
         Resolution::Unresolved
     }
 
+    /// What the host beneath the machine does to give a CPU back that it took away: a handler that waits for nothing and ends with
+    /// the CPU scheduled. None where nothing takes CPUs away.
+    fn give_back(&self) -> Option<Interrupt> {
+        None
+    }
+
     /// Whether an operation's end drains the CPU's stores: it returned through a lock release and a scheduler, and a
-    /// later event may rely on it. A user access does not.
+    /// later event may rely on it.
     fn drains_at_end(&self, _operation: &Self::Operation) -> bool {
         true
     }
@@ -284,6 +290,31 @@ impl<S: Software> Machine<S> {
         }
     }
 
+    /// Has a CPU run a handler of the host's now, whatever its flags say; on top of what it is at.
+    pub fn host(
+        &mut self,
+        cpu: u8,
+        interrupt: Interrupt,
+        pause: Option<Pause>,
+        observer: &mut dyn Observer<S::Outcome>,
+    ) -> Told {
+        self.bus.core(cpu).next_pause.set(pause);
+        self.run(cpu, Wake::Interrupt(interrupt), true, observer)
+    }
+
+    /// Gives a CPU back that the host took away. Returns whether it had to, and could.
+    pub(crate) fn give_back(&mut self, cpu: u8, observer: &mut dyn Observer<S::Outcome>) -> bool {
+        if !self.bus.core(cpu).is_descheduled() || self.failed {
+            return false;
+        }
+        let Some(interrupt) = self.software.give_back() else { return false };
+        let pause = self.bus.core(cpu).next_pause.take();
+        let stop = self.step(cpu, Wake::Interrupt(interrupt), observer);
+        self.bus.core(cpu).next_pause.set(pause);
+        self.failed |= stop == Stop::Dead;
+        !self.failed
+    }
+
     /// Moves the oldest stores of a CPU to memory. Returns how many moved.
     pub fn drain_stores(&mut self, cpu: u8, most: usize) -> usize {
         self.bus.drain(cpu, most)
@@ -293,6 +324,10 @@ impl<S: Software> Machine<S> {
     fn run(&mut self, cpu: u8, wake: Wake, fresh: bool, observer: &mut dyn Observer<S::Outcome>) -> Told {
         if self.failed {
             return Told::Failed;
+        }
+        // What is told to a CPU runs there: it must have the CPU.
+        if matches!(wake, Wake::Go) && (fresh || !self.is_with_host(cpu)) {
+            self.give_back(cpu, observer);
         }
         let depth = self.depth(cpu) + usize::from(fresh);
         let mut wake = Some(wake);
@@ -320,6 +355,11 @@ impl<S: Software> Machine<S> {
                 }
             }
         }
+    }
+
+    /// Whether a handler of the host's stands on a CPU. A call into a hypervisor is code of the guest's.
+    pub(crate) fn is_with_host(&self, cpu: u8) -> bool {
+        self.bus.core(cpu).handlers[Level::Hypervisor as usize].get() != 0
     }
 
     fn fail(&mut self) -> Told {

@@ -3,6 +3,7 @@
 
 use crate::paging::{Entry, Flags, Frame, LARGE_MEMORY, WORDS};
 use crate::point::Family;
+pub use crate::role::Role;
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::ops::Range;
 
@@ -39,19 +40,6 @@ impl VarArray {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
-}
-
-/// What a frame is used for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Role {
-    /// In no use.
-    Free,
-    /// A page of data.
-    Data,
-    /// A page table of this level, 1 to 4.
-    Table(u8),
-    /// Given away to another owner.
-    Foreign,
 }
 
 /// One word of physical memory.
@@ -405,7 +393,14 @@ impl Memory {
         self.state(frame).role.get()
     }
 
-    /// Gives a frame another use. Every new use is a new incarnation, unless the frame becomes free.
+    /// Whether a walk may take a frame for a table of this level: it is one, or was one and waits to be freed.
+    #[inline]
+    pub fn is_table(&self, frame: Frame, level: u8) -> bool {
+        let role = self.role(frame);
+        role == Role::Table(level) || role == Role::Queued(level)
+    }
+
+    /// Gives a frame another use. Every new use is a new incarnation, unless the frame becomes free or a table is queued.
     pub fn set_role(&self, frame: Frame, role: Role) {
         let state = self.state(frame);
         let before = state.role.replace(role);
@@ -414,7 +409,7 @@ impl Memory {
         }
         self.used.set(self.used.get() + u32::from(role != Role::Free) - u32::from(before != Role::Free));
         self.touch(frame, state);
-        if role != Role::Free {
+        if role != Role::Free && !matches!((before, role), (Role::Table(_), Role::Queued(_))) {
             state.incarnation.set(state.incarnation.get() + 1);
         }
         if let Role::Table(level) = role

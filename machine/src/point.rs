@@ -44,11 +44,15 @@ pub enum PointKind {
     Return = 16,
     /// A fetch of an instruction through the MMU.
     Fetch = 17,
+    /// INVLPGB.
+    Invlpgb = 18,
+    /// TLBSYNC.
+    Tlbsync = 19,
 }
 
 impl PointKind {
     /// Every kind, in the order of the tags.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Load,
         Self::Store,
         Self::Locked,
@@ -67,6 +71,8 @@ impl PointKind {
         Self::Hypercall,
         Self::Return,
         Self::Fetch,
+        Self::Invlpgb,
+        Self::Tlbsync,
     ];
 
     /// The kind of this tag.
@@ -100,6 +106,8 @@ impl PointKind {
             Self::Hypercall => "hypercall",
             Self::Return => "return",
             Self::Fetch => "fetch",
+            Self::Invlpgb => "invlpgb",
+            Self::Tlbsync => "tlbsync",
         }
     }
 }

@@ -174,6 +174,14 @@ impl Tlb {
         self.lost_since(before)
     }
 
+    /// Drops the leaves of which this holds, and every upper entry.
+    pub(crate) fn invalidate_where(&mut self, goes: impl Fn(&TlbEntry) -> bool) -> Lost {
+        let before = self.sizes();
+        self.leaves.retain(|leaf| !goes(leaf));
+        self.paths.clear();
+        self.lost_since(before)
+    }
+
     /// INVPCID type 3: drops everything but global entries.
     pub(crate) fn invalidate_non_global(&mut self) -> Lost {
         let before = self.sizes();

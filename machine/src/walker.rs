@@ -152,7 +152,7 @@ impl Bus {
         loop {
             let read_as = if level == LEVELS { LEVELS } else { level + skipped };
             if table.0 >= self.memory.frames()
-                || self.memory.role(table) != Role::Table(read_as)
+                || !self.memory.is_table(table, read_as)
                 || self.memory.incarnation(table) != incarnation
             {
                 self.alarm(cpu, AlarmKind::FreedTableWalked { frame: table, level, va }, at);
@@ -235,6 +235,7 @@ impl Bus {
     pub fn fill(&self, cpu: u8, va: u64) -> bool {
         let pcid = self.core(cpu).cr3.get().pcid;
         canonical(va)
+            && !self.core(cpu).is_descheduled()
             && self.core(cpu).tlb.borrow().leaf(va, pcid).is_none()
             && self.walk(cpu, va, Intent::Speculate, None).is_ok()
     }
@@ -249,7 +250,7 @@ impl Bus {
         let va = self.first_mapped(word, level, first);
         for cpu in 0..self.cpus() {
             let root = self.core(cpu).cr3.get().root;
-            if self.reaches(root, va, word) {
+            if !self.core(cpu).is_descheduled() && self.reaches(root, va, word) {
                 // The walk matters even where the CPU has cached the leaf: it caches the path.
                 let _ = self.walk(cpu, va, Intent::Speculate, None);
             }

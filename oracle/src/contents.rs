@@ -2,6 +2,13 @@
 //!
 //! Contents belong to the page, whichever mapping shows it. This file must never drop a token that the word may still hold;
 //! [`crate::reference`] argues why it does not.
+//!
+//! An access in user mode that overlaps a change of mappings may reach one of several words. A write then leaves its token
+//! possible in each of them and removes nothing; a read may find what any of them held, and teaches nothing. An access reaches a
+//! word from the moment on at which it joins the word, so all that the head of `reference` says of an interval holds of the rest
+//! of the interval.
+
+mod copies;
 
 use core::fmt;
 
@@ -10,17 +17,17 @@ use crate::vocabulary::{AreaSlot, MAX_PAGES, PageSlot, SLOTS, Token};
 /// CPUs that the reference keeps apart.
 pub(crate) const CPUS: usize = 8;
 
-/// Where a word is: on a page that a caller holds, or on one that an area owns.
+/// Where a word is: on a page that a caller holds, on one that an area owns, or on one that the kernel gave to user memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Home(u8);
+pub(crate) struct Home(u16);
 
 impl Home {
-    /// One word for each page slot, and [`MAX_PAGES`] words for each area slot.
-    const ALL: usize = SLOTS as usize * (1 + MAX_PAGES);
+    /// One word for each page slot, and [`MAX_PAGES`] words for each area slot. Those of user memory follow.
+    const FIXED: usize = SLOTS as usize * (1 + MAX_PAGES);
 
     /// The page of an area that owns it, one of [`MAX_PAGES`].
     pub(crate) const fn owned(area: AreaSlot, page: u8) -> Self {
-        Self(SLOTS + area.number() * MAX_PAGES as u8 + page)
+        Self((SLOTS + area.number() * MAX_PAGES as u8 + page) as u16)
     }
 
     const fn index(self) -> usize {
@@ -30,7 +37,7 @@ impl Home {
 
 impl From<PageSlot> for Home {
     fn from(page: PageSlot) -> Self {
-        Self(page.number())
+        Self(page.number().into())
     }
 }
 
@@ -54,8 +61,12 @@ impl TokenSet {
         self.0.push(token);
     }
 
-    fn become_copy_of(&mut self, other: &Self) {
-        self.0.clone_from(&other.0);
+    fn insert_all(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+        } else {
+            other.0.iter().for_each(|token| self.insert(*token));
+        }
     }
 }
 
@@ -91,44 +102,61 @@ enum Kind {
 /// An access in flight on one CPU.
 #[derive(Debug, Default)]
 struct Access {
-    what: Option<(Home, Kind)>,
+    what: Option<Kind>,
+    /// The words that it may reach; one, but for an access in user mode.
+    homes: Vec<Home>,
     /// For a read: every token that was possible at some moment since it began. For a write: the tokens of all other writes
     /// that were in flight at some moment since it began.
     met: TokenSet,
-    /// For a read: a write was in flight at some moment since it began.
+    /// For a read: it may reach several words, or a write was in flight at some moment since it began.
     disturbed: bool,
+}
+
+impl Access {
+    fn reaches(&self, page: Home) -> bool {
+        self.what.is_some() && self.homes.contains(&page)
+    }
 }
 
 /// The words of all pages and the accesses in flight.
 #[derive(Debug)]
 pub(crate) struct Contents {
-    words: Box<[Word]>,
-    /// How many of the words the stories since the last clearing have touched.
+    words: Vec<Word>,
+    /// How many of the words that are always there the stories since the last clearing have touched.
     touched: usize,
+    /// How many words user memory took since the last clearing.
+    taken: usize,
     accesses: [Access; CPUS],
+    copies: Vec<copies::Copying>,
 }
 
 impl Default for Contents {
     fn default() -> Self {
-        let words = (0..Home::ALL).map(|_| Word::default()).collect();
-        Self { words, touched: 0, accesses: Default::default() }
+        let words = (0..Home::FIXED).map(|_| Word::default()).collect();
+        Self { words, touched: 0, taken: 0, accesses: Default::default(), copies: Vec::new() }
     }
 }
 
 impl Contents {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        for word in &mut self.words[..std::mem::take(&mut self.touched)] {
+        let (fixed, taken) = self.words.split_at_mut(Home::FIXED);
+        let fixed = &mut fixed[..std::mem::take(&mut self.touched)];
+        let taken = &mut taken[..std::mem::take(&mut self.taken)];
+        for word in fixed.iter_mut().chain(taken) {
             word.possible.0.clear();
             (word.writers, word.forced, word.skipped) = (0, false, false);
         }
         for access in &mut self.accesses {
             access.what = None;
         }
+        self.copies.clear();
     }
 
     fn touch(&mut self, page: Home) -> &mut Word {
-        self.touched = self.touched.max(page.index() + 1);
+        if page.index() < Home::FIXED {
+            self.touched = self.touched.max(page.index() + 1);
+        }
         &mut self.words[page.index()]
     }
 
@@ -155,60 +183,95 @@ impl Contents {
 
     /// A change of the page that other backends may have made was void on this one.
     pub(crate) fn skip(&mut self, page: impl Into<Home>) {
-        let word = self.touch(page.into());
+        let page = page.into();
+        let word = self.touch(page);
         (word.forced, word.skipped) = (false, true);
+        self.skip_copies(page);
     }
 
-    /// A read begins.
+    /// A read of this word begins.
     pub(crate) fn begin_read(&mut self, cpu: usize, page: Home) {
-        let word = &self.words[page.index()];
+        self.open_read(cpu);
+        self.join(cpu, page);
+    }
+
+    /// A write to this word begins: from now on its token may be found.
+    pub(crate) fn begin_write(&mut self, cpu: usize, page: Home, token: Token) {
+        self.open_write(cpu, token);
+        self.join(cpu, page);
+    }
+
+    /// A read begins that reaches no word yet.
+    pub(crate) fn open_read(&mut self, cpu: usize) {
+        self.open(cpu, Kind::Read);
+    }
+
+    /// A write begins that reaches no word yet.
+    pub(crate) fn open_write(&mut self, cpu: usize, token: Token) {
+        self.open(cpu, Kind::Write(token));
+    }
+
+    fn open(&mut self, cpu: usize, kind: Kind) {
         let access = &mut self.accesses[cpu];
         debug_assert!(access.what.is_none(), "one access at a time on a CPU");
-        access.what = Some((page, Kind::Read));
-        access.met.become_copy_of(&word.possible);
-        access.disturbed = word.writers > 0;
+        (access.what, access.disturbed) = (Some(kind), false);
+        access.homes.clear();
+        access.met.0.clear();
     }
 
-    /// A write begins: from now on its token may be found.
-    pub(crate) fn begin_write(&mut self, cpu: usize, page: Home, token: Token) {
-        debug_assert!(self.accesses[cpu].what.is_none(), "one access at a time on a CPU");
-        self.accesses[cpu].met.0.clear();
+    /// The access in flight on this CPU may reach this word from now on.
+    pub(crate) fn join(&mut self, cpu: usize, page: Home) {
+        let access = &mut self.accesses[cpu];
+        if access.homes.contains(&page) {
+            return;
+        }
+        match access.what.expect("an access that joins a word has begun") {
+            Kind::Read => {
+                let word = &self.words[page.index()];
+                access.disturbed |= word.writers > 0 || !access.homes.is_empty();
+                access.met.insert_all(&word.possible);
+            }
+            Kind::Write(token) => self.join_write(cpu, page, token),
+        }
+        self.accesses[cpu].homes.push(page);
+    }
+
+    fn join_write(&mut self, cpu: usize, page: Home, token: Token) {
         for other in 0..CPUS {
-            match self.accesses[other].what {
-                Some((there, kind)) if there == page => {
-                    self.accesses[other].met.insert(token);
-                    self.accesses[other].disturbed = true;
-                    if let Kind::Write(theirs) = kind {
-                        self.accesses[cpu].met.insert(theirs);
-                    }
+            if self.accesses[other].reaches(page) {
+                self.accesses[other].met.insert(token);
+                self.accesses[other].disturbed = true;
+                if let Some(Kind::Write(theirs)) = self.accesses[other].what {
+                    self.accesses[cpu].met.insert(theirs);
                 }
-                _ => {}
             }
         }
-        self.accesses[cpu].what = Some((page, Kind::Write(token)));
         let word = &mut self.words[page.index()];
         word.possible.insert(token);
         word.writers += 1;
         (word.forced, word.skipped) = (false, false);
+        self.copy_on(page, token);
     }
 
     /// What the read in flight on this CPU may return if it ends now, and whether the story's order alone leaves no other
     /// value.
     pub(crate) fn readable(&self, cpu: usize) -> (&TokenSet, bool) {
         let access = &self.accesses[cpu];
-        let (page, _) = access.what.expect("a read that ends has begun");
-        let word = &self.words[page.index()];
         // Undisturbed, the word stayed the same all the time, so what another reader learned holds for this
         // one too.
-        if access.disturbed { (&access.met, false) } else { (&word.possible, word.forced) }
+        match access.homes[..] {
+            [page] if !access.disturbed => {
+                let word = &self.words[page.index()];
+                (&word.possible, word.forced)
+            }
+            _ => (&access.met, false),
+        }
     }
 
     /// The read in flight on this CPU found this token, legally, and is about to end.
     pub(crate) fn learn(&mut self, cpu: usize, found: Token) {
         let access = &self.accesses[cpu];
-        if let Some((page, Kind::Read)) = access.what
-            && !access.disturbed
-        {
+        if let (Some(Kind::Read), [page], false) = (access.what, &access.homes[..], access.disturbed) {
             self.words[page.index()].possible.become_only(found);
         }
     }
@@ -218,28 +281,42 @@ impl Contents {
         self.accesses[cpu].what = None;
     }
 
-    /// Ends the write in flight on this CPU: its token is there, unless a write that overlapped it came later.
-    pub(crate) fn end_write(&mut self, cpu: usize) {
-        let access = &mut self.accesses[cpu];
-        let Some((page, Kind::Write(token))) = access.what.take() else {
-            panic!("a write that ends has begun");
-        };
-        let word = &mut self.words[page.index()];
-        word.writers -= 1;
-        word.possible.0.retain(|&other| other == token || access.met.contains(other));
-        word.forced = word.possible.0.len() == 1 && !word.skipped;
+    /// Ends the write in flight on this CPU: its token is there, unless a write that overlapped it came later. It forces its word
+    /// only if the story's order alone made it reach that word.
+    pub(crate) fn end_write(&mut self, cpu: usize, certain: bool) {
+        let (token, access) = self.take_write(cpu);
+        let alone = access.homes.len() == 1;
+        for page in &access.homes {
+            let word = &mut self.words[page.index()];
+            word.writers -= 1;
+            if alone {
+                word.possible.0.retain(|&other| other == token || access.met.contains(other));
+            }
+            word.skipped |= !(alone && certain);
+            word.forced = word.possible.0.len() == 1 && !word.skipped;
+        }
+        self.accesses[cpu] = access;
     }
 
-    /// Ends the write in flight on this CPU, which faulted and left nothing behind. On another backend it may have gone
-    /// through, so an earlier write that ends later forces nothing.
+    /// Ends the write in flight on this CPU, which left nothing behind. On another backend it may have gone through, so an
+    /// earlier write that ends later forces nothing.
     pub(crate) fn abandon_write(&mut self, cpu: usize) {
-        let Some((page, Kind::Write(token))) = self.accesses[cpu].what.take() else {
-            panic!("a write that ends has begun");
-        };
-        let word = &mut self.words[page.index()];
-        word.writers -= 1;
-        word.possible.0.retain(|&other| other != token);
-        (word.forced, word.skipped) = (false, true);
+        let (token, access) = self.take_write(cpu);
+        for page in &access.homes {
+            let word = &mut self.words[page.index()];
+            word.writers -= 1;
+            word.possible.0.retain(|&other| other != token);
+            (word.forced, word.skipped) = (false, true);
+            self.skip_copies(*page);
+        }
+        self.accesses[cpu] = access;
+    }
+
+    /// The write in flight on this CPU, which is over; the caller puts its memory back.
+    fn take_write(&mut self, cpu: usize) -> (Token, Access) {
+        let mut access = std::mem::take(&mut self.accesses[cpu]);
+        let Some(Kind::Write(token)) = access.what.take() else { panic!("a write that ends has begun") };
+        (token, access)
     }
 
     /// Every token that the page may hold now, in ascending order.

@@ -19,8 +19,9 @@
 //!   already fail. Two writes that overlap may land in either order. A read that overlaps a write may find the old token or
 //!   the new one.
 //! - *Pages one by one.* An operation over a range need not be atomic over its pages.
-//! - *A late store.* Another CPU may read the older value until a store has left its buffer. The end of a kernel operation
-//!   empties the buffer of its CPU; the end of a user access does not.
+//! - *A late store.* Another CPU may read the older value until a store has left its buffer. The end of an operation empties
+//!   the buffer of its CPU, and so does the end of a user access here: the CPU returns to user mode through an instruction that
+//!   serialises before anything else is asked of it.
 //! - *Running out.* An allocation may fail when there is no memory. A mapping may fail when there is no hole, or while a
 //!   purge overlaps. Its handle then stands for nothing on that backend: an operation that needs it is void there, and the
 //!   backends are not compared on it. The reference cannot see holes and takes every such failure for true. A backend that

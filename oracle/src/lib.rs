@@ -18,12 +18,14 @@ mod room;
 #[cfg(feature = "reference")]
 mod things;
 #[cfg(feature = "reference")]
+mod user_memory;
+#[cfg(feature = "reference")]
 pub mod verdict;
 pub mod vocabulary;
 
 #[cfg(feature = "reference")]
 pub use contract::Rule;
 #[cfg(feature = "reference")]
-pub use reference::{LiveMapping, Reference, Ticket};
+pub use reference::{LiveMapping, Reference, Ticket, UserPageView};
 #[cfg(feature = "reference")]
 pub use verdict::{Illegal, Kind, Verdict};

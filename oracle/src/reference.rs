@@ -2,7 +2,8 @@
 //!
 //! It checks and never predicts. It holds no page tables, no TLB, no locks and no frames, and does not know which hole a
 //! kernel picks. Operations begin, overlap and end in this file. `things` says what callers hold, by the modes in the rows
-//! of the operations. `judgement` and `answers` say which answers are legal, and `effects` says what pages hold.
+//! of the operations. `judgement` and `answers` say which answers are legal, and `effects` says what pages hold. For user memory
+//! `user_memory` says what a page may lead to, `user` joins that with what words hold, and `user_answers` judges.
 //!
 //! # Why it never raises a false alarm
 //!
@@ -19,6 +20,7 @@
 //! - *Allocation, `unmake-table`, `unpin-tree`, `dma-alloc` and `dma-free`* leave zero, and no CPU accesses the page
 //!   meanwhile. A `make-table`, `pin-tree` or `dma-alloc` that failed may have zeroed the page already: zero joins the set.
 //! - *A device* reads and writes the word as a CPU does, at one moment.
+//! - *A store in user mode* is a write like any other: it must have left the store buffer before its end is told.
 //!
 //! A read may return any token that was in the set at its begin or joined it before its end: these contain what the word
 //! held at any moment in between. A read that met no write finds a word that did not change, so the set at its end holds
@@ -48,10 +50,15 @@ mod accesses;
 mod answers;
 mod effects;
 mod judgement;
+mod user;
+mod user_answers;
+
+pub use user::UserPageView;
 
 use crate::contents::{CPUS, Contents, Home};
 use crate::mappings::Mappings;
 use crate::things::Things;
+use crate::user_memory::UserMemory;
 use crate::verdict::{Illegal, Verdict};
 use crate::vocabulary::{
     AreaSlot, Call, Mapping, Operation, Outcome, PageList, PageSlot, Range, SLOTS, Sort, Token,
@@ -105,6 +112,7 @@ pub struct Reference {
     things: Things,
     mappings: Mappings,
     contents: Contents,
+    user: UserMemory,
     flights: [Flight; CPUS],
     in_flight: u8,
     serial: u32,
@@ -127,6 +135,7 @@ impl Reference {
             things: Things::with_pages(0),
             mappings: Mappings::new(),
             contents: Contents::default(),
+            user: UserMemory::default(),
             flights: [Flight::default(); CPUS],
             in_flight: 0,
             serial: 0,
@@ -146,6 +155,7 @@ impl Reference {
         self.things = Things::with_pages(initial_pages);
         self.mappings = Mappings::new();
         self.contents.clear();
+        self.user.clear();
         self.flights = [Flight::default(); CPUS];
         self.history = judgement::History::default();
         self.in_flight = 0;

@@ -83,6 +83,12 @@ pub enum Kind {
     Faulted,
     /// A write or an instruction fetch went through where the permissions forbid it.
     Permitted,
+    /// An access in user mode went through although nothing that may be mapped there allows it.
+    NotMapped,
+    /// A page was pinned that was not mapped there, or not for such an access.
+    PinnedUnmapped,
+    /// A read of a pinned page found a token that the page never held while it ran.
+    PinStrayed,
     /// Two live mappings share an address.
     Overlap,
     /// No page is left between an area and the mapping behind it.
@@ -111,10 +117,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::NeverPossible,
         Self::Faulted,
         Self::Permitted,
+        Self::NotMapped,
+        Self::PinnedUnmapped,
+        Self::PinStrayed,
         Self::Overlap,
         Self::Unguarded,
         Self::WrongLength,
@@ -134,6 +143,9 @@ impl Kind {
         match self {
             Self::Refused => Rule::Hypervisor,
             Self::Permitted => Rule::Permissions,
+            Self::NotMapped => Rule::UserRevocation,
+            Self::PinnedUnmapped => Rule::Frames,
+            Self::PinStrayed => Rule::Pins,
             _ => Rule::Outcome,
         }
     }
@@ -144,6 +156,9 @@ impl Kind {
             Self::NeverPossible => "read a value that was never possible",
             Self::Faulted => "access to a live mapping faulted",
             Self::Permitted => "an access went through that its permissions forbid",
+            Self::NotMapped => "a user access went through that no mapping allows",
+            Self::PinnedUnmapped => "pinned a page that was not mapped there",
+            Self::PinStrayed => "a pin shows what its page never held",
             Self::Overlap => "two live mappings overlap",
             Self::Unguarded => "no guard page behind an area",
             Self::WrongLength => "mapped a range of the wrong length",

@@ -17,6 +17,7 @@ mod pages;
 mod places;
 mod slots;
 mod stage;
+mod user;
 
 pub use access::{Access, MemoryType};
 pub use astray::{Level, RawAccess, RawEntry, RawFrame, TableEntry};
@@ -24,8 +25,11 @@ pub use call::Call;
 pub use mm::Root;
 pub use modes::{Mode, Named, Role, Use};
 pub use operations::{Names, Operation, ROWS, Row};
-pub use outcome::{Coherent, Outcome, Range, SEGMENT, Token};
+pub use outcome::{Coherent, Outcome, Pinned, Range, SEGMENT, Token};
 pub use pages::{Count, MAX_PAGES, PageList, PageRun};
 pub use places::{BufferPage, Mapping, OwnPage, Place};
-pub use slots::{AreaSlot, BufferSlot, MmSlot, ObjectSlot, PageSlot, RamSlot, SLOTS, Sort, TreeSlot};
+pub use slots::{
+    AreaSlot, BufferSlot, MmSlot, ObjectSlot, PageSlot, PinSlot, RamSlot, SLOTS, Sort, TreeSlot,
+};
 pub use stage::{Bound, Operand, Stage, Told, Unnamed};
+pub use user::{Backing, MAX_RANGE, ObjectPage, PinnedPage, USER_PAGES, UserAccess, UserPage, UserRange};

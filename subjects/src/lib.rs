@@ -17,7 +17,7 @@ use impls::Task;
 use machine::{Bus, Frame, Observer, Pause, Told};
 use oracle::vocabulary::{Mapping, Operation, Outcome, PageSlot, Range};
 
-pub use ours::{native, xen};
+pub use ours::{hyperv, kvm, native, xen};
 pub use setup::{Build, Setup};
 
 /// Hears of every task that ends, at the moment when it ends.
@@ -50,6 +50,17 @@ pub trait Subject: fmt::Debug {
     fn deliver(&mut self, cpu: u8, from: Option<u8>, pause: Option<Pause>, watcher: &mut Watcher<'_>)
     -> Told;
 
+    /// The host beneath takes a CPU away, or gives it back, if there is one that does so.
+    fn host(
+        &mut self,
+        _cpu: u8,
+        _takes_away: bool,
+        _pause: Option<Pause>,
+        _watcher: &mut Watcher<'_>,
+    ) -> Told {
+        Told::Nothing
+    }
+
     /// Moves the oldest stores of a CPU to memory. Returns how many moved.
     fn drain_stores(&mut self, cpu: u8, most: usize) -> usize;
 
@@ -67,6 +78,11 @@ pub trait Subject: fmt::Debug {
 
     /// Where a mapping lies, or lay last.
     fn last_range(&self, mapping: Mapping) -> Option<Range>;
+
+    /// Where the page of this number lies in an address space, in bytes; none where a kernel has no user memory.
+    fn user_address(&self, _page: u8) -> Option<u64> {
+        None
+    }
 
     /// A device reads or writes by the bus address that its driver was given.
     fn device(&mut self, _operation: Operation) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use impls::{Kernel, Native, Protocol, PvMmu, Task, Xen};
+use impls::{HyperV, Kernel, Kvm, Native, Protocol, PvMmu, Task, Xen, user_layout};
 use machine::{Background, Bus, Frame, Machine, Pause, Told};
 use oracle::vocabulary::{Mapping, Operation, Outcome, PageSlot, Range};
 
@@ -16,6 +16,16 @@ pub fn native() -> Box<dyn Subject> {
 /// The kernel as a paravirtual guest of Xen, with the hypervisor beneath it.
 pub fn xen() -> Box<dyn Subject> {
     ours::<Xen>()
+}
+
+/// The kernel in a virtual machine on KVM, whose host takes CPUs away.
+pub fn kvm() -> Box<dyn Subject> {
+    ours::<Kvm>()
+}
+
+/// The kernel in a virtual machine on Hyper-V.
+pub fn hyperv() -> Box<dyn Subject> {
+    ours::<HyperV>()
 }
 
 /// A machine with a kernel of ours on this platform.
@@ -69,6 +79,14 @@ impl<P: PvMmu> Subject for Machine<Kernel<P>> {
         Machine::deliver(self, cpu, from, pause, watcher)
     }
 
+    fn host(&mut self, cpu: u8, takes_away: bool, pause: Option<Pause>, watcher: &mut Watcher<'_>) -> Told {
+        let is_away = Machine::bus(self).core(cpu).is_descheduled();
+        match self.software().host(takes_away).filter(|_| is_away != takes_away) {
+            Some(handler) => Machine::host(self, cpu, handler, pause, watcher),
+            None => Told::Nothing,
+        }
+    }
+
     fn drain_stores(&mut self, cpu: u8, most: usize) -> usize {
         Machine::drain_stores(self, cpu, most)
     }
@@ -91,6 +109,10 @@ impl<P: PvMmu> Subject for Machine<Kernel<P>> {
 
     fn last_range(&self, mapping: Mapping) -> Option<Range> {
         self.software().callers().last_range(mapping)
+    }
+
+    fn user_address(&self, page: u8) -> Option<u64> {
+        Some(user_layout::page(page).address())
     }
 
     fn device(&mut self, operation: Operation) -> Outcome {

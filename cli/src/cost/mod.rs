@@ -120,7 +120,10 @@ struct Answered<'a> {
 impl Cost {
     pub(crate) fn run(&self) -> Done<()> {
         let model = self.model()?;
-        let backends = self.backends.unwrap_or(Backends::all());
+        let backends = self.backends.unwrap_or(Backends::NATIVE_AND_XEN);
+        if !Backends::NATIVE_AND_XEN.contains(backends) {
+            return Err(Complaint::new("--backends: expected native or xen, on which costs are measured"));
+        }
         let mut questions =
             if self.question.is_empty() { Question::ALL.to_vec() } else { self.question.clone() };
         questions.sort_unstable();

@@ -41,7 +41,7 @@ pub(super) struct Silence {
     too_few: bool,
 }
 
-/// The default designs on both backends.
+/// The default designs on every backend.
 pub(super) fn by_default(stories: u64, threads: usize, folder: &Folder) -> Done<Silence> {
     let sequence = Sequence::new(1, Backends::all(), Some(stories));
     play("the default designs raise no alarm".to_owned(), sequence, (stories, ENOUGH[0]), threads, folder)
@@ -57,7 +57,9 @@ pub(super) fn by_sample(
     let stories = (sampled / 5 * fifths).max(1);
     let sequence = Sequence::new(1, backends, Some(stories)).with_any_designs(true);
     let on = BACKENDS.iter().filter(|(backend, _)| backends.contains(*backend));
-    let on = on.map(|(_, name)| *name).collect::<Vec<_>>().join(" and ");
+    let on: Vec<_> = on.map(|(_, name)| *name).collect();
+    let (last, others) = on.split_last().expect("some backend");
+    let on = if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };
     let claim = format!("no combination of designs that is held to be correct raises an alarm on {on}");
     let enough = if backends == Backends::all() { ENOUGH[1] } else { u64::MAX };
     play(claim, sequence, (stories, enough), threads, folder)

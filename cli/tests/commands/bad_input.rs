@@ -128,7 +128,10 @@ fn an_unknown_bug_design_or_backend() {
         place.refuses(&with(&["--design", "drain=x"]), &["no variant \"x\"; expected one of flush"]);
         place.refuses(&with(&["--design", "drain"]), &["expected POINT=VARIANT"]);
     }
-    place.refuses(&["run", "--backends", "hyperv"], &["no backend \"hyperv\"; expected one of native, xen"]);
+    place.refuses(
+        &["run", "--backends", "bhyve"],
+        &["no backend \"bhyve\"; expected one of native, xen, kvm, hyperv"],
+    );
 }
 
 #[test]
@@ -192,7 +195,11 @@ fn what_cost_is_asked_wrongly() {
     for wrong in ["0", "9", "", "4-2", "two"] {
         place.refuses(&["cost", &format!("--cpus={wrong}")], &["expected numbers of CPUs from 1 to 8"]);
     }
-    place.refuses(&["cost", "--backends", "kvm"], &["no backend \"kvm\"; expected one of native, xen"]);
+    place.refuses(&["cost", "--backends", "bhyve"], &["no backend \"bhyve\"; expected one of native, xen"]);
+    place.refuses(
+        &["cost", "--backends", "kvm"],
+        &["--backends: expected native or xen, on which costs are measured"],
+    );
     place.refuses(
         &["cost", "--question", "why"],
         &["no question \"why\"; expected one of drain, tables, scaling, sensitivity"],

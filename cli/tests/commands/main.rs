@@ -1,6 +1,7 @@
 //! The command line as its users see it: the built program, its exit codes, and what it says where.
 
 mod bad_input;
+mod designs;
 mod encode;
 mod explain;
 mod lists;

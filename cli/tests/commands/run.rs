@@ -24,7 +24,13 @@ fn the_default_designs_raise_no_alarm() {
     let run = json(&ran);
     assert_eq!((&run["stories"], &run["findings"]), (&2000.into(), &Value::Array(Vec::new())));
     for backend in run["backends"].as_array().expect("a list") {
-        assert_eq!(backend["stories"], 2000, "{backend}");
+        // Stories without user memory are mostly played on the first two.
+        let expected = if ["native", "xen"].iter().any(|name| backend["name"] == *name) {
+            2000..=2000
+        } else {
+            400..=1000
+        };
+        assert!(expected.contains(&backend["stories"].as_u64().expect("a number")), "{backend}");
     }
     assert!(run["events"].as_u64() > Some(2000 * 4), "{run}");
     assert_eq!(place.names(""), [""; 0], "nothing was found and nothing is left");

@@ -152,7 +152,7 @@ pub(super) const BLOCKS_AND_PURGES: &[Bug] = &[
                 target flushes something else.",
         source: "Intel SDM volume 3A: a write to the x2APIC's interrupt command register does not serialise",
         omitted: &[Step::FenceBeforeIpi],
-        shows_on: Backends::NATIVE,
+        shows_on: Backends::OWN_TABLES,
         witness: corpus!("witnesses/ipi-overtakes-stores"),
         ..NONE
     },

@@ -61,6 +61,16 @@ pub(super) const FRAME_TYPES: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "type-change-unflushed",
+        about: "The hypervisor gives a frame another type, and no CPU forgets what it remembers of the old one: a CPU can write to \
+                what is a page table by now.",
+        source: "Xen's get_page_type: the flush on a change of type, which also hides tables that a guest frees too early",
+        omitted: &[Step::FlushOnTypeChange],
+        shows_on: Backends::XEN,
+        witness: corpus!("witnesses/type-change-unflushed"),
+        ..NONE
+    },
+    Bug {
         name: "type-after-flush",
         about: "The hypervisor has every CPU forget a page before it takes the page's new type. In between the guest maps the page \
                 writable once more, writes to it and unmaps it, and the exchange of type and count sees nothing of that.",

@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Bug] = &[
         source: "Linux commit 5e0fb5df2ee8: free the tables beneath a huge mapping only after a flush",
         designs: &[("kernel_tables", "kept")],
         omitted: &[Step::FlushBeforeTableGoes],
-        shows_on: Backends::NATIVE,
+        shows_on: Backends::OWN_TABLES,
         witness: corpus!("witnesses/huge-over-table"),
         ..NONE
     },
@@ -128,7 +128,7 @@ pub(super) const ROWS: &[Bug] = &[
                 copy of the leaf, which allows what was forbidden.",
         source: "why a kernel changes upper entries in every copy of them",
         omitted: &[Step::ChangeLeafInEveryMm],
-        shows_on: Backends::NATIVE,
+        shows_on: Backends::OWN_TABLES,
         witness: corpus!("witnesses/large-leaf-in-one-mm"),
         effects: &[
             corpus!("effects/large-leaf-in-one-mm/alias-in-tables"),

@@ -12,6 +12,7 @@ use oracle::Rule;
 use oracle::vocabulary::{MmSlot, Operation, Outcome, Root, SLOTS};
 
 use super::Breach;
+use super::roots;
 use super::watch::{Check, Flight, View};
 
 /// What a CPU has loaded.
@@ -67,18 +68,15 @@ impl Check for LoadedMms {
 impl LoadedMms {
     /// A call on a CPU begins.
     fn begins_on(&mut self, cpu: u8, operation: &Operation) {
-        match *operation {
-            Operation::SwitchMm { .. } => {
-                self.untouched = false;
-                self.loaded[usize::from(cpu)] = Loaded::Changes;
-            }
-            Operation::DropMm { mm } => {
-                // Before this returns, another operation may make an address space on the same root.
-                self.roots[mm.index()] = None;
-                let inside = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Is(Root::Mm(mm)));
-                inside.for_each(|loaded| *loaded = Loaded::Leaves(mm));
-            }
-            _ => {}
+        if roots::loads(operation).is_some() {
+            self.untouched = false;
+            self.loaded[usize::from(cpu)] = Loaded::Changes;
+        }
+        if let Some(mm) = roots::ends(operation) {
+            // Before this returns, another operation may make an address space on the same root.
+            self.roots[mm.index()] = None;
+            let inside = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Is(Root::Mm(mm)));
+            inside.for_each(|loaded| *loaded = Loaded::Leaves(mm));
         }
     }
 
@@ -91,27 +89,23 @@ impl LoadedMms {
         operation: &Operation,
         outcome: Outcome,
     ) -> Option<Breach> {
-        match *operation {
-            // What it was in, it is in still: but which that was is not kept.
-            Operation::SwitchMm { .. } if outcome != Outcome::Done => {}
-            Operation::SwitchMm { to } => {
-                if let Root::Mm(mm) = to {
-                    let root = root_of(bus, cpu);
-                    let others = self.roots.iter().flatten().any(|other| *other == root);
-                    if self.roots[mm.index()].is_none() {
-                        if root == boot || others {
-                            return Some(elsewhere(cpu, to, root));
-                        }
-                        self.roots[mm.index()] = Some(root);
+        // Of one that came to nothing: what the CPU was in, it is in still, but which that was is not kept.
+        if let Some(to) = roots::loads(operation).filter(|_| outcome != Outcome::Void) {
+            if let Root::Mm(mm) = to {
+                let root = root_of(bus, cpu);
+                let others = self.roots.iter().flatten().any(|other| *other == root);
+                if self.roots[mm.index()].is_none() {
+                    if root == boot || others {
+                        return Some(elsewhere(cpu, to, root));
                     }
+                    self.roots[mm.index()] = Some(root);
                 }
-                self.loaded[usize::from(cpu)] = Loaded::Is(to);
             }
-            Operation::DropMm { mm } => {
-                let left = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Leaves(mm));
-                left.for_each(|loaded| *loaded = Loaded::Is(Root::Init));
-            }
-            _ => {}
+            self.loaded[usize::from(cpu)] = Loaded::Is(to);
+        }
+        if let Some(mm) = roots::ends(operation) {
+            let left = self.loaded.iter_mut().filter(|loaded| **loaded == Loaded::Leaves(mm));
+            left.for_each(|loaded| *loaded = Loaded::Is(Root::Init));
         }
         None
     }

@@ -13,9 +13,10 @@ pub fn roots(bus: &Bus) -> impl Iterator<Item = (u8, Frame)> {
         .map(move |cpu| (cpu, root_of(cpu)))
 }
 
-/// Whether a CPU may use what it has cached: its tag is the current one, or it is global.
+/// Whether a CPU may use what it has cached: it executes, and the tag is the current one or the leaf is global. A CPU that a host took
+/// away uses nothing: what it has is judged when it is given back.
 pub fn usable(core: &Core, leaf: &TlbEntry) -> bool {
-    leaf.global() || leaf.pcid == core.cr3().pcid
+    !core.is_descheduled() && (leaf.global() || leaf.pcid == core.cr3().pcid)
 }
 
 /// The frames that a leaf of this level leads to, as far as the machine has them.

@@ -5,9 +5,13 @@ use core::fmt;
 
 use impls::protocol::Designs;
 use machine::{Bus, Frame};
+use oracle::Reference;
 use oracle::vocabulary::{Call, MAX_PAGES, Mode, Named, Outcome, Use};
 
-use super::{Breach, acknowledged, drain, hypervisor, loaded, memory_types, permissions, range_reuse};
+use super::{
+    Breach, acknowledged, drain, hypervisor, loaded, memory_types, permissions, pins, range_reuse,
+    user_memory,
+};
 
 /// What can be seen of a backend at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +26,10 @@ pub struct View<'a> {
     pub no_alias: bool,
     /// The first frame that no narrow device reaches, if there is one.
     pub device_limit: Option<u32>,
+    /// What callers may find, as the story and the answers so far have it.
+    pub reference: &'a Reference,
+    /// Where the pages lie in an address space that stories name by numbers; none where the kernel has no user memory.
+    pub user_pages: &'a [u64],
     /// The other calls under way.
     pub under_way: &'a [Option<Flight>],
     /// Something else ran beside the call that began last.
@@ -118,6 +126,8 @@ pub fn all() -> Vec<Box<dyn Check>> {
         Box::<loaded::LoadedMms>::default(),
         Box::<permissions::Promises>::default(),
         Box::<memory_types::MemoryTypes>::default(),
+        Box::<user_memory::UserMemory>::default(),
+        Box::<pins::Pins>::default(),
         Box::new(hypervisor::Translations),
     ]
 }

@@ -65,6 +65,7 @@ fn role(role: Role) -> String {
         Role::Free => "free".to_owned(),
         Role::Data => "data".to_owned(),
         Role::Table(level) => format!("a table of level {level}"),
+        Role::Queued(level) => format!("a table of level {level} that waits to be freed"),
         Role::Foreign => "foreign".to_owned(),
     }
 }

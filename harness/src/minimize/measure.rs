@@ -56,8 +56,15 @@ fn operands(event: &Event) -> u32 {
             of_its_kind + codec::size(&call.operation) + 100 * u32::from(call.irqs_off)
         }
         Action::Fill { place } => place.size(),
+        Action::FillUser { at } => at.size(),
         Action::Deliver { from } => 10 * u32::from(from.is_some()),
         Action::DrainStores { count } => u32::from(count),
-        Action::Continue | Action::GracePeriod | Action::RunWork | Action::Touch => 0,
+        Action::Continue
+        | Action::GracePeriod
+        | Action::RunWork
+        | Action::HostPreempt
+        | Action::HostEnter
+        | Action::ApplyBroadcast
+        | Action::Touch => 0,
     }
 }

@@ -49,12 +49,16 @@ fn plainer(event: &Event) -> Vec<Action> {
             ways
         }
         Action::Fill { place } => place.plainer().into_iter().map(|place| Action::Fill { place }).collect(),
+        Action::FillUser { at } => at.plainer().into_iter().map(|at| Action::FillUser { at }).collect(),
         Action::Deliver { from: Some(_) } => vec![Action::Deliver { from: None }],
         Action::DrainStores { count } => (1..count).map(|count| Action::DrainStores { count }).collect(),
         Action::Deliver { from: None }
         | Action::Continue
         | Action::GracePeriod
         | Action::RunWork
+        | Action::HostPreempt
+        | Action::HostEnter
+        | Action::ApplyBroadcast
         | Action::Touch => Vec::new(),
     }
 }
@@ -81,11 +85,15 @@ fn rename(events: &mut [Event], sort: Sort) {
         match &mut event.action {
             Action::Call(call) => codec::rename(&mut call.operation, &mut name),
             Action::Fill { place } => place.rename(&mut name),
+            Action::FillUser { at } => at.rename(&mut name),
             Action::Deliver { .. }
             | Action::DrainStores { .. }
             | Action::Continue
             | Action::GracePeriod
             | Action::RunWork
+            | Action::HostPreempt
+            | Action::HostEnter
+            | Action::ApplyBroadcast
             | Action::Touch => {}
         }
     }

@@ -5,7 +5,7 @@
 
 use impls::{Sizes, Task};
 use machine::{Frame, Pause, Told};
-use oracle::vocabulary::{PageSlot, Place, SLOTS};
+use oracle::vocabulary::{PageSlot, Place, SLOTS, UserPage};
 
 use crate::checks::{outcome, rest};
 use crate::story::{Backends, Resolved, ResolvedAction};
@@ -55,6 +55,10 @@ fn name(action: &ResolvedAction) -> &'static str {
         ResolvedAction::Continue => "continue",
         ResolvedAction::Deliver { .. } => "deliver",
         ResolvedAction::Fill { .. } => "fill",
+        ResolvedAction::FillUser { .. } => "fill-user",
+        ResolvedAction::HostPreempt => "host-preempt",
+        ResolvedAction::HostEnter => "host-enter",
+        ResolvedAction::ApplyBroadcast => "apply-broadcast",
         ResolvedAction::DrainStores { .. } => "drain-stores",
         ResolvedAction::GracePeriod => "grace-period",
         ResolvedAction::RunWork => "run-work",
@@ -98,6 +102,12 @@ impl Stage<'_> {
                 self.keep(cpu, told, pause.is_some());
             }
             ResolvedAction::Fill { place } => self.fill(cpu, place),
+            ResolvedAction::FillUser { at } => self.fill_user(cpu, at),
+            ResolvedAction::HostPreempt => self.host(cpu, true, pause),
+            ResolvedAction::HostEnter => self.host(cpu, false, pause),
+            ResolvedAction::ApplyBroadcast => {
+                self.subject.bus().apply_broadcast(cpu);
+            }
             ResolvedAction::DrainStores { count } => {
                 self.subject.drain_stores(cpu, usize::from(count));
             }
@@ -109,6 +119,12 @@ impl Stage<'_> {
 
     fn begin(&mut self, cpu: u8, task: Task, pause: Option<Pause>) {
         let told = self.subject.begin(cpu, task, pause, self.scene);
+        self.keep(cpu, told, pause.is_some());
+    }
+
+    /// The host beneath takes a CPU away, or gives it back.
+    fn host(&mut self, cpu: u8, takes_away: bool, pause: Option<Pause>) {
+        let told = self.subject.host(cpu, takes_away, pause, self.scene);
         self.keep(cpu, told, pause.is_some());
     }
 
@@ -173,6 +189,13 @@ impl Stage<'_> {
         }
     }
 
+    /// The hardware walks on its own accord to a user address, from the root that the CPU has loaded.
+    fn fill_user(&mut self, cpu: u8, at: UserPage) {
+        if let Some(va) = self.subject.user_address(at.page) {
+            self.subject.bus().fill(cpu, va);
+        }
+    }
+
     // --- the end ---
 
     /// The story is over: everything goes on to its end, then the last checks, then nothing must be left.
@@ -198,6 +221,8 @@ impl Stage<'_> {
                 }
             }
             for cpu in 0..self.subject.bus().cpus() {
+                // A CPU that was taken away has all of it before it.
+                moved |= self.subject.host(cpu, false, None, self.scene) != Told::Nothing;
                 while self.subject.deliver(cpu, None, None, self.scene) != Told::Nothing {
                     moved = true;
                     if !self.goes_on() {

@@ -5,7 +5,9 @@
 //! check of the rule knows.
 
 use machine::{Bus, Frame, MAX_CPUS, Observer, Point};
-use oracle::vocabulary::{AreaSlot, Call, Mode, Named, Outcome, PageList, PageSlot, Role, SLOTS, Sort, Use};
+use oracle::vocabulary::{
+    AreaSlot, Call, Mode, Named, Outcome, PageList, PageSlot, Role, SLOTS, Sort, USER_PAGES, Use,
+};
 use oracle::{Reference, Rule, Ticket};
 
 use impls::protocol::Designs;
@@ -47,6 +49,7 @@ pub(super) struct Scene {
     no_alias: bool,
     device_limit: Option<u32>,
     boot_root: Frame,
+    user_pages: Vec<u64>,
     pub(super) reference: Reference,
     pub(super) ledger: Ledger,
     other_domain: OtherDomain,
@@ -92,6 +95,7 @@ impl Scene {
             no_alias: false,
             device_limit: None,
             boot_root: Frame(0),
+            user_pages: Vec::new(),
             reference: Reference::new(Sizes::INITIAL_PAGES),
             ledger: Ledger::default(),
             other_domain: OtherDomain::default(),
@@ -128,6 +132,8 @@ impl Scene {
         self.no_alias = subject.tables_allow_no_alias();
         self.device_limit = subject.device_limit();
         self.boot_root = subject.bus().core(0).cr3().root;
+        self.user_pages.clear();
+        self.user_pages.extend((0..USER_PAGES).map_while(|page| subject.user_address(page)));
         self.reference.reset(Sizes::INITIAL_PAGES, subject.room());
         self.watching.iter_mut().for_each(|check| check.clear());
         self.other_domain.clear();
@@ -207,6 +213,8 @@ impl Scene {
             designs: &self.designs,
             no_alias: self.no_alias,
             device_limit: self.device_limit,
+            reference: &self.reference,
+            user_pages: &self.user_pages,
             under_way: &self.flights,
             overlapped: self.overlapped,
         };

@@ -15,7 +15,7 @@ use core::fmt;
 
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
-use oracle::vocabulary::{Call, Place};
+use oracle::vocabulary::{Call, Place, UserPage};
 
 use crate::combinations;
 
@@ -149,8 +149,19 @@ impl Action {
                 place.encode(&mut bits);
                 bits
             }
+            Self::FillUser { at } => {
+                let mut bits = Bits::default();
+                at.encode(&mut bits);
+                bits
+            }
             Self::DrainStores { count } => number(count.clamp(1, MAX_STORES) - 1),
-            Self::Continue | Self::GracePeriod | Self::RunWork | Self::Touch => Bits::default(),
+            Self::Continue
+            | Self::GracePeriod
+            | Self::RunWork
+            | Self::HostPreempt
+            | Self::HostEnter
+            | Self::ApplyBroadcast
+            | Self::Touch => Bits::default(),
         }
     }
 }
@@ -162,7 +173,7 @@ fn decode_header([_version, shape, temperament, backends]: [u8; HEADER]) -> Head
         cpus: (shape & 3) + 1,
         temperament: Temperament::from_bits_truncate(temperament),
         sizes,
-        backends: if known.is_empty() { Backends::all() } else { known },
+        backends: if known.is_empty() { Backends::NATIVE_AND_XEN } else { known },
         designs: Designs::default(),
     }
 }
@@ -219,10 +230,14 @@ fn decode_action(tag: Tag, lane: u8, bytes: [u8; OPERAND_BYTES], cpus: u8) -> Ac
         Tag::Continue => Action::Continue,
         Tag::Deliver => Action::Deliver { from: (a % (MAX_CPUS + 1)).checked_sub(1).map(|cpu| cpu % cpus) },
         Tag::Fill => Action::Fill { place: Place::decode(&mut bits) },
+        Tag::FillUser => Action::FillUser { at: UserPage::decode(&mut bits) },
         Tag::DrainStores => Action::DrainStores { count: a % MAX_STORES + 1 },
         Tag::GracePeriod => Action::GracePeriod,
         Tag::RunWork => Action::RunWork,
         Tag::Touch => Action::Touch,
+        Tag::HostPreempt => Action::HostPreempt,
+        Tag::HostEnter => Action::HostEnter,
+        Tag::ApplyBroadcast => Action::ApplyBroadcast,
         _ => unreachable!("a record of its own: {tag:?}"),
     }
 }

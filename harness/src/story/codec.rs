@@ -65,6 +65,14 @@ macro_rules! codec {
             }
         }
 
+        /// How many pages a thing has that the operation makes; 0 where no operand says it.
+        pub(super) fn length(bound: &Operation<Bound>) -> u8 {
+            let said: Option<u8> = match told(bound) {
+                $(Operation::$name { $($field),* } => None $(.or($field.length()))*,)+
+            };
+            said.unwrap_or(0)
+        }
+
         /// How far its operands are from the plainest.
         pub(crate) fn size(operation: &Operation<Told>) -> u32 {
             match *operation {

@@ -8,6 +8,7 @@ use oracle::vocabulary::{Call, Mapping, Mode, Operation, PageSlot, Place, Role, 
 use crate::combinations;
 use crate::tactics::astray::Astray;
 use crate::tactics::kin::Things;
+use crate::tactics::user_memory::{self, UserMemory};
 use crate::tactics::{self, kin};
 
 use super::dice::Dice;
@@ -28,6 +29,8 @@ pub(crate) struct Draw<'a> {
     pub(crate) mapped: Option<PageSlot>,
     /// What a guest gone astray has done so far.
     pub(crate) astray: Astray,
+    /// What the story told of user memory so far.
+    pub(crate) user: UserMemory,
     /// What operations act on that are paused: others are drawn to it, in every role that it can take there.
     pub(crate) held_up: Things,
     /// Why the event is told.
@@ -87,10 +90,14 @@ impl Draw<'_> {
                 Action::Deliver { from: (self.cpus > 1 && self.dice.percent(30)).then_some(from) }
             }
             Tag::Fill => Action::Fill { place: self.place_of(super::held::Held::known)? },
+            Tag::FillUser => Action::FillUser { at: user_memory::walk(self)? },
             Tag::DrainStores => Action::DrainStores { count: self.dice.geometric(2, 8) as u8 },
             Tag::GracePeriod => Action::GracePeriod,
             Tag::RunWork => Action::RunWork,
             Tag::Touch => Action::Touch,
+            Tag::HostPreempt => Action::HostPreempt,
+            Tag::HostEnter => Action::HostEnter,
+            Tag::ApplyBroadcast => Action::ApplyBroadcast,
             _ => {
                 let tactic = tactics::of(tag);
                 let operation = match tactic.draw {
@@ -129,7 +136,7 @@ impl Draw<'_> {
             (Sort::Page, _) => self.page(set).map(PageSlot::number),
             (_, Mode::New(_)) => set.from(0),
             (Sort::Area | Sort::Ram | Sort::Buffer, _) => self.near(sort, set),
-            (Sort::Tree | Sort::Mm | Sort::Object, _) => {
+            (Sort::Tree | Sort::Mm | Sort::Object | Sort::Pins, _) => {
                 let set = self.attracted(sort, set);
                 self.dice.slot(set)
             }
@@ -217,11 +224,13 @@ pub(super) fn other_cpu(dice: &mut Dice, cpu: u8, cpus: u8) -> u8 {
     (cpu + step) % cpus
 }
 
-/// A combination of designs that is correct on these backends: a variant of each point, any of them as often.
+/// A combination of designs that is correct on these backends: a variant of each point about one half of address spaces, any of them
+/// as often.
 pub(super) fn designs(dice: &mut Dice, on: Backends) -> Designs {
     loop {
         let mut designs = Designs::default();
-        for point in Designs::POINTS {
+        let user = dice.percent(30);
+        for point in Designs::POINTS.iter().filter(|point| combinations::is_of_user_half(point) == user) {
             let (variant, _) = dice.pick(point.variants);
             designs.choose(point.name, variant).expect("a variant of the point");
         }
@@ -244,7 +253,7 @@ mod tests {
             let correct = all.iter().filter(|designs| combinations::flaw(**designs, backends).is_none());
             let correct: BTreeSet<_> = correct.copied().collect();
             let mut dice = Dice::new(11);
-            let drawn: BTreeSet<_> = (0..correct.len() * 14).map(|_| designs(&mut dice, backends)).collect();
+            let drawn: BTreeSet<_> = (0..correct.len() * 24).map(|_| designs(&mut dice, backends)).collect();
             assert_eq!(drawn, correct, "{backends:?}");
         }
     }

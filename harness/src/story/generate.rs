@@ -11,7 +11,8 @@ use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{Call, Mapping, Mode, Named, PageSlot, Sort, Use};
 
 use crate::tactics::astray::Astray;
-use crate::tactics::{self, EVENTS, pauses};
+use crate::tactics::user_memory::UserMemory;
+use crate::tactics::{self, EVENTS, Subject, kin, pauses, user};
 
 use super::dice::Dice;
 use super::draw::{self, Draw, Why};
@@ -42,6 +43,7 @@ struct SoFar {
     /// The page that was mapped last.
     mapped: Option<PageSlot>,
     astray: Astray,
+    user: UserMemory,
     /// Something was unmapped, and not drained since.
     aliases: bool,
     /// Some CPU was paused before it lets go of this lock, if it is one.
@@ -60,6 +62,7 @@ impl SoFar {
             });
             self.astray.take_note(&operation);
         }
+        self.user.take_note(&told.action);
         if let Some(Pause::Before { point: Point { kind: PointKind::Store, family }, .. }) = told.pause {
             self.held = Some(family);
         }
@@ -126,6 +129,11 @@ impl Generator {
                 _ => swarm,
             };
         }
+        // Where nothing is about user memory, the kernels with tables of their own are all alike.
+        let two = self.backends & Backends::NATIVE_AND_XEN;
+        if !swarm.knows(Subject::User) && !two.is_empty() && dice.percent(95) {
+            into.header.backends = two;
+        }
         let length = length(dice);
         self.wishes.clear();
         let mut state = State::new(&into.header);
@@ -166,6 +174,7 @@ impl Generator {
             focus,
             mapped: so_far.mapped,
             astray: so_far.astray,
+            user: so_far.user.while_paused(state.paused_operations()),
             held_up: state.held_up(),
             why,
             irqs_off: swarm.irqs_off,
@@ -196,7 +205,7 @@ impl Generator {
         {
             draw.event(mate, cpu)?;
         }
-        let mut event = draw.event(tag, cpu)?;
+        let (tag, mut event) = drawn(&mut draw, tag, cpu)?;
         if wish.is_none() {
             event.cpu = seat(&mut draw, state, &event);
         }
@@ -223,12 +232,27 @@ impl Generator {
                 _ if tag == Tag::Deliver => Pause::At(draw.dice.between(1, 11) as u16),
                 Some(lock) if draw.dice.percent(20) => pauses::wait_for(lock),
                 _ => {
-                    pauses::draw(draw.dice, tag, swarm.depth, if tactics::of(tag).is_short { 50 } else { 12 })
+                    let tactic = tactics::of(tag);
+                    let by_name = match tactic.subject {
+                        _ if tactic.is_short => 50,
+                        Subject::User => 25,
+                        _ => 12,
+                    };
+                    pauses::draw(draw.dice, tag, swarm.depth, by_name)
                 }
             });
         }
         Some((event, why))
     }
+}
+
+/// An event of this kind; or, where nothing is there that it could be about, of a kind that it needs: user memory stands on so much
+/// else that few stories would come to it.
+fn drawn(draw: &mut Draw<'_>, tag: Tag, cpu: u8) -> Option<(Tag, Event)> {
+    let is_of_user = tactics::of(tag).subject == Subject::User;
+    let before = if is_of_user { user::before(draw, tag) } else { None };
+    let needs = kin::all_needs(tag).filter(|_| is_of_user);
+    before.into_iter().chain([tag]).chain(needs).find_map(|tag| Some((tag, draw.event(tag, cpu)?)))
 }
 
 /// The CPU for an event: `continue` goes where something is paused, and what would end a pause mostly elsewhere.

@@ -5,10 +5,11 @@
 
 use impls::Sizes;
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, MAX_PAGES, Mapping, Mode, Named, Operation, PageList, PageRun, PageSlot, Place,
-    RamSlot, Role, SLOTS, Sort, Use,
+    AreaSlot, BufferSlot, MAX_PAGES, Mapping, MmSlot, Mode, Named, Operation, PageList, PageRun, PageSlot,
+    Place, RamSlot, Role, SLOTS, Sort, Use,
 };
 
+use super::codec;
 use super::slots::SlotSet;
 
 /// Every role, in the order of its declaration.
@@ -111,9 +112,14 @@ impl Held {
     /// The page that a place stands for.
     pub(crate) fn page_of(&self, place: Place, mode: Mode) -> Option<Place> {
         let (sort, slot) = thing(place.mapping);
+        let (slot, page) = self.bind_page(sort, slot, place.page, mode)?;
+        Some(Place { mapping: mapping(sort, slot), page })
+    }
+
+    /// The slot of the thing that a slot stands for, if this may be done with it, and the page of it that a number stands for.
+    pub(crate) fn bind_page(&self, sort: Sort, slot: u8, page: u8, mode: Mode) -> Option<(u8, u8)> {
         let slot = self.bind(sort, slot, mode)?;
-        let length = self.of(sort).length[usize::from(slot)];
-        Some(Place { mapping: mapping(sort, slot), page: place.page % length })
+        Some((slot, page % self.of(sort).length[usize::from(slot)]))
     }
 
     /// Where a mapping lies or last lay: the hardware is bound by no contract.
@@ -122,6 +128,11 @@ impl Held {
         let slot = self.of(sort).known.from(slot)?;
         let length = self.of(sort).last_length[usize::from(slot)];
         Some(Place { mapping: mapping(sort, slot), page: place.page % length })
+    }
+
+    /// The address space that there is or was from this slot on: as [`last_lay`](Self::last_lay).
+    pub(crate) fn last_mm(&self, mm: MmSlot) -> Option<MmSlot> {
+        self.of(Sort::Mm).known.from(mm.number()).map(MmSlot::new)
     }
 
     /// The things of a sort that are there and not busy.
@@ -159,7 +170,7 @@ impl Held {
 
     /// From here on the things are busy.
     pub(crate) fn begin(&mut self, operation: &Operation) {
-        let (mut made, mut pages, mut taken, mut length) = (None, PageList::EMPTY, Mode::Maps, 0);
+        let (mut made, mut pages, mut taken) = (None, PageList::EMPTY, Mode::Maps);
         operation.each_use(|Use { named, mode }| match named {
             Named::Thing(sort, slot) => {
                 self.begin_one(sort, slot, mode);
@@ -169,13 +180,12 @@ impl Held {
             }
             Named::Pages(list) => {
                 list.as_slice().iter().for_each(|page| self.begin_one(Sort::Page, page.number(), mode));
-                (pages, taken, length) = (list, mode, list.len() as u8);
+                (pages, taken) = (list, mode);
             }
-            Named::Length(count) => length = count,
-            Named::Nothing => {}
+            Named::Length(_) | Named::Nothing => {}
         });
         if let Some((sort, slot)) = made {
-            let things = self.of_mut(sort);
+            let (things, length) = (self.of_mut(sort), codec::length(operation));
             (things.pages[slot], things.taken[slot], things.length[slot]) = (pages, taken, length);
         }
     }
@@ -321,7 +331,7 @@ pub(crate) fn mapping(sort: Sort, slot: u8) -> Mapping {
         Sort::Area => Mapping::Area(AreaSlot::new(slot)),
         Sort::Ram => Mapping::Ram(RamSlot::new(slot)),
         Sort::Buffer => Mapping::Buffer(BufferSlot::new(slot)),
-        Sort::Page | Sort::Tree | Sort::Mm | Sort::Object => {
+        Sort::Page | Sort::Tree | Sort::Mm | Sort::Object | Sort::Pins => {
             unreachable!("things of this sort are no mappings")
         }
     }

@@ -30,7 +30,7 @@ mod wishes;
 
 use impls::{Designs, Sizes};
 use machine::{Pause, Temperament};
-use oracle::vocabulary::{Call, Place};
+use oracle::vocabulary::{Call, Place, UserPage};
 
 pub use bytes::{HEADER, MAX_BYTES, MAX_RECORDS, STRIDE, TooLarge};
 pub use document::{Document, MAX_TEXT, Under};
@@ -82,7 +82,7 @@ impl Default for Header {
             cpus: 2,
             temperament: Temperament::empty(),
             sizes: Sizes::Tiny,
-            backends: Backends::all(),
+            backends: Backends::NATIVE_AND_XEN,
             designs: Designs::default(),
         }
     }
@@ -103,7 +103,19 @@ bitflags::bitflags! {
         const NATIVE = 1;
         /// Paravirtual, on Xen.
         const XEN = 2;
+        /// In a virtual machine on KVM, whose host takes CPUs away.
+        const KVM = 4;
+        /// In a virtual machine on Hyper-V.
+        const HYPERV = 8;
     }
+}
+
+impl Backends {
+    /// Those that play a story which names none, and most stories without user memory: the kernel half of the others is native's.
+    pub const NATIVE_AND_XEN: Self = Self::NATIVE.union(Self::XEN);
+
+    /// Those whose kernels have page tables of their own.
+    pub const OWN_TABLES: Self = Self::NATIVE.union(Self::KVM).union(Self::HYPERV);
 }
 
 /// One line of a story.
@@ -135,6 +147,17 @@ pub enum Action {
         /// Where; a mapping that is gone means where it last lay.
         place: Place,
     },
+    /// The hardware walks to this user address on its own accord.
+    FillUser {
+        /// Where, if the CPU has a root loaded that leads there.
+        at: UserPage,
+    },
+    /// The host beneath takes the CPU away, where there is one that does: it executes nothing until it is given back.
+    HostPreempt,
+    /// The host beneath gives the CPU back.
+    HostEnter,
+    /// The CPU carries out the oldest invalidation that was broadcast to it.
+    ApplyBroadcast,
     /// The oldest stores in this CPU's buffer become visible.
     DrainStores {
         /// How many, 1 to [`MAX_STORES`].
@@ -162,7 +185,9 @@ impl Action {
     pub const fn takes_pause(&self) -> bool {
         match self {
             Self::Call(call) => !call.operation.is_of_a_device(),
-            Self::Continue | Self::Deliver { .. } | Self::RunWork => true,
+            Self::Continue | Self::Deliver { .. } | Self::RunWork | Self::HostPreempt | Self::HostEnter => {
+                true
+            }
             _ => false,
         }
     }

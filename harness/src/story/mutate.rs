@@ -12,6 +12,7 @@ use super::generate::Generator;
 use super::{Action, Backends, Event, HEADER, MAX_BYTES, MAX_CPUS, MAX_RECORDS, STRIDE, State, Story};
 use crate::combinations;
 use crate::tactics::astray::Astray;
+use crate::tactics::user_memory::UserMemory;
 use crate::tactics::{EVENTS, WEIGHTS, pauses};
 
 /// Which kernels a mutation may tell a story of.
@@ -157,8 +158,9 @@ fn any(story: &Story, dice: &mut Dice) -> usize {
 /// An event of this kind, or of any, that means something at this place.
 fn fresh(story: &Story, dice: &mut Dice, at: usize, like: Option<Event>) -> Option<Event> {
     let mut state = State::new(&story.header);
+    let mut user = UserMemory::default();
     for (index, event) in story.events[..at].iter().enumerate() {
-        state.tell(index as u16, event);
+        user.take_note(&state.tell(index as u16, event).action);
     }
     let cpus = story.header.cpus;
     let mut draw = Draw {
@@ -168,6 +170,7 @@ fn fresh(story: &Story, dice: &mut Dice, at: usize, like: Option<Event>) -> Opti
         focus: None,
         mapped: None,
         astray: Astray::default(),
+        user: user.while_paused(state.paused_operations()),
         held_up: state.held_up(),
         why: Why::Chance,
         irqs_off: 15,
@@ -349,7 +352,14 @@ fn change_header(story: &mut Story, dice: &mut Dice) {
         }
         2 => header.sizes = dice.pick(&[Sizes::Tiny, Sizes::Small]),
         _ => {
-            header.backends = dice.pick(&[Backends::NATIVE, Backends::XEN, Backends::all(), Backends::all()]);
+            header.backends = dice.pick(&[
+                Backends::NATIVE,
+                Backends::XEN,
+                Backends::KVM,
+                Backends::NATIVE_AND_XEN,
+                Backends::all(),
+                Backends::all(),
+            ]);
         }
     }
 }

@@ -5,6 +5,7 @@ mod astray;
 mod pages;
 mod places;
 mod slots;
+mod user;
 
 use oracle::vocabulary::{self as oracle_vocabulary, Mode, Sort, Unnamed};
 
@@ -73,6 +74,11 @@ pub(crate) trait Operand: oracle_vocabulary::Operand {
 
     /// The same with this many pages, if it says how many and these are more.
     fn grown(self, _pages: u8) -> Option<Self> {
+        None
+    }
+
+    /// How many pages a thing has that the operation makes, if this says how many.
+    fn length(self) -> Option<u8> {
         None
     }
 

@@ -221,7 +221,7 @@ fn hardware(line: &mut Line<'_>) -> Parsed<Temperament> {
 }
 
 fn backends(line: &mut Line<'_>) -> Parsed<Backends> {
-    let expected = "native or xen";
+    let expected = "native, xen, kvm or hyperv";
     let mut backends = Backends::empty();
     let mut next = Some(line.word(expected)?);
     while let Some(word) = next {

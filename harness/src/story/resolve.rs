@@ -5,7 +5,7 @@
 //! and so is an event by which the caller would break its contract.
 
 use machine::Pause;
-use oracle::vocabulary::{Call, Place};
+use oracle::vocabulary::{Call, Place, UserPage};
 
 use super::{Action, Event, Header, State, Story, codec};
 
@@ -55,6 +55,17 @@ pub enum ResolvedAction {
         /// Where.
         place: Place,
     },
+    /// The hardware walks to this user address; its address space was there before, but need not be now.
+    FillUser {
+        /// Where.
+        at: UserPage,
+    },
+    /// The host beneath takes the CPU away, where there is one that does: it executes nothing until it is given back.
+    HostPreempt,
+    /// The host beneath gives the CPU back.
+    HostEnter,
+    /// The CPU carries out the oldest invalidation that was broadcast to it.
+    ApplyBroadcast,
     /// The oldest stores in the CPU's buffer become visible.
     DrainStores {
         /// How many.
@@ -116,6 +127,10 @@ impl Told {
             ResolvedAction::Continue => Action::Continue,
             ResolvedAction::Deliver { from } => Action::Deliver { from },
             ResolvedAction::Fill { place } => Action::Fill { place },
+            ResolvedAction::FillUser { at } => Action::FillUser { at },
+            ResolvedAction::HostPreempt => Action::HostPreempt,
+            ResolvedAction::HostEnter => Action::HostEnter,
+            ResolvedAction::ApplyBroadcast => Action::ApplyBroadcast,
             ResolvedAction::DrainStores { count } => Action::DrainStores { count },
             ResolvedAction::GracePeriod => Action::GracePeriod,
             ResolvedAction::RunWork => Action::RunWork,

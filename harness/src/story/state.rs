@@ -4,7 +4,7 @@
 //! the `continue` of it or at the next event that begins something on its CPU. That is never earlier than the
 //! operation really ends, so a caller never breaks its contract.
 
-use oracle::vocabulary::{Call, Operation};
+use oracle::vocabulary::{Call, Operation, UserPage};
 
 use crate::tactics::kin::Things;
 
@@ -78,7 +78,11 @@ impl State {
                     stack.push(None);
                 }
             }
-            ResolvedAction::Deliver { .. } if pause.is_some() => stack.push(None),
+            ResolvedAction::Deliver { .. } | ResolvedAction::HostPreempt | ResolvedAction::HostEnter
+                if pause.is_some() =>
+            {
+                stack.push(None);
+            }
             ResolvedAction::Continue if pause.is_none() => {
                 stack.depth -= 1;
                 if let Some(operation) = stack.frames[stack.depth] {
@@ -103,11 +107,16 @@ impl State {
     /// What the operations act on that are paused.
     pub(super) fn held_up(&self) -> Things {
         let mut all = Things::default();
-        for operation in self.paused.iter().flat_map(|stack| &stack.frames[..stack.depth]).flatten() {
+        for operation in self.paused_operations() {
             let on = self.held.acted_on(operation);
             all.iter_mut().zip(on).for_each(|(all, on)| *all = all.or(on));
         }
         all
+    }
+
+    /// The operations that are paused.
+    pub(super) fn paused_operations(&self) -> impl Iterator<Item = &Operation> {
+        self.paused.iter().flat_map(|stack| &stack.frames[..stack.depth]).flatten()
     }
 
     fn end_all(&mut self, seat: usize) {
@@ -129,10 +138,21 @@ impl State {
             },
             Action::Continue if depth == 0 => ResolvedAction::Void,
             Action::Continue => ResolvedAction::Continue,
-            Action::Deliver { .. } if pauses && depth == MAX_NEST => ResolvedAction::Void,
+            Action::Deliver { .. } | Action::HostPreempt | Action::HostEnter
+                if pauses && depth == MAX_NEST =>
+            {
+                ResolvedAction::Void
+            }
+            Action::HostPreempt => ResolvedAction::HostPreempt,
+            Action::HostEnter => ResolvedAction::HostEnter,
+            Action::ApplyBroadcast => ResolvedAction::ApplyBroadcast,
             Action::Deliver { from } => ResolvedAction::Deliver { from: from.map(|cpu| cpu % self.cpus) },
             Action::Fill { place } => match self.held.last_lay(place) {
                 Some(place) => ResolvedAction::Fill { place },
+                None => ResolvedAction::Void,
+            },
+            Action::FillUser { at } => match self.held.last_mm(at.mm) {
+                Some(mm) => ResolvedAction::FillUser { at: UserPage { mm, ..at } },
                 None => ResolvedAction::Void,
             },
             Action::DrainStores { count } => ResolvedAction::DrainStores { count },

@@ -6,7 +6,7 @@ use machine::Temperament;
 
 use crate::tactics::aliases::MAPS;
 use crate::tactics::contention::Contention;
-use crate::tactics::kin::needs;
+use crate::tactics::kin::all_needs;
 use crate::tactics::{COUNT, EVENTS, Subject, Tactic, WEIGHTS, of};
 
 use super::dice::Dice;
@@ -43,6 +43,16 @@ pub(super) struct Swarm {
 /// What is told so seldom that a story about something else is not disturbed.
 const SELDOM: usize = 2;
 
+/// How often what a story is about is told.
+const OFTEN: usize = 60;
+
+/// What an event needs before it, and how often that is told in a story about the event. What user memory needs is told where it is
+/// missed.
+fn needs(tag: Tag) -> Vec<(Tag, usize)> {
+    let often = if of(tag).subject == Subject::User { 4 * SELDOM } else { OFTEN };
+    all_needs(tag).map(|need| (need, often)).collect()
+}
+
 impl Swarm {
     /// Whether it is about nothing in particular.
     pub(super) fn is_about_all(&self) -> bool {
@@ -69,10 +79,17 @@ impl Swarm {
         subject == Subject::Pages || self.knows.contains(&subject)
     }
 
-    /// The same with other weights, by what is known of each event.
-    fn weighed(mut self, weigh: impl Fn(&Tactic, usize) -> usize) -> Self {
+    /// Whether an event is about user memory and the story is not.
+    pub(super) fn leaves_alone(&self, tag: Tag) -> bool {
+        of(tag).subject == Subject::User && !self.knows(Subject::User)
+    }
+
+    /// The same with other weights, by what is known of each event. User memory is left alone unless one of these is about it.
+    fn weighed(mut self, about: &[Tag], weigh: impl Fn(&Tactic, usize) -> usize) -> Self {
+        let is_about_user = about.iter().any(|tag| of(*tag).subject == Subject::User);
         for ((weight, usual), tag) in self.weights.iter_mut().zip(WEIGHTS).zip(EVENTS) {
-            *weight = weigh(of(tag), usual);
+            let is_left_alone = of(tag).subject == Subject::User && !is_about_user;
+            *weight = if is_left_alone { 0 } else { weigh(of(tag), usual) };
         }
         self
     }
@@ -81,28 +98,38 @@ impl Swarm {
     /// seldom each is told elsewhere.
     pub(super) fn about_two(self, dice: &mut Dice) -> Self {
         let (one, other) = (any_call(dice), any_call(dice));
-        let sought = [Some(one), Some(other), needs(one), needs(other)];
-        let told = |tactic: &Tactic, usual: usize| {
-            if sought.contains(&Some(tactic.tag)) { 60 } else { usual.min(SELDOM) }
+        let needed = [needs(one), needs(other)].concat();
+        let told = |tactic: &Tactic, usual: usize| match tactic.tag {
+            tag if tag == one || tag == other => OFTEN,
+            tag => needed.iter().find(|need| need.0 == tag).map_or(usual.min(SELDOM), |need| need.1),
         };
-        Self { pair: Some((one, other)), ..self.weighed(told).about(dice, &[one, other]) }
+        Self { pair: Some((one, other)), ..self.weighed(&[one, other], told).about(dice, &[one, other]) }
     }
 
     /// The same for a story about one operation, whichever, and what others do with its operands while it is held up.
     pub(super) fn about_one(self, dice: &mut Dice) -> Self {
         let one = any_call(dice);
-        let told = |tactic: &Tactic, usual: usize| match tactic {
-            _ if tactic.tag == one || needs(one) == Some(tactic.tag) => 60,
-            _ if tactic.subject == of(one).subject => 2 * usual,
-            _ => usual.min(SELDOM),
+        let needed = needs(one);
+        let told = |tactic: &Tactic, usual: usize| {
+            let needed = needed.iter().find(|need| need.0 == tactic.tag).map(|need| need.1);
+            match needed {
+                _ if tactic.tag == one => OFTEN,
+                Some(often) => often,
+                None if tactic.subject == of(one).subject => 2 * usual,
+                None => usual.min(SELDOM),
+            }
         };
-        Self { held_up: Some(one), ..self.weighed(told).about(dice, &[one]) }
+        Self { held_up: Some(one), ..self.weighed(&[one], told).about(dice, &[one]) }
     }
 
     /// The rest of a story about these: they are held up often, and others come by.
     fn about(mut self, dice: &mut Dice, tags: &[Tag]) -> Self {
         self.knows = vec![Subject::OwnPages, Subject::Buffers, Subject::Astray];
-        self.knows.extend(tags.iter().map(|tag| of(*tag).subject).filter(|subject| *subject == Subject::Mms));
+        self.knows.extend(tags.iter().flat_map(|tag| match of(*tag).subject {
+            Subject::Mms => &[Subject::Mms][..],
+            Subject::User => &[Subject::Mms, Subject::User],
+            Subject::Pages | Subject::OwnPages | Subject::Buffers | Subject::Astray => &[],
+        }));
         Self {
             pauses: 5,
             depth: dice.pick(&[1, 2, 4, 12]),
@@ -118,10 +145,13 @@ impl Swarm {
         let contention = Contention::draw(dice, on);
         let told = [contention.holders, contention.takers, contention.before].concat();
         self.knows = vec![Subject::OwnPages, Subject::Buffers, Subject::Mms, Subject::Astray];
+        let user = told.iter().map(|tag| of(*tag).subject).find(|subject| *subject == Subject::User);
+        self.knows.extend(user);
         let mappings = self.mappings.max(4);
-        let weighed = self.weighed(|tactic, usual| {
+        let weighed = self.weighed(&told, |tactic, usual| {
             let tag = tactic.tag;
-            let sought = told.contains(&tag) || told.iter().any(|told| needs(*told) == Some(tag));
+            let sought =
+                told.contains(&tag) || told.iter().any(|told| all_needs(*told).any(|need| need == tag));
             match usual {
                 _ if contention.holders.contains(&tag) => 120,
                 _ if sought => 60,
@@ -137,21 +167,34 @@ impl Swarm {
         for weight in &mut weights {
             *weight *= [0, 1, 2, 6][dice.weighted(&[25, 35, 25, 15])];
         }
-        let knows: Vec<_> = SUBJECTS
+        let mut knows: Vec<_> = SUBJECTS
             .into_iter()
             .filter(|(_, often)| dice.percent(*often))
             .map(|(subject, _)| subject)
             .collect();
+        let knows_user = knows.contains(&Subject::User);
+        if knows_user && !knows.contains(&Subject::Mms) {
+            knows.push(Subject::Mms);
+        }
+        // What address spaces map takes several lines, which are told of little else.
+        let all_user = knows_user && dice.percent(90);
         let lazy = header.temperament.contains(Temperament::LAZY_STORES);
         // A guest that goes astray mostly does little else.
         let all_astray = knows.contains(&Subject::Astray) && dice.percent(60);
-        for (weight, tag) in weights.iter_mut().zip(EVENTS) {
+        for ((weight, tag), usual) in weights.iter_mut().zip(EVENTS).zip(WEIGHTS) {
             let subject = of(tag).subject;
             let is_known = subject == Subject::Pages || knows.contains(&subject);
             if !is_known || (!lazy && tag == Tag::DrainStores) {
                 *weight = 0;
             } else if all_astray && subject == Subject::Astray {
                 *weight *= 4;
+            } else if all_user {
+                let often = match of(tag).with_user {
+                    _ if subject == Subject::User => 4 * usual,
+                    Some(often) => often,
+                    None => usual.div_ceil(3),
+                };
+                *weight = *weight * often / usual;
             }
         }
         // Without a mapping there is little to tell.
@@ -165,9 +208,9 @@ impl Swarm {
             pair: None,
             held_up: None,
             contention: None,
-            pauses: dice.pick(&[0, 10, 25, 25, 45]),
+            pauses: if all_user { dice.pick(&[0, 30, 45, 60]) } else { dice.pick(&[0, 10, 25, 25, 45]) },
             depth: dice.pick(&[3, 8, 20, 40]),
-            follow: dice.pick(&[0, 30, 60, 80]),
+            follow: if all_user { dice.pick(&[40, 80, 90, 90]) } else { dice.pick(&[0, 30, 60, 80]) },
             stay: dice.pick(&[0, 30, 60]),
             repeat: dice.pick(&[0, 0, 20, 50]),
             irqs_off: dice.pick(&[0, 0, 10, 50]),
@@ -177,8 +220,13 @@ impl Swarm {
 }
 
 /// How often, in percent, a story knows of what most stories leave alone.
-const SUBJECTS: [(Subject, usize); 4] =
-    [(Subject::OwnPages, 23), (Subject::Mms, 30), (Subject::Buffers, 35), (Subject::Astray, 18)];
+const SUBJECTS: [(Subject, usize); 5] = [
+    (Subject::OwnPages, 23),
+    (Subject::Mms, 30),
+    (Subject::Buffers, 35),
+    (Subject::Astray, 18),
+    (Subject::User, 28),
+];
 
 fn place_of(tag: Tag) -> usize {
     EVENTS.iter().position(|event| *event == tag).expect("an event")

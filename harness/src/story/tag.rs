@@ -32,6 +32,14 @@ macro_rules! tags {
             RunWork = 133,
             /// [`Action::Touch`].
             Touch = 134,
+            /// [`Action::FillUser`].
+            FillUser = 135,
+            /// [`Action::HostPreempt`].
+            HostPreempt = 136,
+            /// [`Action::HostEnter`].
+            HostEnter = 137,
+            /// [`Action::ApplyBroadcast`].
+            ApplyBroadcast = 138,
             /// A pause by number, up to 255, of the event before.
             PauseAt = 192,
             /// A pause by any number, of the event before.
@@ -55,6 +63,10 @@ macro_rules! tags {
                 Self::GracePeriod,
                 Self::RunWork,
                 Self::Touch,
+                Self::FillUser,
+                Self::HostPreempt,
+                Self::HostEnter,
+                Self::ApplyBroadcast,
                 Self::PauseAt,
                 Self::PauseAtFar,
                 Self::PauseBefore,
@@ -132,6 +144,10 @@ impl Tag {
             Self::GracePeriod => "grace-period",
             Self::RunWork => "run-work",
             Self::Touch => "touch",
+            Self::FillUser => "fill-user",
+            Self::HostPreempt => "host-preempt",
+            Self::HostEnter => "host-enter",
+            Self::ApplyBroadcast => "apply-broadcast",
             Self::Designs => "designs",
             Self::Operands => "",
             _ => "pause",
@@ -174,6 +190,10 @@ impl Action {
             Self::GracePeriod => Tag::GracePeriod,
             Self::RunWork => Tag::RunWork,
             Self::Touch => Tag::Touch,
+            Self::FillUser { .. } => Tag::FillUser,
+            Self::HostPreempt => Tag::HostPreempt,
+            Self::HostEnter => Tag::HostEnter,
+            Self::ApplyBroadcast => Tag::ApplyBroadcast,
         }
     }
 }

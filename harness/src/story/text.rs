@@ -18,7 +18,12 @@ pub const TEMPERAMENTS: [(Temperament, &str); 4] = [
 pub(super) const CALM: &str = "calm";
 
 /// The words for the backends.
-pub const BACKENDS: [(Backends, &str); 2] = [(Backends::NATIVE, "native"), (Backends::XEN, "xen")];
+pub const BACKENDS: [(Backends, &str); 4] = [
+    (Backends::NATIVE, "native"),
+    (Backends::XEN, "xen"),
+    (Backends::KVM, "kvm"),
+    (Backends::HYPERV, "hyperv"),
+];
 
 /// The lane of the other domain.
 pub(super) const OTHER_DOMAIN: &str = "d1";
@@ -114,12 +119,16 @@ impl fmt::Display for Action {
         match self {
             Self::Deliver { from: Some(cpu) } => write!(f, " from c{cpu}"),
             Self::Fill { place } => write!(f, " {place}"),
+            Self::FillUser { at } => write!(f, " {at}"),
             Self::DrainStores { count } => write!(f, " {count}"),
             Self::Call(_)
             | Self::Deliver { from: None }
             | Self::Continue
             | Self::GracePeriod
             | Self::RunWork
+            | Self::HostPreempt
+            | Self::HostEnter
+            | Self::ApplyBroadcast
             | Self::Touch => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use oracle::vocabulary::{Mapping, Mode, Named, Operation, Role, Sort, Use};
 use crate::tactics::astray::Astray;
 use crate::tactics::kin::{ends, partners, undone_by};
 use crate::tactics::pages::{GIVES_AWAY, PUTS_TO_USE};
-use crate::tactics::{MEANWHILE, Next, Subject, Where, mms, of, pauses, waiters};
+use crate::tactics::{MEANWHILE, Next, Subject, Where, mms, of, pauses, user, waiters};
 
 use super::dice::Dice;
 use super::draw::{self, Why};
@@ -64,23 +64,42 @@ impl Wishes {
         let any = if dice.percent(50) { told.cpu } else { other };
         let about = subject(told);
         match told.action {
+            // A handler that is held up on purpose stays where it is, until the CPU that waits for it has gone on.
+            ResolvedAction::Deliver { .. }
+                if told.pause.is_some() && why == Why::Meets && dice.percent(60) => {}
             _ if told.pause.is_some() && told.nest > 0 => {
                 let met = while_held_up(dice, told, swarm, state);
                 let wish = |tag, why| Wish { tag, cpu: other, about, pause: None, why };
+                let afterwards = held_tag(told).map_or(&[][..], |tag| of(tag).afterwards).iter();
+                let afterwards: Vec<_> =
+                    afterwards.filter(|(_, often)| dice.percent(*often)).map(|(tag, _)| *tag).collect();
+                let afterwards = afterwards.into_iter();
                 let to_what_is_made = |tag, why| Wish { about: None, ..wish(tag, why) };
+                // The host may take the CPU away just there.
+                let is_of_user = held_tag(told).is_some_and(|tag| of(tag).subject == Subject::User);
+                let taken_away = is_of_user && dice.percent(20);
                 let all = [
+                    taken_away
+                        .then(|| Wish { cpu: told.cpu, ..to_what_is_made(Tag::HostPreempt, Why::Prepares) }),
                     astray.needed(met.first, &state.held_up()).map(|tag| to_what_is_made(tag, Why::Prepares)),
                     Some(Wish { pause: met.pause, ..wish(met.first, Why::Meets) }),
                     met.used.map(|tag| to_what_is_made(tag, Why::Undoes)),
                     met.undone.map(|tag| to_what_is_made(tag, Why::Undoes)),
+                ];
+                let afterwards = afterwards.map(|tag| wish(tag, Why::Undoes));
+                let last = [
                     met.second.map(|tag| wish(tag, Why::Meets)),
                     met.goes_on.map(|tag| Wish { cpu: told.cpu, ..wish(tag, Why::Follows) }),
+                    // What the CPU in the handler remembers is seen by what its walkers do.
+                    (is_of_user && met.first == Tag::Deliver && met.pause.is_some())
+                        .then(|| wish(Tag::FillUser, Why::Follows)),
                 ];
-                self.0.splice(..0, all.into_iter().flatten());
+                let all = all.into_iter().flatten().chain(afterwards).chain(last.into_iter().flatten());
+                self.0.splice(..0, all);
                 self.0.truncate(MOST);
             }
             ResolvedAction::Call(call) if swarm.is_about_all() && why != Why::Prepares => {
-                let Some((tag, whom)) = follows(dice, &call.operation) else { return };
+                let Some((tag, whom)) = follows(dice, &call.operation, swarm) else { return };
                 if !swarm.knows(of(tag).subject) && of(tag).subject == Subject::Buffers {
                     return;
                 }
@@ -93,16 +112,25 @@ impl Wishes {
                     self.0.push(Wish { tag, cpu, about, pause, why: Why::Follows });
                 }
             }
+            // It is given back, and what is on its way to it then may be lost.
+            ResolvedAction::HostPreempt if self.0.len() < MOST && dice.percent(60) => {
+                let pause = Some(pauses::GIVING_BACK).filter(|_| dice.percent(60));
+                let (tag, cpu) = (Tag::HostEnter, told.cpu);
+                self.0.push(Wish { tag, cpu, about, pause, why: Why::Follows });
+            }
             _ => {}
         }
     }
 }
 
 /// What usually follows an operation.
-fn follows(dice: &mut Dice, operation: &Operation) -> Option<(Tag, Where)> {
+fn follows(dice: &mut Dice, operation: &Operation, swarm: &Swarm) -> Option<(Tag, Where)> {
     match of(Tag::of_operation(operation)).next {
         Next::Nothing => None,
-        Next::Of(tags, whom) => Some((dice.pick(tags), whom)),
+        Next::Of(tags, whom) => {
+            let tags: Vec<_> = tags.iter().copied().filter(|tag| !swarm.leaves_alone(*tag)).collect();
+            (!tags.is_empty()).then(|| (dice.pick(&tags), whom))
+        }
         Next::End => {
             let mut end = None;
             operation.each_use(|Use { named, .. }| {
@@ -167,6 +195,8 @@ fn while_held_up(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> 
         Some(GIVES_AWAY)
     } else if !then.is_empty() {
         Some(dice.pick(then))
+    } else if held_tag(told).is_some_and(|tag| !of(tag).afterwards.is_empty()) {
+        None
     } else {
         dice.percent(40).then(|| dice.pick(&MEANWHILE))
     };
@@ -178,6 +208,7 @@ fn while_held_up(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> 
 fn held_tag(told: &Told) -> Option<Tag> {
     match told.action {
         ResolvedAction::Call(call) => Some(Tag::of_operation(&call.operation)),
+        ResolvedAction::HostEnter => Some(Tag::HostEnter),
         _ => None,
     }
 }
@@ -211,7 +242,7 @@ fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> (Tag, Op
         return contention.taker(dice);
     }
     let lock = pauses::lock_held(told.pause);
-    let waiting = || lock.into_iter().flat_map(waiters);
+    let waiting = || lock.into_iter().flat_map(waiters).filter(|tag| !swarm.leaves_alone(*tag));
     let count = waiting().count();
     if pauses::holds_interrupts(told.pause) && dice.percent(if count == 0 { 95 } else { 60 }) {
         return (Tag::Deliver, pauses::in_handler(dice, told.pause).filter(|_| dice.percent(60)));
@@ -226,7 +257,11 @@ fn meets(dice: &mut Dice, told: &Told, swarm: &Swarm, state: &State) -> (Tag, Op
         // What is like it wants the same locks.
         return (tag, None);
     }
-    if swarm.knows(Subject::Mms) && of(tag).subject != Subject::Mms && dice.percent(25) {
+    let subject = of(tag).subject;
+    if swarm.knows(Subject::User) && subject != Subject::User && dice.percent(25) {
+        return (dice.pick(&user::MEANWHILE), None);
+    }
+    if swarm.knows(Subject::Mms) && !matches!(subject, Subject::Mms | Subject::User) && dice.percent(25) {
         return (dice.pick(&mms::MEANWHILE), None);
     }
     let (often, usual) = of(tag).meets;

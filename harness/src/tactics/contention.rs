@@ -63,8 +63,11 @@ const VALIDATE: &[Tag] = &[Tag::HvPin, Tag::HvPin, Tag::HvUnpin, Tag::HvUpdate];
 const TABLES: &[Tag] = &[Tag::MakeTable, Tag::UnmakeTable];
 const INTERRUPT: &[Tag] = &[Tag::DrainAliases, Tag::DropMm, Tag::SetMemoryRo, Tag::SetMemoryRox];
 
+const FAULTS: &[Tag] = &[Tag::Store, Tag::Load, Tag::GupFast];
+const ENTRIES: &[Tag] = &[Tag::Store, Tag::Load, Tag::Munmap, Tag::Mprotect, Tag::Dontneed];
+
 /// What is fought for too seldom elsewhere.
-static ALL: [Contention; 12] = [
+static ALL: [Contention; 15] = [
     Contention { family: family::LAZY_LOCK, often: 2, holders: UNMAP, takers: UNMAP, ..SPINLOCK },
     // A purge holds it until its flush is done, and what is outstanding counts until then.
     Contention {
@@ -100,6 +103,33 @@ static ALL: [Contention; 12] = [
         takers: &[Tag::NewMm, Tag::NewMm, Tag::DropMm],
         before: &[Tag::VmallocHuge],
         on: Backends::NATIVE,
+        ..SPINLOCK
+    },
+    // A caller that changes mappings holds it until all is flushed, and faults hold it together.
+    Contention {
+        family: family::MMAP_LOCK,
+        often: 2,
+        held: Held::AfterTaking,
+        holders: &[Tag::Mmap, Tag::Munmap, Tag::Mprotect],
+        takers: &[Tag::Store, Tag::Load, Tag::GupFast, Tag::Munmap],
+        before: &[Tag::Mmap],
+        ..SPINLOCK
+    },
+    // Two faults make the same table, or set the same entry.
+    Contention {
+        family: family::PAGE_TABLE_LOCK,
+        often: 3,
+        holders: FAULTS,
+        takers: FAULTS,
+        before: &[Tag::Mmap],
+        ..SPINLOCK
+    },
+    Contention {
+        family: family::PTE_LOCK,
+        often: 4,
+        holders: ENTRIES,
+        takers: ENTRIES,
+        before: &[Tag::Mmap],
         ..SPINLOCK
     },
     // Of the designs only one has it.

@@ -8,11 +8,11 @@ use crate::story::Tag;
 use super::Tactic;
 
 pub(super) const TACTICS: &[Tactic] = &[
-    Tactic::weighs(Tag::Continue, 6),
-    Tactic::weighs(Tag::Deliver, 5),
+    Tactic { with_user: Some(20), ..Tactic::weighs(Tag::Continue, 6) },
+    Tactic { with_user: Some(20), ..Tactic::weighs(Tag::Deliver, 5) },
     Tactic::weighs(Tag::Fill, 5),
     Tactic::weighs(Tag::DrainStores, 2),
-    Tactic::weighs(Tag::GracePeriod, 1),
+    Tactic { with_user: Some(12), ..Tactic::weighs(Tag::GracePeriod, 1) },
     Tactic {
         held_up: &[(Wait, CALL_ACK), (Store, LAZY_LOCK), (Store, FREE_AREA_LOCK)],
         needs_aliases: true,

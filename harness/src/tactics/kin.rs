@@ -9,8 +9,11 @@ use crate::story::slots::SlotSet;
 
 use super::{EVENTS, of};
 
+/// So many sorts of things there are.
+const SORTS: usize = Sort::ALL.len();
+
 /// Things, by their sorts.
-pub(crate) type Things = [SlotSet; Sort::ALL.len()];
+pub(crate) type Things = [SlotSet; SORTS];
 
 /// What an event needs before it, if it is to find anything.
 pub(crate) fn needs(tag: Tag) -> Option<Tag> {
@@ -35,6 +38,11 @@ pub(crate) fn needs(tag: Tag) -> Option<Tag> {
                 }
         })
     })
+}
+
+/// All that an event needs before it, the nearest first.
+pub(crate) fn all_needs(tag: Tag) -> impl Iterator<Item = Tag> {
+    core::iter::successors(needs(tag), |tag| needs(*tag)).take(SORTS)
 }
 
 /// What gives up again what an event makes of something, if anything does.
@@ -87,6 +95,7 @@ pub(crate) fn partners<'a>(held: &'a Held, on: &'a Things) -> impl Iterator<Item
     };
     let can_act = move |tag: &Tag| match tag.row() {
         Some(row) => row.operands.iter().any(acts),
+        None if *tag == Tag::FillUser => !(held.known(Sort::Mm) & on[Sort::Mm as usize]).is_empty(),
         None => {
             *tag == Tag::Fill
                 && Sort::ALL.iter().any(|sort| !(held.known(*sort) & on[*sort as usize]).is_empty())

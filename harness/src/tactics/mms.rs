@@ -25,11 +25,12 @@ pub(crate) const MEANWHILE: [Tag; 4] = [Tag::NewMm, Tag::SwitchMm, Tag::DropMm, 
 pub(super) const TACTICS: &[Tactic] = &[
     Tactic {
         subject: Subject::Mms,
-        next: Next::Of(&[Tag::SwitchMm], Where::Any),
+        next: Next::Of(&[Tag::SwitchMm, Tag::Mmap, Tag::Mmap, Tag::Mmap], Where::Any),
         meets: CHANGES,
         then: SHOWS,
         held_up: &[(Locked, KERNEL_TABLES)],
         draw: Some(new_mm),
+        with_user: Some(25),
         ..Tactic::weighs(Tag::NewMm, 8)
     },
     Tactic {
@@ -45,6 +46,12 @@ pub(super) const TACTICS: &[Tactic] = &[
                 Tag::DropMm,
                 Tag::SwitchMm,
                 Tag::SwitchMm,
+                Tag::Load,
+                Tag::Load,
+                Tag::Store,
+                Tag::Store,
+                Tag::FillUser,
+                Tag::FillUser,
             ],
             Where::Any,
         ),
@@ -52,6 +59,7 @@ pub(super) const TACTICS: &[Tactic] = &[
         then: SHOWS,
         held_next: &[(Tag::DropMm, 40, WHILE_ONE_LEAVES)],
         held_up: &[(Cr3, Family::NONE)],
+        with_user: Some(20),
         is_short: true,
         ..Tactic::weighs(Tag::SwitchMm, 12)
     },
@@ -65,15 +73,20 @@ pub(super) const TACTICS: &[Tactic] = &[
     },
     Tactic {
         subject: Subject::Mms,
-        next: Next::Of(&[Tag::DropObject, Tag::NewMm], Where::Any),
+        next: Next::Of(
+            &[Tag::DropObject, Tag::NewMm, Tag::Mmap, Tag::Mmap, Tag::Mmap, Tag::Mmap],
+            Where::Any,
+        ),
         is_short: true,
         draw: Some(new_object),
+        with_user: Some(30),
         ..Tactic::weighs(Tag::NewObject, 2)
     },
     Tactic {
         subject: Subject::Mms,
         next: Next::Of(&[Tag::NewMm, Tag::AllocPage], Where::Any),
         is_short: true,
+        with_user: Some(8),
         ..Tactic::weighs(Tag::DropObject, 2)
     },
 ];

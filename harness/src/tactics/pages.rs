@@ -19,6 +19,7 @@ pub(super) const TACTICS: &[Tactic] = &[
     Tactic {
         next: Next::Of(&[Tag::MakeTable, Tag::Vmap, Tag::MapRam], Where::Any),
         held_up: &[(Store, ZONE_LOCK)],
+        with_user: Some(10),
         ..Tactic::weighs(Tag::AllocPage, 3)
     },
     Tactic {

@@ -85,6 +85,7 @@ const fn held_by(answers: Family) -> Family {
     match answers {
         impls::family::HYPERVISOR_ACK => impls::family::FLUSH_LOCK,
         impls::family::CALL_ACK => impls::family::PURGE_LOCK,
+        impls::family::USER_ACK => impls::family::MMAP_LOCK,
         _ => Family::NONE,
     }
 }
@@ -92,13 +93,21 @@ const fn held_by(answers: Family) -> Family {
 /// A pause within the handler whose answer the operation paused here waits for.
 pub(crate) fn in_handler(dice: &mut Dice, pause: Option<Pause>) -> Option<Pause> {
     use PointKind::{Load, Store};
-    use impls::family::{CALL_ACK, FLUSH_INFO, HYPERVISOR_ACK, HYPERVISOR_FLUSH, LEAVE_MM, LOADED_MM};
+    use impls::family::{CALL_ACK, FLUSH_INFO, HYPERVISOR_ACK, HYPERVISOR_FLUSH};
+    use impls::family::{LEAVE_MM, LOADED_MM, USER_ACK, USER_FLUSH};
     let Some(Pause::Before { point: Point { family, .. }, .. }) = pause else { return None };
     let (kind, family) = match family {
         HYPERVISOR_ACK => {
             dice.pick(&[(Load, HYPERVISOR_FLUSH), (Load, HYPERVISOR_ACK), (Store, HYPERVISOR_ACK)])
         }
         LOADED_MM => dice.pick(&[(Load, LEAVE_MM), (Load, LEAVE_MM), (Load, LOADED_MM), (Store, LOADED_MM)]),
+        USER_ACK => dice.pick(&[
+            (Load, USER_FLUSH),
+            (Load, USER_ACK),
+            (Store, USER_ACK),
+            (PointKind::Invlpg, Family::NONE),
+            (PointKind::Cr3, Family::NONE),
+        ]),
         _ => dice.pick(&[(Load, FLUSH_INFO), (Load, CALL_ACK), (Store, CALL_ACK)]),
     };
     Some(Pause::Before { point: Point { kind, family }, occurrence: 1 })
@@ -108,6 +117,12 @@ pub(crate) fn in_handler(dice: &mut Dice, pause: Option<Pause>) -> Option<Pause>
 pub(crate) const BEFORE_REFERENCE: Pause = Pause::Before {
     point: Point { kind: PointKind::Locked, family: impls::family::COUNT_INFO },
     occurrence: 2,
+};
+
+/// A pause while a host gives a CPU back, before it says so.
+pub(crate) const GIVING_BACK: Pause = Pause::Before {
+    point: Point { kind: PointKind::Store, family: impls::family::STEAL_TIME },
+    occurrence: 1,
 };
 
 /// Where frames that are exchanged belong to neither side.

@@ -152,6 +152,17 @@ fn stored_numbers_never_change() {
         (41, "switch-mm"),
         (42, "drop-mm"),
         (43, "dma-alloc-wide"),
+        (47, "mmap"),
+        (48, "munmap"),
+        (49, "mprotect"),
+        (50, "dontneed"),
+        (51, "load"),
+        (52, "store"),
+        (53, "gup-fast"),
+        (54, "pin-read"),
+        (55, "pin-write"),
+        (56, "unpin"),
+        (57, "free-tables"),
         (128, "continue"),
         (129, "deliver"),
         (130, "fill"),
@@ -159,6 +170,7 @@ fn stored_numbers_never_change() {
         (132, "grace-period"),
         (133, "run-work"),
         (134, "touch"),
+        (135, "fill-user"),
         (192, "pause"),
         (193, "pause"),
         (194, "pause"),
@@ -222,4 +234,46 @@ c1  dma-alloc-wide p3+2 -> b5 irqs-off
     let bytes = [[1, 1, 0, 2], [16, 5, 0x13, 5], [43, 5, 0x13, 5]];
     let story: Story = text.parse().unwrap();
     assert_eq!((story.encode(), story.to_string()), (bytes.concat(), text.to_owned()));
+}
+
+#[test]
+fn the_layout_of_records_about_user_memory_never_changes() {
+    let text = "story 1
+cpus 2, hardware calm, sizes tiny, backends native
+c0  mmap m3:5+2 private o9+1 writable
+c1  mmap m0:15+8 anonymous readable
+c0  munmap m15:0+3
+c0  mprotect m1:2+1 writable
+c1  load m2:14
+c0  gup-fast m3:4+6 writable -> g7 irqs-off
+c0  pin-write g7+5
+c1  fill-user m2:9
+";
+    let bytes = [
+        [1, 0b1, 0, 1],
+        [47, 0, 0x53, 1 | 2 << 3 | 1 << 5],
+        [196, 0x19, 0, 0],
+        [47, 1, 0xf0, 7],
+        [196, 0, 0, 0],
+        [48, 0, 0x0f, 2],
+        [49, 0, 0x21, 1 << 3],
+        [51, 1, 0xe2, 0],
+        [53, 4, 0x43, 5 | 1 << 3],
+        [196, 7, 0, 0],
+        [55, 0, 0x57, 0],
+        [135, 1, 0x92, 0],
+    ];
+    let story: Story = text.parse().unwrap();
+    assert_eq!((story.encode(), story.to_string()), (bytes.concat(), text.to_owned()));
+}
+
+#[test]
+fn what_lies_behind_a_mapping_has_one_spelling_in_bytes() {
+    let mapped = |kind: u8| {
+        let record = [[47, 0, 0, kind << 3 | 0b11 << 5], [196, 0x0f, 0, 0]].concat();
+        Story::decode(&[&[1, 0, 0, 3], record.as_slice()].concat()).unwrap()
+    };
+    assert_eq!(mapped(3), mapped(0), "of any kind without a meaning of its own is anonymous memory");
+    assert_eq!(mapped(3).encode(), [1, 0, 0, 3, 47, 0, 0, 0, 196, 0, 0, 0]);
+    assert!(mapped(1).to_string().ends_with("mmap m0:0+1 shared o15+3 readable\n"));
 }

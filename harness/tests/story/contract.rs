@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use harness::story::{Generator, ResolvedAction, Story, Told};
 use oracle::vocabulary::{
-    AreaSlot, BufferPage, Count, Mapping, MmSlot, ObjectSlot, Operation, OwnPage, PageSlot, Place, RawEntry,
-    RawFrame, Root, TableEntry, Token, TreeSlot,
+    AreaSlot, Backing, BufferPage, Count, Mapping, MmSlot, ObjectSlot, Operation, OwnPage, PageSlot, PinSlot,
+    PinnedPage, Place, RawEntry, RawFrame, Root, TableEntry, Token, TreeSlot, USER_PAGES, UserRange,
 };
 use proptest::prelude::*;
 
@@ -23,6 +23,10 @@ struct Callers {
     /// Areas that own their pages, with how many.
     own: BTreeMap<AreaSlot, u8>,
     mms: BTreeSet<MmSlot>,
+    /// Address spaces that there are or were.
+    known_mms: BTreeSet<MmSlot>,
+    /// Pinned pages, with how many the caller asked for.
+    pins: BTreeMap<PinSlot, u8>,
     objects: BTreeSet<ObjectSlot>,
     tokens: BTreeSet<Token>,
     progress: [Vec<Option<Operation>>; 4],
@@ -39,6 +43,8 @@ impl Callers {
             known: BTreeMap::new(),
             own: BTreeMap::new(),
             mms: BTreeSet::new(),
+            known_mms: BTreeSet::new(),
+            pins: BTreeMap::new(),
             objects: BTreeSet::new(),
             tokens: BTreeSet::new(),
             progress: Default::default(),
@@ -277,17 +283,96 @@ impl Callers {
                 !self.objects.contains(object) && !self.is_busy_object(*object) && (1..=8).contains(&count.0)
             }
             Operation::DropObject { object } => {
-                self.objects.contains(object) && !self.is_busy_object(*object)
+                self.may_map_object(*object) && !self.is_being_mapped(*object)
             }
             Operation::NewMm { mm } => !self.mms.contains(mm) && !self.comes_or_goes(*mm),
-            Operation::SwitchMm { to: Root::Mm(mm) } => self.mms.contains(mm) && !self.comes_or_goes(*mm),
+            Operation::SwitchMm { to: Root::Mm(mm) } => self.may_use_mm(*mm),
             Operation::DropMm { mm } => {
                 let entered = self
                     .in_progress()
                     .any(|operation| *operation == Operation::SwitchMm { to: Root::Mm(*mm) });
-                self.mms.contains(mm) && !self.comes_or_goes(*mm) && !entered
+                self.may_use_mm(*mm) && !entered && !self.is_in_user_mode(*mm)
             }
+            _ => self.may_with_user_memory(operation),
         }
+    }
+
+    fn may_with_user_memory(&mut self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Mmap { at, what, .. } => {
+                let object = match what {
+                    Backing::Anonymous => None,
+                    Backing::Shared(from) | Backing::Private(from) => Some(from.object),
+                };
+                self.may_reach_pages(*at) && object.is_none_or(|object| self.may_map_object(object))
+            }
+            Operation::Munmap { at }
+            | Operation::Mprotect { at, .. }
+            | Operation::Dontneed { at }
+            | Operation::FreeTables { at } => self.may_reach_pages(*at),
+            Operation::Load { at } => self.may_use_mm(at.mm) && at.page < USER_PAGES,
+            Operation::Store { at, token } => {
+                self.may_use_mm(at.mm) && at.page < USER_PAGES && self.is_new(*token)
+            }
+            Operation::GupFast { at, pins, .. } => {
+                self.may_reach_pages(*at) && !self.pins.contains_key(pins) && !self.are_busy(*pins)
+            }
+            Operation::PinRead { at } => self.may_use_pin(*at),
+            Operation::PinWrite { at, token } => self.may_use_pin(*at) && self.is_new(*token),
+            Operation::Unpin { pins } => {
+                let used = self.in_progress().any(|operation| {
+                    matches!(operation, Operation::PinRead { at } | Operation::PinWrite { at, .. } if at.pins == *pins)
+                });
+                self.pins.contains_key(pins) && !self.are_busy(*pins) && !used
+            }
+            other => unreachable!("it is not about user memory: {other}"),
+        }
+    }
+
+    fn may_use_mm(&self, mm: MmSlot) -> bool {
+        self.mms.contains(&mm) && !self.comes_or_goes(mm)
+    }
+
+    /// The address space is there, and has so many pages.
+    fn may_reach_pages(&self, UserRange { mm, page, count }: UserRange) -> bool {
+        self.may_use_mm(mm) && count > 0 && page + count <= USER_PAGES
+    }
+
+    /// Whether an operation is about user memory of this address space.
+    fn is_in_user_mode(&self, mm: MmSlot) -> bool {
+        self.in_progress().any(|operation| match operation {
+            Operation::Mmap { at, .. }
+            | Operation::Munmap { at }
+            | Operation::Mprotect { at, .. }
+            | Operation::Dontneed { at }
+            | Operation::FreeTables { at }
+            | Operation::GupFast { at, .. } => at.mm == mm,
+            Operation::Load { at } | Operation::Store { at, .. } => at.mm == mm,
+            _ => false,
+        })
+    }
+
+    fn may_map_object(&self, object: ObjectSlot) -> bool {
+        self.objects.contains(&object) && !self.is_busy_object(object)
+    }
+
+    fn is_being_mapped(&self, object: ObjectSlot) -> bool {
+        self.in_progress().any(|operation| {
+            matches!(operation, Operation::Mmap { what: Backing::Shared(from) | Backing::Private(from), .. }
+                if from.object == object)
+        })
+    }
+
+    /// A page of a range that a caller asked for; the kernel may have pinned fewer.
+    fn may_use_pin(&self, PinnedPage { pins, page }: PinnedPage) -> bool {
+        self.pins.get(&pins).is_some_and(|count| page < *count) && !self.are_busy(pins)
+    }
+
+    fn are_busy(&self, pins: PinSlot) -> bool {
+        self.in_progress().any(|operation| {
+            matches!(operation, Operation::GupFast { pins: busy, .. } | Operation::Unpin { pins: busy }
+                if *busy == pins)
+        })
     }
 
     fn may_reach(&self, BufferPage { buffer, page }: BufferPage) -> bool {
@@ -354,8 +439,19 @@ impl Callers {
             Operation::DmaFree { buffer } => drop(self.mappings.remove(&Mapping::Buffer(*buffer))),
             Operation::NewObject { object, .. } => drop(self.objects.insert(*object)),
             Operation::DropObject { object } => drop(self.objects.remove(object)),
+            Operation::GupFast { at, pins, .. } => drop(self.pins.insert(*pins, at.count)),
+            Operation::Unpin { pins } => drop(self.pins.remove(pins)),
             Operation::DrainAliases {}
             | Operation::TrackAliases {}
+            | Operation::Mmap { .. }
+            | Operation::Munmap { .. }
+            | Operation::Mprotect { .. }
+            | Operation::Dontneed { .. }
+            | Operation::Load { .. }
+            | Operation::Store { .. }
+            | Operation::PinRead { .. }
+            | Operation::PinWrite { .. }
+            | Operation::FreeTables { .. }
             | Operation::SetPageFlag { .. }
             | Operation::HvUpdate { .. }
             | Operation::HvPin { .. }
@@ -386,6 +482,7 @@ impl Callers {
             Operation::Vfree { area } => drop(self.own.remove(area)),
             Operation::NewMm { mm } => {
                 self.mms.insert(*mm);
+                self.known_mms.insert(*mm);
             }
             Operation::DropMm { mm } => {
                 self.mms.remove(mm);
@@ -416,13 +513,20 @@ impl Callers {
         let (fine, begun) = match told.action {
             ResolvedAction::Void => return true,
             ResolvedAction::Call(call) => (self.may(&call.operation), Some(Some(call.operation))),
-            ResolvedAction::RunWork | ResolvedAction::Deliver { .. } => (true, Some(None)),
+            ResolvedAction::RunWork
+            | ResolvedAction::Deliver { .. }
+            | ResolvedAction::HostPreempt
+            | ResolvedAction::HostEnter => (true, Some(None)),
+            ResolvedAction::ApplyBroadcast => (true, None),
             ResolvedAction::Continue => {
                 let innermost = self.progress[cpu].pop();
                 (innermost.is_some(), innermost)
             }
             ResolvedAction::Fill { place } => {
                 (self.known.get(&place.mapping).is_some_and(|length| usize::from(place.page) < *length), None)
+            }
+            ResolvedAction::FillUser { at } => {
+                (self.known_mms.contains(&at.mm) && at.page < USER_PAGES, None)
             }
             ResolvedAction::DrainStores { .. } | ResolvedAction::GracePeriod | ResolvedAction::Touch => {
                 (true, None)

@@ -59,7 +59,7 @@ fn every_event_and_every_form_of_pause_is_generated() {
     for tag in Tag::ALL.iter().filter(|tag| tag.is_event()) {
         assert!(tags.get(tag.word()).is_some_and(|count| *count > 500), "{}: {tags:?}", tag.word());
     }
-    assert_eq!(irqs_off.len(), 11, "{irqs_off:?}");
+    assert_eq!(irqs_off.len(), 12, "{irqs_off:?}");
     assert!(irqs_off.values().all(|count| *count > 100), "{irqs_off:?}");
     assert!(kinds.iter().all(|count| *count > 10), "{kinds:?}");
     assert!(by_number > kinds.iter().sum::<usize>() * 2 && far > 500, "{by_number}, {far}, {kinds:?}");
@@ -69,15 +69,19 @@ fn every_event_and_every_form_of_pause_is_generated() {
 #[test]
 fn every_header_is_generated() {
     let mut temperaments = [0; 16];
-    let (mut cpus, mut sizes) = ([0; 5], [0; 3]);
+    let (mut cpus, mut sizes, mut on_all) = ([0; 5], [0; 3], 0);
     each(3, |story| {
         temperaments[usize::from(story.header.temperament.bits())] += 1;
         cpus[usize::from(story.header.cpus)] += 1;
         sizes[story.header.sizes as usize] += 1;
-        assert_eq!(story.header.backends, Backends::all());
+        let backends = story.header.backends;
+        assert!(backends == Backends::all() || backends == Backends::NATIVE_AND_XEN);
+        on_all += usize::from(backends == Backends::all());
         assert!((1..=64).contains(&story.events.len()), "{story}");
     });
     assert!(temperaments.iter().all(|count| *count > 100), "{temperaments:?}");
+    // Those about user memory, and a few others.
+    assert!((STORIES / 4..STORIES / 2).contains(&on_all), "{on_all}");
     assert!(cpus[1..].iter().all(|count| *count > 500) && cpus[2] > STORIES / 2, "{cpus:?}");
     assert!(sizes.iter().all(|count| *count > 20), "{sizes:?}");
     assert!(sizes[Sizes::Tiny as usize] > STORIES * 3 / 4, "{sizes:?}");
@@ -170,7 +174,7 @@ fn named(operation: &Operation, pages_of: &BTreeMap<String, Vec<String>>) -> BTr
     let text = operation.to_string();
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric()).skip(1);
     let is_handle = |word: &&str| {
-        word.starts_with(['p', 'a', 'r', 'b', 'm'])
+        word.starts_with(['p', 'a', 'r', 'b', 'm', 'o', 'g'])
             && word.len() > 1
             && word[1..].bytes().all(|digit| digit.is_ascii_digit())
     };
@@ -227,7 +231,7 @@ fn what_is_held_up_is_met_by_others_that_act_on_the_same() {
                 if !operation.is_of_a_device() {
                     paused[cpu] = (told.nest > 0).then(|| (operation, names.clone()));
                 }
-                if let Some(mapping) = names.iter().find(|name| !name.starts_with(['p', 'm'])) {
+                if let Some(mapping) = names.iter().find(|name| !name.starts_with(['p', 'm', 'o', 'g'])) {
                     let pages = names.iter().filter(|name| name.starts_with('p')).cloned().collect();
                     pages_of.insert(mapping.clone(), pages);
                 }
@@ -236,9 +240,63 @@ fn what_is_held_up_is_met_by_others_that_act_on_the_same() {
     }
     for operation in ROWS.iter().filter(|row| can_be_met(row)).map(|row| row.word) {
         let by = met.get(operation).map_or(0, BTreeSet::len);
-        // No caller drops an address space that a CPU is on the way into.
-        let least = if operation == "switch-mm" { 1 } else { 3 };
+        let least = match operation {
+            // No caller drops an address space that a CPU is on the way into.
+            "switch-mm" => 1,
+            // Pinned pages are read and written, and no caller lets go of them meanwhile.
+            "pin-read" | "pin-write" => 2,
+            _ => 3,
+        };
         assert!(by >= least, "{operation} is met by {:?}", met.get(operation));
     }
     assert!(on_the_same * 3 > all, "{on_the_same} of {all}");
+}
+
+/// User memory is what a part of the stories is about; and while something is done with a page there, other CPUs do something else
+/// with the same page.
+#[test]
+fn user_memory_is_told_of_in_some_stories_and_then_at_length() {
+    let mut resolved = resolve::Resolved::default();
+    let (mut about, mut at_length, mut met, mut objects) = (0, 0, BTreeMap::<&str, usize>::new(), 0);
+    let pages = |operation: &Operation| {
+        let text = operation.to_string();
+        let place = text.split(' ').nth(1).filter(|word| word.contains(':'))?;
+        let mut numbers =
+            place.split(['m', ':', '+']).skip(1).map(|number| number.parse::<u8>().expect("one"));
+        let (mm, first) = (numbers.next()?, numbers.next()?);
+        Some((mm, first..first + numbers.next().unwrap_or(1)))
+    };
+    each(9, |story| {
+        resolve::resolve_into(story, &mut resolved);
+        let mut paused: [Option<Operation>; 4] = [None; 4];
+        let mut told_of = 0;
+        for told in &resolved.events {
+            let cpu = usize::from(told.cpu);
+            if let ResolvedAction::Call(Call { operation, .. }) = told.action {
+                objects +=
+                    usize::from(matches!(operation, Operation::Mmap { what, .. } if what.object().is_some()));
+                let here = pages(&operation);
+                told_of += usize::from(here.is_some());
+                for (_, held_up) in paused.iter().enumerate().filter(|(other, _)| *other != cpu) {
+                    if let (Some(held_up), Some((mm, here))) = (held_up, &here)
+                        && let Some((its, there)) = pages(held_up)
+                        && its == *mm
+                        && here.start < there.end
+                        && there.start < here.end
+                    {
+                        *met.entry(held_up.name()).or_default() += 1;
+                    }
+                }
+                paused[cpu] = (told.nest > 0).then_some(operation);
+            } else if told.nest == 0 {
+                paused[cpu] = None;
+            }
+        }
+        about += usize::from(told_of > 0);
+        at_length += usize::from(told_of * 3 > resolved.events.len());
+    });
+    assert!((STORIES / 5..STORIES / 3).contains(&about), "{about}");
+    assert!(at_length * 2 > about, "{at_length} of {about}");
+    assert!(objects > 500, "{objects}");
+    assert!(met.len() == 8 && met.values().all(|count| *count > 100), "{met:?}");
 }

@@ -48,7 +48,9 @@ fn renumbered(told: &Told, index: u16) -> Told {
         operation:
             Operation::Write { token, .. }
             | Operation::DeviceWrite { token, .. }
-            | Operation::WriteDirect { token, .. },
+            | Operation::WriteDirect { token, .. }
+            | Operation::Store { token, .. }
+            | Operation::PinWrite { token, .. },
         ..
     }) = &mut told.action
     {
@@ -355,5 +357,63 @@ fn nobody_uses_the_pages_of_a_buffer_while_it_is_made_or_freed() {
         ("c0 dma-free b0 pause at 1", ""),
         ("c1 vmap p0+1 -> a0", "void"),
         ("device-read b0+0", "void"),
+    ]);
+}
+
+#[test]
+fn a_range_ends_with_the_last_page_that_an_address_space_has() {
+    means(&[
+        ("c0 mmap m0:0+1 anonymous writable", "void"),
+        ("c0 fill-user m0:0", "void"),
+        ("c0 new-mm -> m2", ""),
+        ("c0 mmap m0:14+8 anonymous writable", "c0 mmap m2:14+2 anonymous writable"),
+        ("c0 munmap m2:15+2", "c0 munmap m2:15+1"),
+        ("c0 mmap m2:0+2 shared o0+0 readable", "void"),
+        ("c0 new-object +1 -> o4", ""),
+        ("c0 mmap m2:0+2 shared o0+3 readable", "c0 mmap m2:0+2 shared o4+3 readable"),
+        ("c0 store m9:3", "c0 store m2:3"),
+    ]);
+}
+
+#[test]
+fn an_address_space_and_an_object_stay_while_something_is_done_with_user_memory() {
+    means(&[
+        ("c0 new-mm -> m0", ""),
+        ("c0 new-object +1 -> o0", ""),
+        ("c0 mmap m0:0+1 private o0+0 writable pause at 1", ""),
+        ("c1 drop-object o0", "void"),
+        ("c1 drop-mm m0", "void"),
+        ("c1 munmap m0:0+1", ""),
+        ("c0 continue", ""),
+        ("c1 drop-object o0", ""),
+        ("c1 load m0:0 pause at 1", ""),
+        ("c0 drop-mm m0", "void"),
+        ("c1 continue", ""),
+        ("c0 drop-mm m0 pause at 1", ""),
+        ("c1 load m0:0", "void"),
+        ("c1 fill-user m0:0", ""),
+        ("c0 continue", ""),
+        ("c1 fill-user m5:7", "c1 fill-user m0:7"),
+    ]);
+}
+
+#[test]
+fn pinned_pages_are_as_many_as_were_asked_for_and_outlive_their_address_space() {
+    means(&[
+        ("c0 new-mm -> m0", ""),
+        (
+            "c0 gup-fast m0:13+5 writable -> g3 irqs-off pause at 1",
+            "c0 gup-fast m0:13+3 writable -> g3 irqs-off pause at 1",
+        ),
+        ("c1 pin-read g3+0", "void"),
+        ("c1 unpin g3", "void"),
+        ("c0 continue", ""),
+        ("c0 drop-mm m0", ""),
+        ("c1 pin-write g0+5", "c1 pin-write g3+2"),
+        ("c1 pin-read g3+1 pause at 1", ""),
+        ("c0 unpin g3", "void"),
+        ("c1 continue", ""),
+        ("c0 unpin g3", ""),
+        ("c1 pin-read g3+1", "void"),
     ]);
 }

@@ -5,9 +5,10 @@ use harness::story::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Stor
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{
-    AreaSlot, BufferPage, BufferSlot, Call, Count, Level, MAX_PAGES, Mapping, MmSlot, ObjectSlot, Operation,
-    OwnPage, PageRun, PageSlot, Place, RamSlot, RawAccess, RawEntry, RawFrame, Root, SLOTS, TableEntry, Told,
-    TreeSlot, Unnamed,
+    AreaSlot, Backing, BufferPage, BufferSlot, Call, Count, Level, MAX_PAGES, MAX_RANGE, Mapping, MmSlot,
+    ObjectPage, ObjectSlot, Operation, OwnPage, PageRun, PageSlot, PinSlot, PinnedPage, Place, RamSlot,
+    RawAccess, RawEntry, RawFrame, Root, SLOTS, TableEntry, Told, TreeSlot, USER_PAGES, Unnamed, UserAccess,
+    UserPage, UserRange,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -60,6 +61,7 @@ fn action(cpus: u8) -> impl Strategy<Value = Action> {
         3 => Just(Action::Continue),
         1 => option::of(0..cpus).prop_map(|from| Action::Deliver { from }),
         1 => any_operand().prop_map(|place| Action::Fill { place }),
+        1 => any_operand().prop_map(|at| Action::FillUser { at }),
         1 => (1..=MAX_STORES).prop_map(|count| Action::DrainStores { count }),
         1 => Just(Action::GracePeriod),
         1 => Just(Action::RunWork),
@@ -86,7 +88,7 @@ macro_rules! slots {
     };
 }
 
-slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot ObjectSlot);
+slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot ObjectSlot PinSlot);
 
 impl Any for PageRun {
     fn any() -> BoxedStrategy<Self> {
@@ -150,6 +152,39 @@ impl Any for Level {
 impl Any for Root {
     fn any() -> BoxedStrategy<Self> {
         prop_oneof![any_operand().prop_map(Self::Mm), Just(Self::Init)].boxed()
+    }
+}
+
+impl Any for UserPage {
+    fn any() -> BoxedStrategy<Self> {
+        (any_operand(), 0..USER_PAGES).prop_map(|(mm, page)| Self { mm, page }).boxed()
+    }
+}
+
+impl Any for UserRange {
+    fn any() -> BoxedStrategy<Self> {
+        let parts = (any_operand(), 0..USER_PAGES, 1..=MAX_RANGE);
+        parts.prop_map(|(mm, page, count)| Self { mm, page, count }).boxed()
+    }
+}
+
+impl Any for Backing {
+    fn any() -> BoxedStrategy<Self> {
+        let from = || (any_operand(), 0..4u8).prop_map(|(object, page)| ObjectPage { object, page });
+        prop_oneof![Just(Self::Anonymous), from().prop_map(Self::Shared), from().prop_map(Self::Private),]
+            .boxed()
+    }
+}
+
+impl Any for UserAccess {
+    fn any() -> BoxedStrategy<Self> {
+        select(&Self::ALL[..]).boxed()
+    }
+}
+
+impl Any for PinnedPage {
+    fn any() -> BoxedStrategy<Self> {
+        (any_operand(), 0..MAX_PAGES as u8).prop_map(|(pins, page)| Self { pins, page }).boxed()
     }
 }
 

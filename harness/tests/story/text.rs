@@ -29,7 +29,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_reader_panic(text in "story 1\ncpus 2\n(c[0-2] |[a-z-]{1,8} |[parc#][0-9]{1,3} |\\+|-> |//|,|ü|\\n){0,30}") {
+    fn no_text_makes_the_reader_panic(text in "story 1\ncpus 2\n(c[0-2] |[a-z-]{1,8} |[parcmog#][0-9]{1,3}(:[0-9]{1,2})?(\\+[0-9])? |\\+|-> |//|,|ü|\\n){0,30}") {
         if let Err(error) = Document::parse(&text) {
             prop_assert!(error.to_string().starts_with("line "), "{}", error);
         }
@@ -64,6 +64,14 @@ c1  unpin-tree t2
 c1  set-page-flag p0        pause before store page_flags
 c1  track-aliases
 c0  write a0+1
+c0  new-object +2 -> o0
+c0  new-mm -> m0
+c1  mmap m0:5+2 private o0+1 writable
+c0  mmap m0:0+1 anonymous readable  pause before locked pte
+c1  gup-fast m0:5+2 writable -> g0 irqs-off
+c1  pin-write g0+1
+c0  store m0:5
+c1  fill-user m0:6
 ";
 
 #[test]
@@ -116,6 +124,23 @@ fn an_error_in_an_event_names_place_and_expectation() {
         ("c0  vmap p0+1 -> r0", "column 18: expected an area slot like a3, found \"r0\""),
         ("c0  read p0+1", "column 10: expected a page of a mapping, like a0+1 or r2+0, found \"p0+1\""),
         ("c0  read a0+8", "column 10: expected a page from a0+0 to a0+7, found \"a0+8\""),
+        ("c0  load m0", "column 10: expected a page of an address space, like m0:5, found \"m0\""),
+        ("c0  load p0:3", "column 10: expected an address space like m3, found \"p0:3\""),
+        ("c0  fill-user m1:16", "column 15: expected a page from m1:0 to m1:15, found \"m1:16\""),
+        ("c0  munmap m0:3", "column 12: expected pages of an address space, like m0:5+2, found \"m0:3\""),
+        ("c0  munmap m0+3", "column 12: expected pages of an address space, like m0:5+2, found \"m0+3\""),
+        ("c0  munmap m0:3+9", "column 12: expected 1 to 8 pages, like m0:3+2, found \"m0:3+9\""),
+        ("c0  mmap m0:3+1 hidden", "column 17: expected anonymous, shared or private, found \"hidden\""),
+        (
+            "c0  mmap m0:3+1 shared",
+            "column 23: expected a page of an object, like o0+1, found the end of the line",
+        ),
+        ("c0  mmap m0:3+1 shared o0", "column 24: expected a page of an object, like o0+1, found \"o0\""),
+        ("c0  mmap m0:3+1 private o0+4", "column 25: expected a page from o0+0 to o0+3, found \"o0+4\""),
+        ("c0  mprotect m0:3+1 large", "column 21: expected readable or writable, found \"large\""),
+        ("c0  pin-read g0+8", "column 14: expected a page from g0+0 to g0+7, found \"g0+8\""),
+        ("c0  pin-read g0", "column 14: expected a pinned page, like g0+1, found \"g0\""),
+        ("c0  unpin m0", "column 11: expected pins like g3, found \"m0\""),
         ("c2  continue", "column 1: expected a CPU from c0 to c1, found \"c2\""),
         ("vmap p0+1 -> a0", "column 1: expected a CPU like c0, found \"vmap\""),
         ("c0  vmop", "column 5: expected an operation like vmap, read or continue, found \"vmop\""),
@@ -175,7 +200,10 @@ fn an_error_before_the_events_names_place_and_expectation() {
         ("story 1\ncpus 2, sizes big\n", "line 2, column 15: expected tiny, small or real, found \"big\"".to_owned()),
         ("story 1\ncpus 2, sizes tiny, sizes real\n", "line 2, column 21: expected each clause once, found \"sizes\"".to_owned()),
         ("story 1\ncpus 2 sizes tiny\n", "line 2, column 8: expected a comma or the end of the line, found \"sizes\"".to_owned()),
-        ("story 1\ncpus 2, backends kvm\n", "line 2, column 18: expected native or xen, found \"kvm\"".to_owned()),
+        (
+            "story 1\ncpus 2, backends bhyve\n",
+            "line 2, column 18: expected native, xen, kvm or hyperv, found \"bhyve\"".to_owned(),
+        ),
         ("story 1\ncpus 2, hardware\n", "line 2, column 17: expected calm, eager-walkers, lazy-stores, lifo-reuse or reordered-interrupts, found the end of the line".to_owned()),
         ("story 1\ncpus 2, designs\n", "line 2, column 16: expected a design point and its variant, like pte_clear=at-purge, found the end of the line".to_owned()),
         ("story 1\ncpus 2, designs drain\n", "line 2, column 17: expected a design point and its variant, like pte_clear=at-purge, found \"drain\"".to_owned()),

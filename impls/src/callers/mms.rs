@@ -22,7 +22,7 @@ impl<P: PvMmu> Kernel<P> {
             Root::Init => None,
             Root::Mm(mm) => Some(self.callers.mms[mm.index()].borrow().clone()?),
         };
-        self.switch_mm(cpu, to.as_deref());
+        self.switch_mm(cpu, to.as_ref());
         Some(Outcome::Done)
     }
 

@@ -24,7 +24,7 @@ impl<P: PvMmu> Kernel<P> {
 
     pub(super) fn let_go_of(&self, cpu: &Cpu<'_>, object: ObjectSlot) -> Option<Outcome> {
         let object = self.callers.objects[object.index()].take()?;
-        self.end_object(cpu, object);
+        self.put_object(cpu, object);
         Some(Outcome::Done)
     }
 }

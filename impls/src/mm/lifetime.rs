@@ -59,15 +59,22 @@ impl<P: PvMmu> Kernel<P> {
         pages: Vec<Pfn>,
         drain: DrainAliases<'_>,
     ) -> Result<Rc<Mm>, MapError> {
-        let mm = Rc::new(Mm { pages });
-        let Err(Refused) = self.try_make_mm(cpu, &mm) else { return Ok(mm) };
-        if self.table_drain_is(TableDrain::FixUp) {
-            drain()?;
-            if self.try_make_mm(cpu, &mm).is_ok() {
-                return Ok(mm);
+        let mm = Rc::new(self.mms.make(pages).ok_or(MapError::NoMemory)?);
+        let mut made = self.try_make_mm(cpu, &mm);
+        if made.is_err() && self.table_drain_is(TableDrain::FixUp) {
+            if let Err(would_sleep) = drain() {
+                self.mms.end(&mm);
+                return Err(would_sleep.into());
             }
+            made = self.try_make_mm(cpu, &mm);
         }
-        Err(MapError::Refused)
+        if made.is_err() {
+            self.mms.end(&mm);
+            return Err(MapError::Refused);
+        }
+        mm.pinned.set(true);
+        cpu.store(mm.users, 1);
+        Ok(mm)
     }
 
     /// From the copy until it is on the list nothing may be added or removed, for it would be neither in what was copied
@@ -138,7 +145,9 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// Takes an address space apart (`exit_mmap`). CPUs that are in it are taken off it; no CPU is on the way into it.
+    /// Takes an address space apart (`mmput`, `exit_mmap`). CPUs that are in it are taken off it, and its threads end; no CPU is on
+    /// the way into it. The platform lets go of its tables first, so that the user half is taken apart by plain stores
+    /// (`xen_exit_mmap`).
     pub(crate) fn drop_mm(&self, cpu: &Cpu<'_>, mm: &Rc<Mm>) {
         self.evict(cpu, mm);
         // A CPU that keeps the copies in step must not find it on the list when its tables are tables no more: what that CPU
@@ -147,15 +156,28 @@ impl<P: PvMmu> Kernel<P> {
         if unlisted_first {
             self.unlist_and_unpin(cpu, mm);
         } else {
-            self.pv.unpin_tree(cpu, mm.root());
+            self.unpin(cpu, mm);
         }
+        self.exit_mmap(cpu, mm);
         self.end_tables(cpu, mm);
         for pfn in &mm.pages {
             self.table_pages.free(self, cpu, *pfn);
         }
+        cpu.fetch_sub(mm.users, 1);
         if !unlisted_first {
             self.tables.unlist(cpu, &self.tables.hold(cpu), mm.root());
         }
+        self.mms.end(mm);
+    }
+
+    /// The platform lets go of the tables of an address space (`xen_pgd_unpin`): of the whole tree, and of those of the user half
+    /// that it holds singly.
+    fn unpin(&self, cpu: &Cpu<'_>, mm: &Mm) {
+        self.pv.unpin_tree(cpu, mm.root());
+        for (table, level) in self.user_tables(cpu, mm) {
+            self.pv.let_go_of_table(cpu, table, level);
+        }
+        mm.pinned.set(false);
     }
 
     /// Takes an address space off the list, and with the same hold of the mutex its tables from the hypervisor. Otherwise:
@@ -172,7 +194,7 @@ impl<P: PvMmu> Kernel<P> {
     fn unlist_and_unpin(&self, cpu: &Cpu<'_>, mm: &Mm) {
         let held = self.tables.hold(cpu);
         self.tables.unlist(cpu, &held, mm.root());
-        self.pv.unpin_tree(cpu, mm.root());
+        self.unpin(cpu, mm);
     }
 
     /// The tables of an address space are ordinary zeroed pages from now on.

@@ -6,6 +6,7 @@ use crate::paravirt::PvMmu;
 use crate::protocol::Step;
 use crate::smp;
 use machine::{Cpu, Interrupt, Until};
+use std::rc::Rc;
 
 impl<P: PvMmu> Kernel<P> {
     /// This CPU loads an address space, or the kernel's own (`switch_mm_irqs_off`).
@@ -21,21 +22,31 @@ impl<P: PvMmu> Kernel<P> {
     ///   load CR3
     /// ```
     ///
-    /// Nor is it in neither: interrupts are off, so that it cannot be taken off the one while it goes over to the other.
-    pub(crate) fn switch_mm(&self, cpu: &Cpu<'_>, to: Option<&Mm>) {
-        let root = to.map_or(self.mms.init, Mm::root);
+    /// Nor is it in neither: interrupts are off, so that it cannot be taken off the one while it goes over to the other. It is in
+    /// the mask of the new one before it can walk there, and in that of the old one for as long as it can: a flush reads the mask
+    /// after it has cleared the entry, and so either finds the CPU there, or the CPU finds the entry cleared.
+    pub(crate) fn switch_mm(&self, cpu: &Cpu<'_>, to: Option<&Rc<Mm>>) {
+        let root = to.map_or(self.mms.init, |mm| mm.root());
         let loaded = self.mms.loaded.this(cpu);
+        let me = 1 << cpu.id();
         let interrupts = cpu.irq_save();
+        if let Some(to) = to {
+            cpu.update(to.cpumask, |mask| (mask & me == 0).then_some(mask | me));
+        }
         self.protocol.in_order(
             Step::LoadBeforeLeaving,
             || self.pv.load_root(cpu, root),
             || cpu.store(loaded, root.0.into()),
         );
+        let old = self.mms.active.this(cpu).replace(to.map(Rc::clone));
+        if let Some(old) = old.filter(|old| old.root() != root) {
+            cpu.update(old.cpumask, |mask| Some(mask & !me));
+        }
         cpu.irq_restore(interrupts);
     }
 
     /// Has every CPU that is in an address space load the kernel's own, and waits until it has (`xen_drop_mm_ref`): a CPU that
-    /// is asked need not listen at once.
+    /// is asked need not listen at once. A thread that runs there ends.
     ///
     /// ```text
     ///   c0 drop-mm m0, without waiting        c1, in m0
@@ -87,6 +98,7 @@ impl<P: PvMmu> Kernel<P> {
         if self.protocol.does(Step::CheckBeforeLeaving) && is_in != asked {
             return;
         }
+        self.end_thread(cpu);
         self.switch_mm(cpu, None);
     }
 }

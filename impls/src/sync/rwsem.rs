@@ -36,13 +36,13 @@ pub struct WriteGuard<'a, T> {
 impl<T> RwSemaphore<T> {
     /// A free semaphore around `data`.
     pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass, data: T) -> Self {
+        Self::over(bus.memory.var(class.family), lockdep, class, data)
+    }
+
+    /// A semaphore around `data` whose word is this variable, which holds 0.
+    pub fn over(word: Var, lockdep: &Rc<Lockdep>, class: LockClass, data: T) -> Self {
         let lockdep = Rc::clone(lockdep);
-        Self {
-            word: bus.memory.var(class.family),
-            class: lockdep.register(class),
-            lockdep,
-            data: RefCell::new(data),
-        }
+        Self { word, class: lockdep.register(class), lockdep, data: RefCell::new(data) }
     }
 
     /// Takes it for reading (`down_read`).

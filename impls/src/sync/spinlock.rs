@@ -72,7 +72,12 @@ pub struct SpinGuard<'a, T> {
 impl<T> SpinLock<T> {
     /// A free lock around `data`.
     pub fn new(bus: &Bus, lockdep: &Rc<Lockdep>, class: LockClass, data: T) -> Self {
-        let (word, lockdep) = (bus.memory.var(class.family), Rc::clone(lockdep));
+        Self::over(bus.memory.var(class.family), lockdep, class, data)
+    }
+
+    /// A lock around `data` whose word is this variable, which holds 0.
+    pub fn over(word: Var, lockdep: &Rc<Lockdep>, class: LockClass, data: T) -> Self {
+        let lockdep = Rc::clone(lockdep);
         let raw = RawSpinLock { word, class: lockdep.register(class), lockdep };
         Self { raw, data: RefCell::new(data) }
     }

@@ -15,7 +15,7 @@ use super::lazy::{Hull, LazyArea, Leaves};
 use super::slot_map::SlotMap;
 use crate::family;
 use crate::kernel::Kernel;
-use crate::paravirt::PvMmu;
+use crate::paravirt::{Pfn, PvMmu};
 use crate::protocol::{PteClear, Step};
 use crate::sizes::Sizes;
 use crate::sync::{LockClass, Lockdep, PerCpu, SpinLock};
@@ -34,6 +34,8 @@ const QUEUE_LOCK: LockClass = LockClass { family: family::BLOCK_QUEUE_LOCK, name
 pub enum RcuCallback {
     /// A block of slots that no CPU finds any more.
     VmapBlock(Rc<VmapBlock>),
+    /// Tables of address spaces that no entry leads to any more (`mmu_table_batch`).
+    Tables(Vec<Pfn>),
 }
 
 /// What a drain found in the blocks.

@@ -13,6 +13,7 @@ use crate::hypervisor::xen::{
 use crate::paravirt::{Pfn, PvExchange, PvFlush, PvMmu, PvSwitch, PvTables, RawCalls, Refused, Wanted};
 use crate::protocol::{KernelFlush, Protocol, Step};
 use crate::sizes::Sizes;
+use crate::smp::CpuMask;
 use crate::sync::Lockdep;
 use machine::paging::LEVELS;
 use machine::{Bus, Cpu, Entry, Family, Frame, Interrupt, Level, Role, Word};
@@ -144,6 +145,36 @@ impl PvTables for Xen {
         }
     }
 
+    /// The hypervisor holds the table no more, and the guest may write to the page again: its own mapping of it becomes writable
+    /// (`xen_release_pte`). The page stays as it is until it goes to the allocator.
+    fn retire_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8, pinned: bool) {
+        if pinned {
+            self.let_go_of_table(cpu, pfn, level);
+        }
+    }
+
+    fn let_go_of_table(&self, cpu: &Cpu<'_>, pfn: Pfn, level: u8) {
+        let frame = self.frame_of(pfn);
+        cpu.set_role(frame, Role::Queued(level));
+        if level == 1 && self.extended(cpu, MmuExt::UnpinTable { frame }).is_err() {
+            cpu.bug("a lowest-level table of an address space was not pinned");
+        }
+        self.issue(cpu);
+        if self.hypervisor.make_writable(cpu, frame).is_err() {
+            cpu.bug("the hypervisor holds a table that nothing leads to");
+        }
+    }
+
+    /// The two halves are not one access here: the guest reads the entry, and the hypervisor clears it. It keeps the accessed and
+    /// dirty bits that the hardware has set in between to itself.
+    fn clear_entry(&self, cpu: &Cpu<'_>, word: Word, level: u8) -> Entry {
+        let entry = cpu.load_entry(word, level);
+        if self.set_entry(cpu, word, level, Entry::EMPTY).is_err() {
+            cpu.bug("the hypervisor does not let go of an entry");
+        }
+        entry
+    }
+
     fn set_entry(&self, cpu: &Cpu<'_>, word: Word, _level: u8, entry: Entry) -> Result<(), Refused> {
         self.update(cpu, Call::MmuUpdate(MmuUpdate { word, entry, bits: AccessedDirty::AsGiven }))
     }
@@ -180,6 +211,29 @@ impl PvFlush for Xen {
             range.addresses().for_each(|va| self.flush(cpu, MmuExt::InvlpgAll { va }));
         }
         true
+    }
+
+    const FLUSHES_BY_INTERRUPT: bool = false;
+    const BROADCASTS: bool = false;
+
+    fn flush_user_local(&self, cpu: &Cpu<'_>) {
+        self.flush(cpu, MmuExt::TlbFlushLocal);
+    }
+
+    /// The hypervisor interrupts the CPUs, whatever the guest's interrupt flags say, and returns at once when all have flushed
+    /// (`xen_flush_tlb_multi`). It tells the guest nothing of what those CPUs were at.
+    fn flush_user_others(
+        &self,
+        cpu: &Cpu<'_>,
+        cpus: CpuMask,
+        FlushRequest { range, full }: FlushRequest,
+    ) -> CpuMask {
+        if full {
+            self.flush(cpu, MmuExt::TlbFlushMulti { cpus });
+        } else {
+            range.addresses().for_each(|va| self.flush(cpu, MmuExt::InvlpgMulti { cpus, va }));
+        }
+        0
     }
 
     fn send_ipi(&self, cpu: &Cpu<'_>, to: u8, vector: u8) {

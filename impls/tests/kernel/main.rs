@@ -4,5 +4,6 @@ mod bench;
 mod drains;
 mod mm;
 mod table_reserve;
+mod user;
 mod vmap;
 mod xen_table_pages;

@@ -1,19 +1,23 @@
 //! `docs/machine.md` names a test for each rule: every one of them exists.
 
 /// The files of tests, by the names that the page uses.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 16] = [
+    ("broadcasts", include_str!("broadcasts.rs")),
     ("determinism", include_str!("determinism.rs")),
     ("faults", include_str!("faults.rs")),
     ("help", include_str!("help.rs")),
+    ("host", include_str!("host.rs")),
     ("interrupts", include_str!("interrupts.rs")),
     ("memory_model", include_str!("memory_model.rs")),
     ("metering", include_str!("metering.rs")),
     ("others", include_str!("others.rs")),
+    ("queued_tables", include_str!("queued_tables.rs")),
     ("stale_tables", include_str!("stale_tables.rs")),
     ("toy_kernel", include_str!("toy_kernel.rs")),
     ("translation", include_str!("translation.rs")),
     ("waiting", include_str!("waiting.rs")),
     ("walkers", include_str!("walkers.rs")),
+    ("watching", include_str!("watching.rs")),
 ];
 
 #[test]

@@ -3,19 +3,23 @@
 //! A test writes what each CPU runs as a plain function over a [`Stage`] and then tells a story with it. Only what the
 //! public interface shows is looked at.
 
+mod broadcasts;
 mod determinism;
 mod documentation;
 mod faults;
 mod help;
+mod host;
 mod interrupts;
 mod memory_model;
 mod metering;
 mod others;
+mod queued_tables;
 mod stale_tables;
 mod toy_kernel;
 mod translation;
 mod waiting;
 mod walkers;
+mod watching;
 
 use machine::paging::index;
 use machine::*;
@@ -44,6 +48,8 @@ pub(crate) struct Stage {
     pub(crate) background: Cell<fn(&Stage, &Standing<'_>) -> Background>,
     /// Whether operations drain at their end.
     pub(crate) drains: Cell<bool>,
+    /// How the host gives a CPU back.
+    pub(crate) give_back: Cell<Option<Interrupt>>,
 }
 
 impl Stage {
@@ -56,6 +62,7 @@ impl Stage {
             fault: Cell::new(|_, _, _, _| Resolution::Unresolved),
             background: Cell::new(|_, _| Background::Nothing),
             drains: Cell::new(true),
+            give_back: Cell::new(None),
         };
         let root = stage.frame(bus, Role::Table(4));
         for cpu in 0..bus.cpus() {
@@ -116,6 +123,10 @@ impl Software for Stage {
 
     fn page_fault(&self, cpu: &Cpu<'_>, fault: PageFault, again: bool) -> Resolution {
         (self.fault.get())(self, cpu, fault, again)
+    }
+
+    fn give_back(&self) -> Option<Interrupt> {
+        self.give_back.get()
     }
 
     fn drains_at_end(&self, _: &Program) -> bool {

@@ -46,7 +46,7 @@ impl Reference {
         match outcome {
             _ if flight.void => {}
             Outcome::Fault => self.contents.abandon_write(cpu),
-            _ => self.contents.end_write(cpu),
+            _ => self.contents.end_write(cpu, true),
         }
     }
 }

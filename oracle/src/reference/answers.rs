@@ -10,6 +10,7 @@ use crate::vocabulary::{Access, Call, Mapping, Outcome, Range, Token};
 
 use super::effects::made;
 use super::judgement::Judgement;
+use super::user_answers::{pin_value, pin_written, pinned_pages, user_value, user_written};
 use super::{Flight, Reference};
 
 /// An operation that ended, and what it answered.
@@ -54,7 +55,7 @@ impl Reference {
         }
     }
 
-    fn judge_value(&mut self, cpu: usize, found: Token) -> Judgement {
+    pub(super) fn judge_value(&mut self, cpu: usize, found: Token) -> Judgement {
         let (readable, forced) = self.contents.readable(cpu);
         if !readable.contains(found) {
             return Err((Kind::NeverPossible, format!("{readable}")));

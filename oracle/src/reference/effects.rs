@@ -51,7 +51,7 @@ impl Reference {
             Operation::UnpinTree { .. } | Operation::DmaFree { .. } if void => {
                 self.skip(&self.pages_of(operation));
             }
-            _ => {}
+            _ => self.begin_user(cpu, operation, void),
         }
     }
 
@@ -103,7 +103,7 @@ impl Reference {
                 let count = self.things.get(Sort::Area, area.number()).own_pages();
                 (0..count).for_each(|page| self.contents.vanish(Home::owned(area, page)));
             }
-            _ => {}
+            _ => self.end_user(cpu, flight, operation, outcome),
         }
     }
 

@@ -122,9 +122,12 @@ impl Reference {
             _ if must_sleep => no(Kind::WaitedWithIrqsOff, "would-sleep"),
             Outcome::WouldSleep => no(Kind::WouldSleep, "that it sleeps if it must"),
             Outcome::NoMemory => no(Kind::NoMemory, "that it needs no memory"),
-            Outcome::Done | Outcome::Mapped(_) | Outcome::Buffer(_) | Outcome::Value(_) | Outcome::Fault => {
-                no(Kind::WrongForm, "an answer to what was asked")
-            }
+            Outcome::Done
+            | Outcome::Mapped(_)
+            | Outcome::Buffer(_)
+            | Outcome::Pinned(_)
+            | Outcome::Value(_)
+            | Outcome::Fault => no(Kind::WrongForm, "an answer to what was asked"),
         }
     }
 

@@ -5,8 +5,9 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::{
-    AreaSlot, Bound, BufferPage, BufferSlot, Count, Level, MmSlot, Mode, ObjectSlot, Operand, OwnPage,
-    PageSlot, Place, RamSlot, RawEntry, Role, Root, Sort, Stage, TableEntry, TreeSlot, Use,
+    AreaSlot, Backing, Bound, BufferPage, BufferSlot, Count, Level, MmSlot, Mode, ObjectSlot, Operand,
+    OwnPage, PageSlot, PinSlot, PinnedPage, Place, RamSlot, RawEntry, Role, Root, Sort, Stage, TableEntry,
+    TreeSlot, Use, UserAccess, UserPage, UserRange,
 };
 
 /// Hands the rows to a macro; the macro takes from each row what it needs.
@@ -132,6 +133,31 @@ macro_rules! for_each_operation {
         45 "new-object" NewObject { count: Count = Sizes, object: ObjectSlot = New(Plain) } => done_or_no_memory;
         /// the caller lets go of the object, and the kernel takes its pages back
         46 "drop-object" DropObject { object: ObjectSlot = Ends(Plain) } => done;
+        /// the kernel maps pages of an address space, in the place of whatever was mapped there: `anonymous` memory, or pages
+        /// of an object, `shared` or `private` (copied on the first write). A page gets its memory when it is touched
+        47 "mmap" Mmap { at: UserRange = Uses(Plain), what: Backing = Uses(Plain), access: UserAccess } => done_or_no_memory;
+        /// the kernel unmaps pages of an address space, those that are mapped
+        48 "munmap" Munmap { at: UserRange = Uses(Plain) } => done_or_no_memory;
+        /// the kernel changes what user code may do with pages of an address space, those that are mapped
+        49 "mprotect" Mprotect { at: UserRange = Uses(Plain), access: UserAccess } => done_or_no_memory;
+        /// the kernel takes the memory behind pages of an address space away (`MADV_DONTNEED`): anonymous memory begins as
+        /// zeroes again, a private page as that of its object
+        50 "dontneed" Dontneed { at: UserRange = Uses(Plain) } => done;
+        /// a thread of the address space reads the page's word in user mode; the CPU stays in user mode until the next event on it
+        51 "load" Load { at: UserPage = Uses(Plain) } => user_value;
+        /// a thread of the address space writes the page's word in user mode; the CPU stays there as after `load`
+        52 "store" Store { at: UserPage = Uses(Plain), token: S::Token } => user_written;
+        /// a thread of the address space has pages pinned, to read or to write them (`get_user_pages_fast`): first by a walk of
+        /// the tables with interrupts off and no lock, then for the rest by faults. The kernel may pin fewer, from the first on
+        53 "gup-fast" GupFast { at: UserRange = Uses(Plain), access: UserAccess, pins: PinSlot = New(Plain) } irqs_off => pinned_pages;
+        /// a caller reads the word of a pinned page
+        54 "pin-read" PinRead { at: PinnedPage = Uses(Plain) } => pin_value;
+        /// a caller writes the word of a page that is pinned to be written
+        55 "pin-write" PinWrite { at: PinnedPage = Uses(Plain), token: S::Token } => pin_written;
+        /// the caller lets go of pinned pages
+        56 "unpin" Unpin { pins: PinSlot = Ends(Plain) } => done;
+        /// the kernel frees those lowest-level tables of a range that hold no entry, while the range may stay mapped
+        57 "free-tables" FreeTables { at: UserRange = Uses(Plain) } => done;
     } };
 }
 

@@ -58,6 +58,16 @@ impl Coherent {
     }
 }
 
+/// The pages that the kernel pinned, from the first of the range on. Only checks that read the machine look at the frames;
+/// they are never compared between backends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Pinned {
+    /// How many.
+    pub count: u8,
+    /// The frames behind them; 0 for pages that were not pinned.
+    pub frames: [u32; MAX_PAGES],
+}
+
 /// How an operation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
@@ -67,6 +77,8 @@ pub enum Outcome {
     Mapped(Range),
     /// The kernel did it, and this is the buffer.
     Buffer(Coherent),
+    /// The kernel pinned these pages, which may be fewer than its caller asked for.
+    Pinned(Pinned),
     /// A read found this.
     Value(Token),
     /// The access raised a page fault.
@@ -84,7 +96,7 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the operation gave what its caller asked for.
     pub const fn gives(&self) -> bool {
-        matches!(self, Self::Done | Self::Mapped(_) | Self::Buffer(_) | Self::Value(_))
+        matches!(self, Self::Done | Self::Mapped(_) | Self::Buffer(_) | Self::Pinned(_) | Self::Value(_))
     }
 
     /// Where the mapping lies that the operation made, if it made one.
@@ -101,6 +113,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Done => f.write_str("done"),
             Self::Mapped(range) | Self::Buffer(Coherent { range, .. }) => write!(f, "mapped at {range}"),
+            Self::Pinned(Pinned { count, .. }) => write!(f, "pinned {count}"),
             Self::Value(token) => write!(f, "{token}"),
             Self::Fault => f.write_str("fault"),
             Self::NoMemory => f.write_str("no-memory"),

@@ -22,12 +22,14 @@ pub enum Sort {
     Mm,
     /// Objects.
     Object,
+    /// Pages that are pinned together.
+    Pins,
 }
 
 impl Sort {
     /// Every sort, in the order of its declaration.
-    pub const ALL: [Self; 7] =
-        [Self::Page, Self::Area, Self::Ram, Self::Buffer, Self::Tree, Self::Mm, Self::Object];
+    pub const ALL: [Self; 8] =
+        [Self::Page, Self::Area, Self::Ram, Self::Buffer, Self::Tree, Self::Mm, Self::Object, Self::Pins];
 }
 
 macro_rules! slots {
@@ -102,4 +104,6 @@ slots! {
     Mm MmSlot 'm';
     /// An object that `new-object` made (`o0`).
     Object ObjectSlot 'o';
+    /// Pages that `gup-fast` pinned (`g0`).
+    Pins PinSlot 'g';
 }

@@ -4,8 +4,9 @@ use core::fmt;
 use core::hash::Hash;
 
 use super::{
-    AreaSlot, BufferPage, BufferSlot, Count, Level, Mapping, MmSlot, Named, ObjectSlot, OwnPage, PageList,
-    PageRun, PageSlot, Place, RamSlot, RawEntry, RawFrame, Root, Sort, TableEntry, Token, TreeSlot,
+    AreaSlot, Backing, BufferPage, BufferSlot, Count, Level, Mapping, MmSlot, Named, ObjectSlot, OwnPage,
+    PageList, PageRun, PageSlot, PinSlot, PinnedPage, Place, RamSlot, RawEntry, RawFrame, Root, Sort,
+    TableEntry, Token, TreeSlot, UserAccess, UserPage, UserRange,
 };
 
 /// What differs between the two stages of an operation.
@@ -81,6 +82,7 @@ operands! {
     TreeSlot: [Tree] tree => Named::Thing(Self::SORT, tree.number());
     MmSlot: [Mm] mm => Named::Thing(Self::SORT, mm.number());
     ObjectSlot: [Object] object => Named::Thing(Self::SORT, object.number());
+    PinSlot: [Pins] pins => Named::Thing(Self::SORT, pins.number());
     PageRun: [Page] run => Named::Thing(Sort::Page, run.first.number());
     PageList: [Page] pages => Named::Pages(pages);
     Count: [] count => Named::Length(count.0);
@@ -94,6 +96,11 @@ operands! {
         RawEntry::Leads { to: RawFrame::Foreign, .. } | RawEntry::Empty => Named::Nothing,
     };
     Root: [Mm] root => root.mm().map_or(Named::Nothing, |mm| mm.named());
+    UserPage: [Mm] at => at.mm.named();
+    UserRange: [Mm] at => at.mm.named();
+    Backing: [Object] what => what.object().map_or(Named::Nothing, |from| from.object.named());
+    UserAccess: [] _ => Named::Nothing;
+    PinnedPage: [Pins] at => at.pins.named();
     Unnamed: [] _ => Named::Nothing, "";
     Token: [] _ => Named::Nothing, " = ";
 }

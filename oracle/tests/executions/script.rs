@@ -3,9 +3,11 @@
 
 use oracle::vocabulary::{
     AreaSlot, BufferPage, BufferSlot, Call, Count, Level, Mapping, MmSlot, Mode, Named, ObjectSlot,
-    Operation, OwnPage, PageList, PageSlot, Place, ROWS, RamSlot, RawAccess, RawEntry, RawFrame, Role, Root,
-    SLOTS, Sort, TableEntry, Token, TreeSlot, Use,
+    Operation, OwnPage, PageList, PageSlot, PinSlot, Place, ROWS, RamSlot, RawAccess, RawEntry, RawFrame,
+    Role, Root, SLOTS, Sort, TableEntry, Token, TreeSlot, Use,
 };
+
+mod user;
 
 /// CPUs of a script.
 pub(crate) const CPUS: usize = 4;
@@ -50,7 +52,7 @@ const fn few(sort: Sort) -> u8 {
     match sort {
         Sort::Page => 6,
         Sort::Area | Sort::Ram => 4,
-        Sort::Buffer | Sort::Mm | Sort::Object => 3,
+        Sort::Buffer | Sort::Mm | Sort::Object | Sort::Pins => 3,
         Sort::Tree => 2,
     }
 }
@@ -104,7 +106,7 @@ macro_rules! drawn_slots {
     };
 }
 
-drawn_slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot ObjectSlot);
+drawn_slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot ObjectSlot PinSlot);
 
 impl Drawn for PageList {
     fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
@@ -257,6 +259,9 @@ impl Belief {
             Named::Length(count) => length = count,
             Named::Nothing => {}
         });
+        if let Operation::GupFast { at, .. } = operation {
+            length = at.count;
+        }
         if let Some((sort, slot)) = made {
             let thing = self.thing_mut(sort, slot);
             (thing.made_of, thing.takes, thing.length) = (pages, takes, length);
@@ -327,6 +332,15 @@ fn often(kind: u8) -> usize {
 
 /// A script from random records (CPU, operation, operand, flags); what cannot be told is left out.
 pub(crate) fn resolve(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
+    resolve_by(records, often)
+}
+
+/// The same, with operations on user memory and on what it needs, and no others.
+pub(crate) fn resolve_user(records: &[(u8, u8, u8, u8)]) -> Vec<Step> {
+    resolve_by(records, user::often)
+}
+
+fn resolve_by(records: &[(u8, u8, u8, u8)], often: fn(u8) -> usize) -> Vec<Step> {
     let mut belief =
         Belief { things: [[Thing::default(); SLOTS as usize]; Sort::ALL.len()], running: [None; CPUS] };
     for slot in 0..INITIAL_PAGES {

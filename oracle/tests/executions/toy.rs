@@ -6,33 +6,24 @@ use oracle::vocabulary::{
 };
 use oracle::{Illegal, Reference, Ticket, Verdict};
 
+mod choices;
+mod compared;
+mod user;
+
+pub(crate) use choices::Choices;
+
 use crate::script::{CPUS, INITIAL_PAGES, Step, index};
 
 /// Pages of address space, so few that ranges are reused and run out.
 const SPACE: u64 = 8;
 const START: u64 = 0xffff_c900_0000_0000;
 
-/// A small generator (xorshift); the same seed makes the same choices.
-pub(crate) struct Choices(pub(crate) u64);
-
-impl Choices {
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) % n
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
-
 struct Running {
     step: usize,
     call: Call,
     ticket: Ticket,
     outcome: Option<Outcome>,
+    progress: user::Progress,
 }
 
 /// What was said of one operation.
@@ -56,8 +47,7 @@ pub(crate) struct Toy {
     maps: [Option<(PageList, u64)>; 3 * SLOTS as usize],
     /// The words of the pages that an area owns, and what it allows.
     own: [Option<([Token; MAX_PAGES], Access)>; SLOTS as usize],
-    mms: [bool; SLOTS as usize],
-    objects: [bool; SLOTS as usize],
+    pub(crate) user: user::Memory,
     running: [Option<Running>; CPUS],
     choices: Choices,
 }
@@ -80,8 +70,7 @@ impl Toy {
             trees: [None; SLOTS as usize],
             maps: [None; 3 * SLOTS as usize],
             own: [None; SLOTS as usize],
-            mms: [false; SLOTS as usize],
-            objects: [false; SLOTS as usize],
+            user: user::Memory::default(),
             running: [const { None }; CPUS],
             choices: Choices(seed | 1),
         };
@@ -96,6 +85,7 @@ impl Toy {
                 break;
             }
             toy.compare_words();
+            toy.compare_pages();
         }
         toy
     }
@@ -106,21 +96,11 @@ impl Toy {
         self.said.iter().any(|said| said.verdict.is_err())
     }
 
-    /// The word that the page holds, if it holds one.
-    pub(crate) fn word(&self, page: PageSlot) -> Option<Token> {
-        self.words[page.index()]
-    }
-
-    /// The mappings that stand, by their place among all.
-    pub(crate) fn mapped(&self) -> Vec<usize> {
-        (0..self.maps.len()).filter(|&n| self.maps[n].is_some()).collect()
-    }
-
     /// What is in flight takes effect or returns, as chance will have it.
     fn drift(&mut self, tamper: Tamper<'_>) {
         for cpu in 0..CPUS {
             if self.running[cpu].is_some() && self.choices.one_in(4) {
-                self.take_effect(cpu);
+                self.take_step(cpu);
             }
             if self.running[cpu].as_ref().is_some_and(|running| running.outcome.is_some())
                 && self.choices.one_in(6)
@@ -134,7 +114,8 @@ impl Toy {
         let outcome = if self.lacks(&call.operation) { Some(Outcome::Void) } else { None };
         let ticket = self.reference.begin(cpu as u8, &call);
         self.give_up(&call.operation);
-        self.running[cpu] = Some(Running { step, call, ticket, outcome });
+        self.running[cpu] =
+            Some(Running { step, call, ticket, outcome, progress: user::Progress::default() });
         // A pause may lie behind the last point of an operation, and is then not reached.
         if !paused || outcome.is_some() || self.choices.one_in(5) {
             self.finish(cpu, tamper);
@@ -154,7 +135,7 @@ impl Toy {
 
     fn finish(&mut self, cpu: usize, tamper: Tamper<'_>) {
         self.take_effect(cpu);
-        if let Some(Running { step, call, ticket, outcome: Some(truth) }) = self.running[cpu].take() {
+        if let Some(Running { step, call, ticket, outcome: Some(truth), .. }) = self.running[cpu].take() {
             let told = tamper(&self.reference, self.said.len(), &call, truth);
             let verdict = self.reference.end(ticket, &told);
             self.said.push(Said { step, call, verdict });
@@ -172,8 +153,9 @@ impl Toy {
                 }
                 (Named::Thing(Sort::Page, slot), _) => !self.has_page(PageSlot::new(slot)),
                 (Named::Thing(Sort::Tree, slot), _) => self.trees[usize::from(slot)].is_none(),
-                (Named::Thing(Sort::Mm, slot), _) => !self.mms[usize::from(slot)],
-                (Named::Thing(Sort::Object, slot), _) => !self.objects[usize::from(slot)],
+                (Named::Thing(Sort::Mm, slot), _) => !self.user.has_mm(slot),
+                (Named::Thing(Sort::Object, slot), _) => !self.user.has_object(slot),
+                (Named::Thing(Sort::Pins, slot), _) => !self.user.has_pins(slot),
                 (Named::Thing(sort, slot), _) => self.maps[place_of(sort, slot)].is_none(),
             };
         });
@@ -186,7 +168,19 @@ impl Toy {
     }
 
     fn take_effect(&mut self, cpu: usize) {
-        let Some(Running { call, outcome: None, .. }) = &self.running[cpu] else { return };
+        while self.running[cpu].as_ref().is_some_and(|running| running.outcome.is_none()) {
+            self.take_step(cpu);
+        }
+    }
+
+    /// An operation on user memory takes effect step by step, any other at once.
+    fn take_step(&mut self, cpu: usize) {
+        let Some(running @ Running { outcome: None, .. }) = &mut self.running[cpu] else { return };
+        let call = &running.call;
+        if matches!(call.operation.row().tag, 47..=57) {
+            running.outcome = self.user.step(call.operation, &mut running.progress, &mut self.choices);
+            return;
+        }
         let outcome = match *call {
             Call { operation: Operation::DrainAliases {}, irqs_off: true } => Outcome::WouldSleep,
             Call {
@@ -226,10 +220,10 @@ impl Toy {
             Operation::NewObject { .. } | Operation::NewMm { .. } if self.choices.one_in(4) => {
                 return Outcome::NoMemory;
             }
-            Operation::NewObject { object, .. } => self.objects[object.index()] = true,
-            Operation::DropObject { object } => self.objects[object.index()] = false,
-            Operation::NewMm { mm } => self.mms[mm.index()] = true,
-            Operation::DropMm { mm } => self.mms[mm.index()] = false,
+            Operation::NewObject { object, count } => self.user.new_object(object, count.0),
+            Operation::DropObject { object } => self.user.drop_object(object),
+            Operation::NewMm { mm } => self.user.new_mm(mm),
+            Operation::DropMm { mm } => self.user.drop_mm(mm),
             Operation::PinTree { pages, tree } => {
                 pages.as_slice().iter().for_each(|page| self.words[page.index()] = None);
                 self.trees[tree.index()] = Some(pages);
@@ -292,6 +286,17 @@ impl Toy {
                 self.words[page.index()] = Some(Token::ZERO);
                 self.tables[page.index()] = false;
             }
+            Operation::Mmap { .. }
+            | Operation::Munmap { .. }
+            | Operation::Mprotect { .. }
+            | Operation::Dontneed { .. }
+            | Operation::Load { .. }
+            | Operation::Store { .. }
+            | Operation::GupFast { .. }
+            | Operation::PinRead { .. }
+            | Operation::PinWrite { .. }
+            | Operation::Unpin { .. }
+            | Operation::FreeTables { .. } => unreachable!("it takes effect in steps"),
         }
         Outcome::Done
     }
@@ -373,21 +378,6 @@ impl Toy {
             _ => Outcome::NoMemory,
         }
     }
-
-    /// What a page really holds is always among what the reference holds possible.
-    fn compare_words(&mut self) {
-        for page in (0..SLOTS).map(PageSlot::new) {
-            if let Some(word) = self.words[page.index()]
-                && self.reference.live_pages().any(|live| live == page)
-                && !self.reference.live_tables().any(|table| table == page)
-                && !self.running.iter().flatten().any(|running| takes_away(&running.call.operation, page))
-            {
-                let possible = self.reference.possible(page);
-                assert!(possible.contains(&word), "{page} holds {word}, possible {possible:?}");
-                self.wide += usize::from(possible.len() > 1);
-            }
-        }
-    }
 }
 
 /// The place of a mapping among all of them.
@@ -398,20 +388,4 @@ fn place_of(sort: Sort, slot: u8) -> usize {
         _ => 2,
     };
     of_sort * usize::from(SLOTS) + usize::from(slot)
-}
-
-/// Whether the operation, in flight, leaves open whether the page has its word.
-fn takes_away(operation: &Operation, taken: PageSlot) -> bool {
-    match operation {
-        Operation::AllocPage { page }
-        | Operation::FreePage { page }
-        | Operation::MakeTable { page }
-        | Operation::UnmakeTable { page } => *page == taken,
-        Operation::DmaAlloc { pages, .. }
-        | Operation::DmaAllocWide { pages, .. }
-        | Operation::PinTree { pages, .. } => pages.as_slice().contains(&taken),
-        // Which pages it zeroes is known no more once it has.
-        Operation::DmaFree { .. } | Operation::UnpinTree { .. } => true,
-        _ => false,
-    }
 }

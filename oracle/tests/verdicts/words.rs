@@ -1,7 +1,8 @@
 //! What verdicts and rules say to people.
 use oracle::vocabulary::{
-    Access, AreaSlot, BufferPage, BufferSlot, Count, Level, MmSlot, ObjectSlot, Operation, Outcome, OwnPage,
-    ROWS, RamSlot, RawAccess, RawEntry, RawFrame, Root, TableEntry, Token, TreeSlot,
+    Access, AreaSlot, Backing, BufferPage, BufferSlot, Count, Level, MmSlot, ObjectPage, ObjectSlot,
+    Operation, Outcome, OwnPage, PinSlot, PinnedPage, ROWS, RamSlot, RawAccess, RawEntry, RawFrame, Root,
+    TableEntry, Token, TreeSlot, UserAccess, UserPage, UserRange,
 };
 use oracle::{Kind, Rule};
 
@@ -75,6 +76,7 @@ fn operations() -> Vec<(Operation, &'static str)> {
         (Operation::SwitchMm { to: Root::Mm(mm) }, "switch-mm m4"),
         (Operation::DropMm { mm }, "drop-mm m4"),
         (Operation::NewObject { count: Count(3), object: ObjectSlot::new(2) }, "new-object +3 -> o2"),
+        (Operation::DropObject { object: ObjectSlot::new(2) }, "drop-object o2"),
         // Other operands.
         (Operation::HvUpdate { at: entry(2), entry: other }, "hv-update p5+2 -> p5 readable"),
         (
@@ -85,9 +87,36 @@ fn operations() -> Vec<(Operation, &'static str)> {
     ]
 }
 
+/// The same, of user memory.
+fn user_operations() -> Vec<(Operation, &'static str)> {
+    let (mm, pins, token, access) = (MmSlot::new(4), PinSlot::new(1), Token(8), UserAccess::Writable);
+    let (page, at) = (UserPage { mm, page: 5 }, UserRange { mm, page: 5, count: 2 });
+    let from = ObjectPage { object: ObjectSlot::new(2), page: 1 };
+    let pinned = PinnedPage { pins, page: 1 };
+    let readable = UserAccess::Readable;
+    vec![
+        (Operation::Mmap { at, what: Backing::Anonymous, access }, "mmap m4:5+2 anonymous writable"),
+        (Operation::Mmap { at, what: Backing::Shared(from), access }, "mmap m4:5+2 shared o2+1 writable"),
+        (
+            Operation::Mmap { at, what: Backing::Private(from), access: readable },
+            "mmap m4:5+2 private o2+1 readable",
+        ),
+        (Operation::Munmap { at }, "munmap m4:5+2"),
+        (Operation::Mprotect { at, access }, "mprotect m4:5+2 writable"),
+        (Operation::Dontneed { at }, "dontneed m4:5+2"),
+        (Operation::Load { at: page }, "load m4:5"),
+        (Operation::Store { at: page, token }, "store m4:5 = 8"),
+        (Operation::GupFast { at, access, pins }, "gup-fast m4:5+2 writable -> g1"),
+        (Operation::PinRead { at: pinned }, "pin-read g1+1"),
+        (Operation::PinWrite { at: pinned, token }, "pin-write g1+1 = 8"),
+        (Operation::Unpin { pins }, "unpin g1"),
+        (Operation::FreeTables { at }, "free-tables m4:5+2"),
+    ]
+}
+
 #[test]
 fn operations_have_names_of_their_own_and_show_their_operands() {
-    for (operation, shown) in operations() {
+    for (operation, shown) in operations().into_iter().chain(user_operations()) {
         assert_eq!(operation.to_string(), shown);
         assert_eq!(operation.name(), shown.split(' ').next().unwrap());
         assert_eq!(operation.is_of_a_device(), shown.starts_with("device-"), "{shown}");

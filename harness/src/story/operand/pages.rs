@@ -48,6 +48,10 @@ impl Operand for PageRun {
         (self.count < count).then_some(Self { count, ..self })
     }
 
+    fn length(self) -> Option<u8> {
+        Some(self.count)
+    }
+
     fn rename(&mut self, name: &mut dyn FnMut(Sort, u8) -> u8) {
         self.first.rename(name);
     }
@@ -99,6 +103,10 @@ impl Operand for Count {
 
     fn grown(self, count: u8) -> Option<Self> {
         (self.0 < count).then_some(Self(count))
+    }
+
+    fn length(self) -> Option<u8> {
+        Some(self.0)
     }
 
     fn bind(self, _: &Held, _: Option<Mode>, _: u16) -> Option<Self> {

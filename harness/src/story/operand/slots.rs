@@ -1,7 +1,7 @@
 //! Slots as operands, and what a CPU loads.
 
 use oracle::vocabulary::{
-    AreaSlot, BufferSlot, MmSlot, Mode, ObjectSlot, PageSlot, RamSlot, Root, SLOTS, Sort, TreeSlot,
+    AreaSlot, BufferSlot, MmSlot, Mode, ObjectSlot, PageSlot, PinSlot, RamSlot, Root, SLOTS, Sort, TreeSlot,
 };
 
 use crate::story::draw::Draw;
@@ -29,6 +29,7 @@ const fn describe(sort: Sort) -> &'static str {
         Sort::Tree => "a tree slot",
         Sort::Mm => "an address space",
         Sort::Object => "an object",
+        Sort::Pins => "pins",
     }
 }
 
@@ -85,7 +86,7 @@ macro_rules! slots {
     };
 }
 
-slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot ObjectSlot);
+slots!(PageSlot AreaSlot RamSlot BufferSlot TreeSlot MmSlot ObjectSlot PinSlot);
 
 /// A slot, and a bit for the kernel's own address space instead, which is the plainest.
 impl Operand for Root {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use machine::{Family, Pause, Point, PointKind};
-use oracle::vocabulary::{Call, Place, ROWS};
+use oracle::vocabulary::{Call, Place, ROWS, UserPage};
 
 use crate::story::codec;
 use crate::story::line::{Line, Parsed, Word, decimal};
@@ -71,12 +71,16 @@ fn action(line: &mut Line<'_>, tag: Tag, cpus: u8) -> Parsed<Action> {
             Action::Deliver { from }
         }
         Tag::Fill => Action::Fill { place: Place::parse(line)? },
+        Tag::FillUser => Action::FillUser { at: UserPage::parse(line)? },
         Tag::DrainStores => {
             Action::DrainStores { count: line.number_in("a number of stores", 1, MAX_STORES)? }
         }
         Tag::GracePeriod => Action::GracePeriod,
         Tag::RunWork => Action::RunWork,
         Tag::Touch => Action::Touch,
+        Tag::HostPreempt => Action::HostPreempt,
+        Tag::HostEnter => Action::HostEnter,
+        Tag::ApplyBroadcast => Action::ApplyBroadcast,
         _ => unreachable!("its word begins no event: {tag:?}"),
     })
 }

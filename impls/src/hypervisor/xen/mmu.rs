@@ -6,7 +6,7 @@ use super::flush::Scope;
 use super::refusal::Refusal;
 use super::type_info::PageType;
 use crate::pgtable::{NoTable, Walk};
-use machine::{Cpu, Entry, Family, Flags, Word};
+use machine::{Cpu, Entry, Family, Flags, Frame, Word};
 
 /// One change of an entry, by the word that holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +56,16 @@ impl Hypervisor {
         flush: UpdateFlush,
     ) -> Result<(), Refusal> {
         cpu.hypercall("update_va_mapping", |cpu| self.do_update_va_mapping(cpu, va, entry, flush))
+    }
+
+    /// The guest's own mapping of one of its frames, which allowed no writing while the frame was a page table, becomes writable:
+    /// the frame changes its type. Here the guest has no such mapping, and the reference goes at once.
+    pub fn make_writable(&self, cpu: &Cpu<'_>, frame: Frame) -> Result<(), Refusal> {
+        cpu.hypercall("update_va_mapping", |cpu| {
+            self.get_page_and_type(cpu, frame, PageType::Writable)?;
+            self.put_page_and_type(cpu, frame);
+            Ok(())
+        })
     }
 
     pub(super) fn do_mmu_update(&self, cpu: &Cpu<'_>, update: MmuUpdate) -> Result<(), Refusal> {

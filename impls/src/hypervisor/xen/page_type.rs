@@ -103,7 +103,10 @@ impl Hypervisor {
     fn forget_type(&self, cpu: &Cpu<'_>, old: TypeInfo, new: PageType) {
         // A frame of no type was neither mapped writable nor walked since the last flush: there is nothing to
         // forget.
-        if old.page_type() != new && old.page_type() != PageType::None {
+        if old.page_type() != new
+            && old.page_type() != PageType::None
+            && self.protocol.does(Step::FlushOnTypeChange)
+        {
             self.flush.forget(cpu, old.stamp());
         }
     }

@@ -1,0 +1,11 @@
+story 1
+under bug gup-table-uaf.c
+finds rule 6 (frames): a walk went through a freed table
+cpus 2, hardware calm, sizes tiny, backends native xen kvm hyperv
+c0  new-mm -> m0
+c0  mmap m0:2+1 anonymous writable
+c0  load m0:2
+c0  gup-fast m0:2+1 readable -> g0  pause before load pte
+c0  host-preempt
+c1  munmap m0:2+1
+c0  continue
