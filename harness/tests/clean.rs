@@ -21,7 +21,7 @@ fn generated_stories_find_nothing_by_default() {
     let coverage = runner.coverage();
     assert!(coverage.void_percent() < 30.0, "{}", coverage.line());
     let on = |backend| coverage.on(backend).effects;
-    assert!(on(Backends::NATIVE).iter().all(|count| *count > 500), "{}", coverage.line());
+    assert!(on(Backends::NATIVE).iter().all(|count| *count > 400), "{}", coverage.line());
     // Much of what a guest gone astray asks for is refused.
     assert!(on(Backends::XEN).iter().all(|count| *count > 150), "{}", coverage.line());
     // Every step, and every point: at each lock somebody was seen to wait. Pairs there are too many for so few stories.

@@ -14,8 +14,8 @@ mod user;
 
 use crate::dma::Device;
 use crate::kernel::Kernel;
+use crate::mm::Object;
 use crate::mm::{Mm, Pins};
-use crate::object::Object;
 use crate::paravirt::{Pfn, PvMmu};
 use crate::pinning::NotPinned;
 use crate::table_pages::MapError;
@@ -265,6 +265,8 @@ impl<P: PvMmu> Kernel<P> {
             Operation::PinRead { at } => self.read_pinned(cpu, at),
             Operation::PinWrite { at, token } => self.write_pinned(cpu, at, token),
             Operation::Unpin { pins } => self.let_go_of_pins(cpu, pins),
+            Operation::Mremap { at, to } => self.move_user(cpu, at, to),
+            Operation::Reclaim { object } => self.take_out_of_memory(cpu, object),
             Operation::FreeTables { at } => self.as_thread(cpu, at.mm, |mm| {
                 self.free_empty_tables(cpu, mm, user_layout::range(at));
                 Outcome::Done

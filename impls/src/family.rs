@@ -85,6 +85,10 @@ families! {
     USER_ACK = 67, "user_ack";
     /// What host and guest tell each other of a CPU (`kvm_steal_time.preempted`).
     STEAL_TIME = 68, "steal_time";
+    /// The lock over the pages of an object that are in memory (`i_pages`).
+    I_PAGES = 69, "i_pages";
+    /// The semaphore over where an object is mapped (`i_mmap_rwsem`).
+    I_MMAP = 70, "i_mmap";
     /// The lock of the hypervisor's domain (`page_alloc_lock` and `p2m` lock in one).
     DOMAIN_LOCK = 128, "domain_lock";
     /// References to a frame, as the hypervisor counts them (`count_info`).

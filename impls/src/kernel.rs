@@ -5,6 +5,7 @@ use crate::callers::{Callers, pinned};
 use crate::direct_map::DirectMap;
 use crate::family;
 use crate::kernel_tables::KernelTables;
+use crate::mm::Objects;
 use crate::mm::{LEAVE_MM_VECTOR, Mms, USER_FLUSH_VECTOR};
 use crate::page_alloc::PageAllocator;
 use crate::page_ref::PageCounts;
@@ -50,6 +51,7 @@ pub struct Kernel<P: PvMmu> {
     pub(crate) tables: KernelTables,
     pub(crate) mms: Mms,
     pub(crate) counts: PageCounts,
+    pub(crate) objects: Objects,
     pub(crate) direct: DirectMap,
     pub(crate) tlb: TlbFlush,
     pub(crate) rcu: Rcu<RcuCallback>,
@@ -82,6 +84,7 @@ impl<P: PvMmu> Kernel<P> {
             + KernelTables::VARS
             + Mms::vars(cpus, P::machine_frames(sizes))
             + PageCounts::vars(sizes.frames())
+            + Objects::VARS
             + TlbFlush::vars(cpus)
             + Vmalloc::vars(cpus, sizes);
         Config {
@@ -108,6 +111,7 @@ impl<P: PvMmu> Kernel<P> {
             tables: KernelTables::boot(bus, &lockdep, &pv, root, &direct_tables),
             mms: Mms::new(bus, &lockdep, root),
             counts: PageCounts::new(bus, sizes.frames()),
+            objects: Objects::new(bus, &lockdep),
             direct,
             tlb: TlbFlush::new(bus),
             rcu: Rcu::new(bus),

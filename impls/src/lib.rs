@@ -18,7 +18,7 @@
 //! 5. `hyperv`, `kvm`, `native`
 //! 6. `base`: the platform, the protocol, the sizes and the free pages
 //! 7. `alias_table`, `direct_map`, `page_flags`, `page_ref`, `quicklist`, `tlbflush`
-//! 8. `object`, `table_pages`
+//! 8. `table_pages`
 //! 9. `kernel_tables`: the tables of `init_mm` and the copies of them
 //! 10. `fault`, `vmalloc::lazy`
 //! 11. `vmalloc::block`, `vmalloc::vm_struct`
@@ -48,7 +48,6 @@ pub mod kernel_tables;
 pub mod kvm;
 pub mod mm;
 pub mod native;
-mod object;
 pub mod page_alloc;
 pub mod page_flags;
 pub mod page_ref;

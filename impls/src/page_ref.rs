@@ -57,6 +57,12 @@ impl PageCounts {
         cpu.update(self.refs.at(pfn.index()), |refs| (refs != 0).then_some(refs + 1)) != 0
     }
 
+    /// Takes all references away if there are this many (`folio_ref_freeze`): from then on no walker gets one. Returns whether it
+    /// did.
+    pub(crate) fn freeze(&self, cpu: &Cpu<'_>, pfn: Pfn, expected: u64) -> bool {
+        cpu.compare_exchange(self.refs.at(pfn.index()), expected, 0).is_ok()
+    }
+
     /// Drops a reference; with the last one the page goes back to the allocator (`put_page`).
     pub(crate) fn put<P: PvMmu>(&self, base: &Base<P>, cpu: &Cpu<'_>, pfn: Pfn) {
         match cpu.fetch_sub(self.refs.at(pfn.index()), 1) {

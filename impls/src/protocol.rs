@@ -257,6 +257,13 @@ designs! {
         /// It takes a reference.
         Plain = "plain",
     }
+    /// How mappings move to other addresses.
+    move_tables: MoveTables from "001" {
+        /// A lowest-level table that maps nothing else moves as a whole.
+        Tables = "tables",
+        /// Entry by entry.
+        Entries = "entries",
+    }
     /// What keeps tables while the fast path of pinning walks them.
     walk_guard: WalkGuard from "001" {
         /// Interrupts are off.

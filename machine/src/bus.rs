@@ -5,7 +5,7 @@
 
 use crate::alarm::{Alarm, AlarmKind};
 use crate::core::{Core, Cr3, Interrupt, Level};
-use crate::leaves::StoredLeaf;
+use crate::leaves::Watched;
 use crate::memory::{Memory, Role, Target, Var, Word};
 use crate::meter::{Meter, Prices};
 use crate::paging::{Entry, Flags, Frame, LEVELS};
@@ -74,8 +74,8 @@ pub struct Bus {
     meter: RefCell<Option<Box<Meter>>>,
     recursive: Cell<Option<u16>>,
     /// Whether entries that are stored in lowest-level tables are remembered, and those that were.
-    pub(crate) watches_leaves: Cell<bool>,
-    pub(crate) leaves_stored: RefCell<Vec<StoredLeaf>>,
+    pub(crate) watches: Cell<bool>,
+    pub(crate) watched: RefCell<Watched>,
 }
 
 impl Bus {
@@ -94,8 +94,8 @@ impl Bus {
             trace: RefCell::default(),
             meter: RefCell::default(),
             recursive: Cell::new(None),
-            watches_leaves: Cell::new(false),
-            leaves_stored: RefCell::default(),
+            watches: Cell::new(false),
+            watched: RefCell::default(),
         }
     }
 
@@ -120,7 +120,7 @@ impl Bus {
         self.trace.borrow_mut().clear();
         *self.meter.borrow_mut() = None;
         self.recursive.set(None);
-        self.stop_watching_leaves();
+        self.stop_watching();
     }
 
     /// What the machine is like.
@@ -358,15 +358,12 @@ impl Bus {
     fn put(&self, word: Word, value: u64) {
         self.memory.poke(word, value);
         let entry = Entry(value);
-        if self.watches_leaves.get() {
-            self.note_leaf(word, entry);
-        }
-        if let Role::Table(level) = self.memory.role(word.frame)
-            && level > 1
-            && entry.present()
-            && !entry.has(Flags::HUGE_PAGE)
-        {
+        let Role::Table(level) = self.memory.role(word.frame) else { return };
+        if level > 1 && entry.present() && !entry.has(Flags::HUGE_PAGE) {
             self.memory.set_linked_from(entry.frame(), word);
+        }
+        if self.watches.get() {
+            self.note_stored();
         }
     }
 

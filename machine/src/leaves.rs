@@ -1,45 +1,75 @@
-//! What was stored in tables of the lowest level, for checks that ask what was mapped at any moment of a call.
+//! Where the tables led for watched addresses, for checks that ask what was mapped there at any moment of a call.
 
 use crate::bus::Bus;
-use crate::memory::{Role, Word};
-use crate::paging::Entry;
+use crate::paging::Frame;
 use std::cell::Ref;
 
-/// An entry that was stored in a table of the lowest level.
+/// A frame to which the tables led for a watched address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct StoredLeaf {
-    /// Where.
-    pub word: Word,
-    /// What.
-    pub entry: Entry,
-    /// Which use of the frame that it leads to it was.
+pub struct Led {
+    /// From this root.
+    pub root: Frame,
+    /// For this address.
+    pub va: u64,
+    /// To this frame.
+    pub frame: Frame,
+    /// In which use of it.
     pub incarnation: u32,
 }
 
+/// What is watched, and what came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    addresses: Vec<(Frame, u64)>,
+    led: Vec<Led>,
+}
+
 impl Bus {
-    /// From now on, until the next reset or [`Bus::stop_watching_leaves`], the machine remembers every entry that is stored in a
-    /// table of the lowest level. It forgets those from before.
-    pub fn watch_leaves(&self) {
-        self.leaves_stored.borrow_mut().clear();
-        self.watches_leaves.set(true);
+    /// From now on, until the next reset or [`Bus::stop_watching`], the machine remembers to which frames the tables beneath a root
+    /// lead for an address: now, and after each store into a table of any level.
+    pub fn watch(&self, root: Frame, va: u64) {
+        let mut watched = self.watched.borrow_mut();
+        if !watched.addresses.contains(&(root, va)) {
+            watched.addresses.push((root, va));
+        }
+        self.watches.set(true);
+        self.note(&mut watched, (root, va));
     }
 
-    /// The machine remembers no more of them.
-    pub fn stop_watching_leaves(&self) {
-        self.watches_leaves.set(false);
-        self.leaves_stored.borrow_mut().clear();
+    /// The machine watches no address any more, and forgets what it remembered.
+    pub fn stop_watching(&self) {
+        if self.watches.replace(false) {
+            let mut watched = self.watched.borrow_mut();
+            watched.addresses.clear();
+            watched.led.clear();
+        }
     }
 
-    /// The entries that were stored in tables of the lowest level since [`Bus::watch_leaves`], in that order.
-    pub fn leaves_stored(&self) -> Ref<'_, [StoredLeaf]> {
-        Ref::map(self.leaves_stored.borrow(), Vec::as_slice)
+    /// To which frames the tables led for watched addresses, in that order. What they led to before, and lead to still, is not told
+    /// again.
+    pub fn led(&self) -> Ref<'_, [Led]> {
+        Ref::map(self.watched.borrow(), |watched| watched.led.as_slice())
     }
 
+    /// A word of a table was stored.
     #[cold]
-    pub(crate) fn note_leaf(&self, word: Word, entry: Entry) {
-        if self.memory.role(word.frame) == Role::Table(1) && entry.present() {
-            let incarnation = self.incarnation(entry.frame());
-            self.leaves_stored.borrow_mut().push(StoredLeaf { word, entry, incarnation });
+    pub(crate) fn note_stored(&self) {
+        let mut watched = self.watched.borrow_mut();
+        for n in 0..watched.addresses.len() {
+            let address = watched.addresses[n];
+            self.note(&mut watched, address);
+        }
+    }
+
+    fn note(&self, watched: &mut Watched, (root, va): (Frame, u64)) {
+        let Some(frame) = self.mapped(root, va).map(|found| found.frame_of(va)) else { return };
+        if !self.memory.has(frame) {
+            return;
+        }
+        let led = Led { root, va, frame, incarnation: self.memory.incarnation(frame) };
+        let last = watched.led.iter().rev().find(|led| (led.root, led.va) == (root, va));
+        if last != Some(&led) {
+            watched.led.push(led);
         }
     }
 }

@@ -39,7 +39,7 @@ pub use core::{Core, Cr3, Interrupt, Level, Mode};
 pub use cpu::Cpu;
 pub use fault::{Access, Resolution};
 pub use instructions::Invpcid;
-pub use leaves::StoredLeaf;
+pub use leaves::Led;
 pub use machine::{Background, Machine, Observer, Software, Standing, Told};
 pub use memory::{Memory, Role, Target, Var, VarArray, Word};
 pub use meter::{Counted, Counts, Meter, Prices};

@@ -28,11 +28,33 @@ struct Flight {
     at: Option<UserRange>,
     reach: Reach,
     parts: [Part; MAX_RANGE as usize],
+    /// Where the pages of the range move to, if they do.
+    onto: Option<UserRange>,
+    targets: [Part; MAX_RANGE as usize],
+}
+
+impl Flight {
+    /// What it knows of a page that it is about.
+    fn part(&mut self, at: UserPage) -> Option<&mut Part> {
+        let covers = |range: &UserRange| range.covers(at);
+        let (range, parts) = match (self.at.filter(covers), self.onto.filter(covers)) {
+            (Some(range), _) => (range, &mut self.parts),
+            (None, Some(range)) => (range, &mut self.targets),
+            (None, None) => return None,
+        };
+        Some(&mut parts[usize::from(at.page - range.page)])
+    }
 }
 
 impl Default for Flight {
     fn default() -> Self {
-        Self { at: None, reach: Reach::Nothing, parts: Default::default() }
+        Self {
+            at: None,
+            reach: Reach::Nothing,
+            parts: Default::default(),
+            onto: None,
+            targets: Default::default(),
+        }
     }
 }
 
@@ -55,6 +77,10 @@ pub(crate) struct UserMemory {
     pins: [Pins; SLOTS as usize],
     /// The address spaces that were made since the last clearing, a bit for each.
     made: u16,
+    /// The CPUs with an operation in flight that moves pages, a bit for each.
+    moving: u8,
+    /// How many operations in flight take pages out of memory. What the pages hold stays; where they are does not.
+    reclaiming: u8,
 }
 
 const _: () = assert!(SLOTS as u32 <= u16::BITS, "an address space is a bit");
@@ -68,6 +94,8 @@ impl Default for UserMemory {
             objects: Default::default(),
             pins: core::array::from_fn(|_| pins()),
             made: 0,
+            moving: 0,
+            reclaiming: 0,
         }
     }
 }
@@ -75,6 +103,7 @@ impl Default for UserMemory {
 impl UserMemory {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
+        self.reclaiming = 0;
         if self.made == 0 {
             return;
         }
@@ -82,7 +111,18 @@ impl UserMemory {
         for mm in (0..SLOTS).filter(|mm| made >> mm & 1 != 0) {
             self.of(MmSlot::new(mm)).iter_mut().for_each(|page| page.become_only(None));
         }
-        self.flights.iter_mut().for_each(|flight| flight.at = None);
+        self.flights.iter_mut().for_each(|flight| (flight.at, flight.onto) = (None, None));
+        self.moving = 0;
+    }
+
+    /// An operation begins that takes pages out of memory.
+    pub(crate) fn begin_reclaim(&mut self) {
+        self.reclaiming += 1;
+    }
+
+    /// It ends.
+    pub(crate) fn end_reclaim(&mut self) {
+        self.reclaiming -= 1;
     }
 
     fn of(&mut self, mm: MmSlot) -> &mut [Page] {
@@ -122,24 +162,61 @@ impl UserMemory {
 
     /// An operation on a range begins; [`Self::begin_page`] for each of its pages follows.
     pub(crate) fn begin(&mut self, cpu: usize, at: UserRange, reach: Reach) {
-        (self.flights[cpu].at, self.flights[cpu].reach) = (Some(at), reach);
+        let flight = &mut self.flights[cpu];
+        (flight.at, flight.onto, flight.reach) = (Some(at), None, reach);
     }
 
     /// What the operation on this CPU may do to the page of its range with this number in the address space.
     pub(crate) fn begin_page(&mut self, cpu: usize, at: UserPage, change: Option<Change>) {
-        let flight = &mut self.flights[cpu];
-        let part = &mut flight.parts[usize::from(at.page - flight.at.expect("it has begun").page)];
+        let part = self.flights[cpu].part(at).expect("a page of the range");
         self.pages[index(at)].begin(cpu, part, change);
+    }
+
+    /// An operation begins that moves the pages of a range to as many others.
+    pub(crate) fn begin_move(&mut self, cpu: usize, from: UserRange, onto: UserRange) {
+        let flight = &mut self.flights[cpu];
+        (flight.at, flight.onto, flight.reach) = (Some(from), Some(onto), Reach::Nothing);
+        self.moving |= 1 << cpu;
+        for (from, onto) in pairs(from, onto) {
+            let there = self.page(from).tables.clone();
+            self.begin_page(cpu, from, Some(Change::Becomes(State::Unmapped)));
+            self.begin_page(cpu, onto, Some(Change::Receives));
+            self.pages[index(onto)].receive(cpu, &there);
+        }
+    }
+
+    /// What became possible of pages that move is possible where they move to. Returns whether pages move at all.
+    pub(crate) fn spread(&mut self) -> bool {
+        let mut grew = self.moving != 0;
+        while std::mem::take(&mut grew) {
+            for cpu in (0..CPUS).filter(|cpu| self.moving >> cpu & 1 != 0) {
+                let flight = &self.flights[cpu];
+                let (Some(from), Some(onto)) = (flight.at, flight.onto) else { unreachable!("it moves") };
+                for (from, onto) in pairs(from, onto) {
+                    let before = self.page(onto).received(cpu).to_vec();
+                    let moves = self.page(from).moves(cpu, before);
+                    grew |= self.pages[index(onto)].receive(cpu, &moves);
+                }
+            }
+        }
+        self.moving != 0
+    }
+
+    /// The pages that the operation on a CPU is about.
+    pub(crate) fn concerned(&self, cpu: usize) -> impl Iterator<Item = UserPage> + use<> {
+        let Flight { at, onto, .. } = self.flights[cpu];
+        let pages = |range: UserRange| range.pages().map(move |page| UserPage { mm: range.mm, page });
+        at.into_iter().chain(onto).flat_map(pages)
     }
 
     /// The next state of the page that the operation on a CPU has not met yet, which it meets from now on, and how it reaches it.
     pub(crate) fn meet(&mut self, cpu: usize, at: UserPage, is_other: bool) -> Option<(Reach, State)> {
         let flight = &mut self.flights[cpu];
-        let range = flight.at.filter(|range| range.covers(at))?;
-        let part = &mut flight.parts[usize::from(at.page - range.page)];
+        let reach = flight.reach;
+        let part = flight.part(at)?;
         let state = part.collect(&self.pages[index(at)])?;
         part.calm &= !is_other;
-        Some((flight.reach, state))
+        Some((reach, state))
     }
 
     /// A change of these pages that other backends may have made was void on this one.
@@ -148,8 +225,7 @@ impl UserMemory {
             let at = UserPage { mm: range.mm, page };
             self.pages[index(at)].settled = false;
             for flight in &mut self.flights {
-                if let Some(theirs) = flight.at.filter(|theirs| theirs.covers(at)) {
-                    let part = &mut flight.parts[usize::from(page - theirs.page)];
+                if let Some(part) = flight.part(at) {
                     (part.calm, part.void) = (false, true);
                 }
             }
@@ -167,16 +243,26 @@ impl UserMemory {
     pub(crate) fn end_flight(&mut self, cpu: usize, happened: impl Fn(u8) -> bool) {
         let flight = &mut self.flights[cpu];
         let range = flight.at.take().expect("what ends has begun");
+        let onto = flight.onto.take();
         for (n, page) in (0..).zip(range.pages()) {
             let at = UserPage { mm: range.mm, page };
-            self.pages[index(at)].end(cpu, &mut flight.parts[usize::from(n)], happened(n));
+            let part = &mut flight.parts[usize::from(n)];
+            let calm = part.calm;
+            self.pages[index(at)].end(cpu, part, happened(n));
+            if let Some(onto) = onto {
+                let (at, part) =
+                    (UserPage { mm: onto.mm, page: onto.page + n }, &mut flight.targets[usize::from(n)]);
+                part.calm = calm;
+                self.pages[index(at)].end(cpu, part, happened(n));
+            }
         }
+        self.moving &= !(1 << cpu);
     }
 
     /// Every state that CPUs may use, and whether it is the only one and stays so.
     pub(crate) fn usable(&self, at: UserPage) -> (&[State], bool) {
         let page = self.page(at);
-        (&page.usable, page.is_certain())
+        (&page.usable, page.is_certain() && self.reclaiming == 0)
     }
 
     /// The operation on this CPU pinned the first pages of its range for this access, and is about to end.
@@ -211,6 +297,12 @@ impl UserMemory {
         let (homes, certain) = &self.pins[at.pins.index()].pages[usize::from(at.page)];
         (homes, *certain)
     }
+}
+
+/// The pages of two ranges that have as many.
+fn pairs(from: UserRange, onto: UserRange) -> impl Iterator<Item = (UserPage, UserPage)> {
+    let of = |range: UserRange| range.pages().map(move |page| UserPage { mm: range.mm, page });
+    of(from).zip(of(onto))
 }
 
 fn index(at: UserPage) -> usize {

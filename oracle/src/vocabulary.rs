@@ -32,4 +32,6 @@ pub use slots::{
     AreaSlot, BufferSlot, MmSlot, ObjectSlot, PageSlot, PinSlot, RamSlot, SLOTS, Sort, TreeSlot,
 };
 pub use stage::{Bound, Operand, Stage, Told, Unnamed};
-pub use user::{Backing, MAX_RANGE, ObjectPage, PinnedPage, USER_PAGES, UserAccess, UserPage, UserRange};
+pub use user::{
+    Backing, Destination, MAX_RANGE, ObjectPage, PinnedPage, USER_PAGES, UserAccess, UserPage, UserRange,
+};

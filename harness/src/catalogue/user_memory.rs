@@ -328,6 +328,55 @@ pub(super) const WALKS: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "gup-upper-no-recheck.a",
+        about: "The fast path of pinning looks at the leaf again and not at the entry above it: the table that it is in may have moved with its entries to another address.",
+        source: "Linux 70cbc3cc78a9 (2022), there for a table that is collapsed; move_normal_pmd moves one",
+        designs: &[("gup_reference", "recheck-leaf")],
+        unless: &[
+            ("move_tables", "entries", Backends::all()),
+            ("flush_reach", "ipi", BY_CALL),
+            ("flush_reach", "early-ack", BY_CALL),
+            ("walk_guard", "slow-only", Backends::all()),
+        ],
+        shows_on: BY_CALL,
+        witness: corpus!("witnesses/gup-upper-no-recheck.a"),
+        ..NONE
+    },
+    Bug {
+        name: "gup-upper-no-recheck.b",
+        about: "The same where the flush is broadcast.",
+        source: "Linux 70cbc3cc78a9 (2022), on the hardware of 2025",
+        designs: &[("gup_reference", "recheck-leaf"), ("flush_reach", "broadcast")],
+        unless: &[("move_tables", "entries", Backends::all()), ("walk_guard", "slow-only", Backends::all())],
+        witness: corpus!("witnesses/gup-upper-no-recheck.b"),
+        ..NONE
+    },
+    Bug {
+        name: "gup-upper-no-recheck.c",
+        about: "The same for a walk with interrupts on.",
+        source: "Linux 70cbc3cc78a9 (2022), and a maintainer's word of July 2026 that plain read sections suffice",
+        designs: &[("gup_reference", "recheck-leaf"), ("walk_guard", "rcu-read")],
+        unless: &[("move_tables", "entries", Backends::all())],
+        witness: corpus!("witnesses/gup-upper-no-recheck.c"),
+        ..NONE
+    },
+    Bug {
+        name: "late-flush-after-unlock",
+        about: "Entries move to other addresses, and the old ones are flushed after the locks of the tables are let go of: reclaim finds a page by its new address and frees it, while a CPU still writes to it by the old one.",
+        source: "Linux eb66ae030829, CVE-2018-18281",
+        omitted: &[Step::FlushBeforeUnlock],
+        witness: corpus!("witnesses/late-flush-after-unlock"),
+        ..NONE
+    },
+    Bug {
+        name: "table-moves-under-rmap",
+        about: "A table moves to other addresses while reclaim, which found it by the reverse map, clears an entry of it: reclaim flushes the old address, and CPUs have the page by the new one.",
+        source: "Linux 97113eb39fa7 (2021)",
+        omitted: &[Step::HoldRmapLocks],
+        witness: corpus!("witnesses/table-moves-under-rmap"),
+        ..NONE
+    },
+    Bug {
         name: "fault-reads-freed-table",
         about: "A CPU that takes a fault reads an entry without the lock of its table, and as no reader: the table is empty, and freed under it.",
         source: "the rework of pte_offset_map, Linux 6.5 (2023)",

@@ -1,15 +1,14 @@
 //! Rule 6 for pins: a pin names a page that was mapped there at some moment of the call, and a pinned page is not freed.
 //!
 //! Judged when pins are returned, and from then on whenever a call returned. Which frames the entries for a page led to during a
-//! call the machine remembers: those at its begin, and those that were stored since.
+//! call the machine remembers.
 //!
 //! Legal, and not seen here: fewer pins than were asked for; a pin of a page that is mapped there no more; pins of one page by two
 //! callers.
 
-use machine::paging::index;
-use machine::{Bus, Frame, Role, StoredLeaf};
+use machine::{Bus, Frame, Role};
 use oracle::Rule;
-use oracle::vocabulary::{MAX_PAGES, Operation, Outcome, PinSlot, Pinned, SLOTS, UserRange};
+use oracle::vocabulary::{Operation, Outcome, PinSlot, Pinned, SLOTS, UserRange};
 
 use super::Breach;
 use super::roots::Roots;
@@ -22,8 +21,8 @@ type Pin = (Frame, u32);
 #[derive(Clone, Copy, Debug)]
 struct Pinning {
     event: u16,
-    /// The frames that were mapped when it began, if the root was known then.
-    mapped: Option<[Option<Pin>; MAX_PAGES]>,
+    /// The root of its address space, if that was known when it began.
+    root: Option<Frame>,
 }
 
 /// Follows every pin.
@@ -49,11 +48,11 @@ impl Check for Pins {
         match flight.call.operation {
             Operation::GupFast { at, .. } => {
                 self.any = true;
-                if self.pinning.is_empty() {
-                    view.bus.watch_leaves();
+                let root = self.roots.of(at.mm);
+                for (root, va) in root.into_iter().flat_map(|root| addresses(root, view.user_pages, at)) {
+                    view.bus.watch(root, va);
                 }
-                let mapped = self.roots.of(at.mm).map(|root| mapped(view.bus, root, view.user_pages, at));
-                self.pinning.push(Pinning { event: flight.event, mapped });
+                self.pinning.push(Pinning { event: flight.event, root });
             }
             Operation::Unpin { pins } => self.open[pins.index()].clear(),
             _ => {}
@@ -70,12 +69,12 @@ impl Check for Pins {
             let found = self.pinning.iter().position(|one| one.event == flight.event);
             let began = found.map(|found| self.pinning.remove(found));
             if let Outcome::Pinned(pinned) = outcome {
-                let before = began.and_then(|began| began.mapped);
-                wrong = named(view.bus, view.user_pages, at, pinned, before);
+                let root = began.and_then(|began| began.root);
+                wrong = named(view.bus, view.user_pages, at, pinned, root);
                 self.pinned(view.bus, pins, pinned);
             }
             if self.pinning.is_empty() {
-                view.bus.stop_watching_leaves();
+                view.bus.stop_watching();
             }
         }
         wrong.or_else(|| self.look(view.bus))
@@ -104,36 +103,25 @@ impl Pins {
     }
 }
 
-/// The frames that are mapped at the pages of a range.
-fn mapped(bus: &Bus, root: Frame, pages: &[u64], at: UserRange) -> [Option<Pin>; MAX_PAGES] {
-    let mut frames = [None; MAX_PAGES];
-    for (frame, page) in frames.iter_mut().zip(at.pages()) {
-        let va = pages.get(usize::from(page));
-        let found = va.and_then(|va| bus.mapped(root, *va).map(|found| found.frame_of(*va)));
-        *frame = found.filter(|frame| bus.memory.has(*frame)).map(|frame| pin(bus, frame));
-    }
-    frames
+/// The pages of a range beneath a root.
+fn addresses(root: Frame, pages: &[u64], at: UserRange) -> impl Iterator<Item = (Frame, u64)> {
+    at.pages().filter_map(move |page| Some((root, *pages.get(usize::from(page))?)))
 }
 
 /// What is wrong with the frames that a call pinned, if anything.
-fn named(
-    bus: &Bus,
-    pages: &[u64],
-    at: UserRange,
-    pinned: Pinned,
-    before: Option<[Option<Pin>; MAX_PAGES]>,
-) -> Option<Breach> {
+fn named(bus: &Bus, pages: &[u64], at: UserRange, pinned: Pinned, root: Option<Frame>) -> Option<Breach> {
     let frames = pinned.frames.into_iter().take(pinned.count.into()).map(Frame);
-    (0..).zip(at.pages()).zip(frames).find_map(|((number, page), frame)| {
+    at.pages().zip(frames).find_map(|(page, frame)| {
         let va = *pages.get(usize::from(page))?;
         let breach = |what, detail| Some(Breach::new(Rule::Frames, what, detail).about([va], [frame]));
         if !bus.memory.has(frame) || bus.memory.role(frame) != Role::Data {
             let detail = format!("page {page} at {va:#x} was pinned as {frame}, which is no page of data");
             return breach("a pin names a frame that is no page", detail);
         }
-        let was_there = before.is_none_or(|before: [Option<Pin>; MAX_PAGES]| {
-            let (number, pinned): (usize, Pin) = (number, pin(bus, frame));
-            before[number] == Some(pinned) || bus.leaves_stored().iter().any(|leaf| leads(leaf, va, pinned))
+        let was_there = root.is_none_or(|root| {
+            let there = |led: &machine::Led| (led.root, led.va) == (root, va);
+            let pinned = pin(bus, frame);
+            bus.led().iter().filter(|led| there(led)).any(|led| (led.frame, led.incarnation) == pinned)
         });
         if was_there {
             return None;
@@ -146,11 +134,6 @@ fn named(
 /// A frame in the use that it is in now.
 fn pin(bus: &Bus, frame: Frame) -> Pin {
     (frame, bus.memory.incarnation(frame))
-}
-
-/// Whether an entry that was stored may have mapped an address to a frame in this use of it: by its place in its table.
-fn leads(leaf: &StoredLeaf, va: u64, pinned: Pin) -> bool {
-    usize::from(leaf.word.index) == index(va, 1) && (leaf.entry.frame(), leaf.incarnation) == pinned
 }
 
 #[cfg(test)]
@@ -175,9 +158,8 @@ mod tests {
         let machine = machine(1);
         let (bus, first, second) = (machine.bus(), page(&machine, 8), page(&machine, 9));
         map(&machine, VA, first);
-        let before = mapped(bus, table(LEVELS), &[VA], AT);
-        bus.watch_leaves();
-        let look = |frame| what(named(bus, &[VA], AT, of(frame), Some(before)));
+        addresses(table(LEVELS), &[VA], AT).for_each(|(root, va)| bus.watch(root, va));
+        let look = |frame| what(named(bus, &[VA], AT, of(frame), Some(table(LEVELS))));
         assert_eq!(look(first), None);
         assert_eq!(look(second).as_deref(), Some("a pin names a page that was not mapped there"));
         map(&machine, VA + 4096, second);

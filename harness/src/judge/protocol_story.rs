@@ -24,8 +24,14 @@ macro_rules! protocols {
 }
 
 /// Names and texts, in the order in which they are played.
-const TEXTS: &[(&str, &str)] =
-    protocols!["walk-and-free", "pin-and-reuse", "cached-way", "answered-flush", "fault-and-free"];
+const TEXTS: &[(&str, &str)] = protocols![
+    "walk-and-free",
+    "pin-and-reuse",
+    "pin-and-move",
+    "cached-way",
+    "answered-flush",
+    "fault-and-free"
+];
 
 impl ProtocolStory {
     /// Every story that designs are judged by.

@@ -47,6 +47,7 @@ pub(super) const TAGS: &[(u8, &str, &str)] = &[
     (100, "gup_reference", "recheck-leaf"),
     (101, "gup_reference", "not-zero"),
     (102, "gup_reference", "plain"),
+    (103, "move_tables", "entries"),
     (105, "walk_guard", "slow-only"),
     (106, "walk_guard", "none"),
     (107, "walk_guard", "rcu-read"),

@@ -56,7 +56,7 @@ pub(super) const TACTICS: &[Tactic] = &[
         )
     },
     own(Tag::SetMemoryWb, 11, &[Tag::SetMemoryWc, Tag::Vfree, Tag::Write], Where::Other),
-    Tactic { needs: Some(Tag::Vmalloc), ..own(Tag::Exec, 8, &[Tag::Vfree, Tag::SetMemoryRw], Where::Other) },
+    Tactic { needs: Some(Tag::Vmalloc), ..own(Tag::Exec, 11, &[Tag::Vfree, Tag::SetMemoryRw], Where::Other) },
     own(Tag::ReadDirect, 14, DIRECT, Where::Other),
     Tactic {
         // A read is plainer.

@@ -2,11 +2,12 @@
 //! without a lock.
 
 use impls::family::{
-    MAP_COUNT, MM_CPUMASK, MMAP_LOCK, PAGE_REF, PAGE_TABLE_LOCK, PIN_COUNT, PTE_LOCK, STEAL_TIME, USER_ACK,
+    I_MMAP, I_PAGES, MAP_COUNT, MM_CPUMASK, MMAP_LOCK, PAGE_REF, PAGE_TABLE_LOCK, PIN_COUNT, PTE_LOCK,
+    STEAL_TIME, USER_ACK,
 };
 use machine::PointKind::{Fence, Ipi, Load, Locked, Read, Store, Wait, Write};
 use machine::{Family, Pause, PointKind};
-use oracle::vocabulary::{Operation, Sort, Told, UserAccess};
+use oracle::vocabulary::{Destination, Operation, Sort, Told, UserAccess, UserRange};
 
 use crate::story::Tag;
 use crate::story::draw::Draw;
@@ -35,6 +36,7 @@ const CHANGED: &[Tag] = &[
     Tag::Dontneed,
     Tag::Mprotect,
     Tag::FreeTables,
+    Tag::Mremap,
     Tag::Mmap,
     Tag::Store,
 ];
@@ -49,6 +51,8 @@ const TAKEN_AWAY: &[Tag] = &[
     Tag::Dontneed,
     Tag::Mprotect,
     Tag::FreeTables,
+    Tag::Mremap,
+    Tag::Mremap,
     Tag::Mmap,
 ];
 
@@ -242,7 +246,7 @@ pub(super) const TACTICS: &[Tactic] = &[
         meets: (70, CHANGED),
         held_up: &[(Read, Family::DATA)],
         is_short: true,
-        ..user(Tag::PinRead, 4, &[Tag::PinWrite, Tag::Unpin, Tag::Munmap])
+        ..user(Tag::PinRead, 7, &[Tag::PinWrite, Tag::Unpin, Tag::Munmap])
     },
     Tactic {
         meets: (70, CHANGED),
@@ -279,6 +283,35 @@ pub(super) const TACTICS: &[Tactic] = &[
             &[Tag::Load, Tag::Store, Tag::FillUser, Tag::Mmap, Tag::AllocPage, Tag::GracePeriod],
         )
     },
+    Tactic {
+        meets: (85, TOUCHED),
+        // What moved is taken away by its new address.
+        undone_by: Some(Tag::Dontneed),
+        afterwards: REUSES,
+        held_up: CLEARS,
+        waits: LOCKS,
+        draw: Some(mremap),
+        ..on_mapped(
+            Tag::Mremap,
+            9,
+            &[Tag::Load, Tag::Load, Tag::Store, Tag::GupFast, Tag::Dontneed, Tag::Munmap, Tag::Mremap],
+        )
+    },
+    Tactic {
+        meets: (80, CHANGED),
+        afterwards: REUSES,
+        held_up: &[
+            (Locked, Family::PTE),
+            (Store, PTE_LOCK),
+            (Wait, USER_ACK),
+            (Ipi, Family::NONE),
+            (Locked, PAGE_REF),
+            (Locked, I_PAGES),
+            (Locked, I_MMAP),
+        ],
+        waits: &[PTE_LOCK, I_PAGES, I_MMAP],
+        ..user(Tag::Reclaim, 5, &[Tag::Load, Tag::Load, Tag::Store, Tag::FillUser, Tag::Mmap])
+    },
     on_mapped(Tag::FillUser, 6, &[Tag::Store, Tag::Load, Tag::Munmap, Tag::FreeTables]),
     user(Tag::HostPreempt, 2, &[Tag::Munmap, Tag::Munmap, Tag::Dontneed, Tag::Mprotect, Tag::HostEnter]),
     Tactic {
@@ -312,6 +345,17 @@ fn mprotect(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
     let drawn = mapped(draw, Tag::Mprotect)?;
     let Operation::Mprotect { at, .. } = drawn else { return Some(drawn) };
     Some(Operation::Mprotect { at, access: access(draw, 35) })
+}
+
+/// Mostly all that one table maps.
+fn mremap(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
+    let drawn = mapped(draw, Tag::Mremap)?;
+    let Operation::Mremap { at, to } = drawn else { return Some(drawn) };
+    if draw.dice.percent(40) {
+        return Some(drawn);
+    }
+    let at = UserRange { page: at.page & !1, count: 2, ..at };
+    Some(Operation::Mremap { at, to: Destination(to.0 & !1) })
 }
 
 /// Writable so often, in percent.

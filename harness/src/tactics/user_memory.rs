@@ -4,7 +4,9 @@
 //! The numbers of pages stand for a layout: 0 and 1 lie in one lowest-level table and 2 and 3 in the next, 4 to 7 meet at the edge
 //! of a level-2 table, 8 to 11 at that of a level-3 table, and 12 to 15 lie together. It must not know any bug.
 
-use oracle::vocabulary::{MAX_RANGE, MmSlot, Mode, Operation, SLOTS, Sort, USER_PAGES, UserPage, UserRange};
+use oracle::vocabulary::{
+    Destination, MAX_RANGE, MmSlot, Mode, Operation, SLOTS, Sort, USER_PAGES, UserPage, UserRange,
+};
 
 use crate::story::dice::Dice;
 use crate::story::draw::Draw;
@@ -20,6 +22,8 @@ pub(crate) struct UserMemory {
     mapped: [SlotSet; SLOTS as usize],
     /// What was mapped or touched last.
     last: Option<UserRange>,
+    /// What moved last, and where to.
+    moved: Option<(UserRange, UserRange)>,
     /// What operations act on that are paused.
     held_up: [Option<UserRange>; MAX_CPUS as usize],
 }
@@ -34,6 +38,17 @@ impl UserMemory {
         match *operation {
             Operation::Mmap { at, .. } => self.each(at, true),
             Operation::Munmap { at } => self.each(at, false),
+            Operation::Mremap { at, to } => {
+                if let Some((from, onto)) = at.moved(to) {
+                    let mapped = &mut self.mapped[from.mm.index()];
+                    for (from, onto) in from.pages().zip(onto.pages()) {
+                        mapped.set(onto, mapped.contains(from));
+                        mapped.set(from, false);
+                    }
+                    self.moved = Some((from, onto));
+                    return self.last = Some(onto);
+                }
+            }
             Operation::NewMm { mm } => self.mapped[mm.index()] = SlotSet::EMPTY,
             _ => {}
         }
@@ -49,6 +64,19 @@ impl UserMemory {
         let mut on = paused.filter_map(acts_on);
         self.held_up = core::array::from_fn(|_| on.next());
         self
+    }
+
+    /// Where the pages of a range are, if they moved last.
+    fn now_at(&self, range: UserRange) -> UserRange {
+        let first = UserPage { mm: range.mm, page: range.page };
+        match self.moved.filter(|(from, _)| from.covers(first)) {
+            Some((from, onto)) => {
+                let further = range.page - from.page;
+                let count = range.count.min(onto.count - further);
+                UserRange { page: onto.page + further, count, ..range }
+            }
+            None => range,
+        }
     }
 
     /// Whether a page is mapped in one of these address spaces.
@@ -69,6 +97,7 @@ const fn acts_on(operation: &Operation) -> Option<UserRange> {
         | Operation::Mprotect { at, .. }
         | Operation::Dontneed { at }
         | Operation::GupFast { at, .. }
+        | Operation::Mremap { at, .. }
         | Operation::FreeTables { at } => Some(at),
         Operation::Load { at } | Operation::Store { at, .. } => Some(one(at)),
         _ => None,
@@ -92,7 +121,9 @@ fn near(draw: &mut Draw<'_>, mms: SlotSet) -> Option<UserRange> {
     let count = held_up.iter().flatten().filter(|range| there(range)).count();
     if count > 0 && draw.dice.percent(draw.why.attracted()) {
         let number = draw.dice.below(count);
-        return held_up.into_iter().flatten().filter(there).nth(number);
+        let acted_on = held_up.into_iter().flatten().filter(there).nth(number);
+        // Its pages may be elsewhere by now.
+        return if draw.dice.percent(75) { acted_on.map(|range| draw.user.now_at(range)) } else { acted_on };
     }
     draw.user.last.filter(there).filter(|_| draw.dice.percent(66))
 }
@@ -154,6 +185,15 @@ pub(crate) fn range(draw: &mut Draw<'_>, mode: Mode) -> Option<UserRange> {
         }
     };
     Some(UserRange { mm, page, count: count.min(USER_PAGES - page) })
+}
+
+/// Where pages move to: as often as not to the same place of another window, where their whole table may move.
+pub(crate) fn destination(draw: &mut Draw<'_>) -> Destination {
+    const WINDOW: u8 = 4;
+    let near = draw.user.last.filter(|_| draw.dice.percent(70));
+    let page = near.map_or_else(|| low(draw.dice), |last| last.page);
+    let window = draw.dice.below((USER_PAGES / WINDOW).into()) as u8 * WINDOW;
+    Destination(if draw.dice.percent(80) { window + page % WINDOW } else { low(draw.dice) })
 }
 
 /// How many pages a range has.

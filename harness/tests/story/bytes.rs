@@ -163,6 +163,8 @@ fn stored_numbers_never_change() {
         (55, "pin-write"),
         (56, "unpin"),
         (57, "free-tables"),
+        (58, "mremap"),
+        (59, "reclaim"),
         (128, "continue"),
         (129, "deliver"),
         (130, "fill"),

@@ -285,6 +285,7 @@ impl Callers {
             Operation::DropObject { object } => {
                 self.may_map_object(*object) && !self.is_being_mapped(*object)
             }
+            Operation::Reclaim { object } => self.may_map_object(*object),
             Operation::NewMm { mm } => !self.mms.contains(mm) && !self.comes_or_goes(*mm),
             Operation::SwitchMm { to: Root::Mm(mm) } => self.may_use_mm(*mm),
             Operation::DropMm { mm } => {
@@ -310,6 +311,7 @@ impl Callers {
             | Operation::Mprotect { at, .. }
             | Operation::Dontneed { at }
             | Operation::FreeTables { at } => self.may_reach_pages(*at),
+            Operation::Mremap { at, to } => self.may_reach_pages(*at) && to.0 < USER_PAGES,
             Operation::Load { at } => self.may_use_mm(at.mm) && at.page < USER_PAGES,
             Operation::Store { at, token } => {
                 self.may_use_mm(at.mm) && at.page < USER_PAGES && self.is_new(*token)
@@ -346,6 +348,7 @@ impl Callers {
             | Operation::Mprotect { at, .. }
             | Operation::Dontneed { at }
             | Operation::FreeTables { at }
+            | Operation::Mremap { at, .. }
             | Operation::GupFast { at, .. } => at.mm == mm,
             Operation::Load { at } | Operation::Store { at, .. } => at.mm == mm,
             _ => false,
@@ -357,9 +360,12 @@ impl Callers {
     }
 
     fn is_being_mapped(&self, object: ObjectSlot) -> bool {
-        self.in_progress().any(|operation| {
-            matches!(operation, Operation::Mmap { what: Backing::Shared(from) | Backing::Private(from), .. }
-                if from.object == object)
+        self.in_progress().any(|operation| match operation {
+            Operation::Mmap { what: Backing::Shared(from) | Backing::Private(from), .. } => {
+                from.object == object
+            }
+            Operation::Reclaim { object: busy } => *busy == object,
+            _ => false,
         })
     }
 
@@ -452,6 +458,8 @@ impl Callers {
             | Operation::PinRead { .. }
             | Operation::PinWrite { .. }
             | Operation::FreeTables { .. }
+            | Operation::Mremap { .. }
+            | Operation::Reclaim { .. }
             | Operation::SetPageFlag { .. }
             | Operation::HvUpdate { .. }
             | Operation::HvPin { .. }

@@ -243,8 +243,9 @@ fn what_is_held_up_is_met_by_others_that_act_on_the_same() {
         let least = match operation {
             // No caller drops an address space that a CPU is on the way into.
             "switch-mm" => 1,
-            // Pinned pages are read and written, and no caller lets go of them meanwhile.
-            "pin-read" | "pin-write" => 2,
+            // Pinned pages are read and written, and no caller lets go of them meanwhile. What else is done with the pages of an
+            // object names address spaces.
+            "pin-read" | "pin-write" | "reclaim" => 2,
             _ => 3,
         };
         assert!(by >= least, "{operation} is met by {:?}", met.get(operation));
@@ -298,5 +299,5 @@ fn user_memory_is_told_of_in_some_stories_and_then_at_length() {
     assert!((STORIES / 5..STORIES / 3).contains(&about), "{about}");
     assert!(at_length * 2 > about, "{at_length} of {about}");
     assert!(objects > 500, "{objects}");
-    assert!(met.len() == 8 && met.values().all(|count| *count > 100), "{met:?}");
+    assert!(met.len() == 9 && met.values().all(|count| *count > 100), "{met:?}");
 }

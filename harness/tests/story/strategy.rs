@@ -5,10 +5,10 @@ use harness::story::{Action, Backends, Event, Header, MAX_CPUS, MAX_STORES, Stor
 use impls::{Designs, Sizes};
 use machine::{Family, Pause, Point, PointKind, Temperament};
 use oracle::vocabulary::{
-    AreaSlot, Backing, BufferPage, BufferSlot, Call, Count, Level, MAX_PAGES, MAX_RANGE, Mapping, MmSlot,
-    ObjectPage, ObjectSlot, Operation, OwnPage, PageRun, PageSlot, PinSlot, PinnedPage, Place, RamSlot,
-    RawAccess, RawEntry, RawFrame, Root, SLOTS, TableEntry, Told, TreeSlot, USER_PAGES, Unnamed, UserAccess,
-    UserPage, UserRange,
+    AreaSlot, Backing, BufferPage, BufferSlot, Call, Count, Destination, Level, MAX_PAGES, MAX_RANGE,
+    Mapping, MmSlot, ObjectPage, ObjectSlot, Operation, OwnPage, PageRun, PageSlot, PinSlot, PinnedPage,
+    Place, RamSlot, RawAccess, RawEntry, RawFrame, Root, SLOTS, TableEntry, Told, TreeSlot, USER_PAGES,
+    Unnamed, UserAccess, UserPage, UserRange,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -179,6 +179,12 @@ impl Any for Backing {
 impl Any for UserAccess {
     fn any() -> BoxedStrategy<Self> {
         select(&Self::ALL[..]).boxed()
+    }
+}
+
+impl Any for Destination {
+    fn any() -> BoxedStrategy<Self> {
+        (0..USER_PAGES).prop_map(Self).boxed()
     }
 }
 

@@ -22,6 +22,13 @@ impl<P: PvMmu> Kernel<P> {
         })
     }
 
+    pub(super) fn take_out_of_memory(&self, cpu: &Cpu<'_>, object: ObjectSlot) -> Option<Outcome> {
+        let object = self.callers.objects[object.index()].borrow().clone()?;
+        self.reclaim(cpu, &object);
+        self.put_object(cpu, object);
+        Some(Outcome::Done)
+    }
+
     pub(super) fn let_go_of(&self, cpu: &Cpu<'_>, object: ObjectSlot) -> Option<Outcome> {
         let object = self.callers.objects[object.index()].take()?;
         self.put_object(cpu, object);

@@ -6,8 +6,8 @@ use crate::paravirt::PvMmu;
 use crate::user_layout;
 use machine::{Cpu, Family, Word};
 use oracle::vocabulary::{
-    Backing as Told, MAX_PAGES, MmSlot, Outcome, PinSlot, Pinned, PinnedPage, Token, UserAccess, UserPage,
-    UserRange,
+    Backing as Told, Destination, MAX_PAGES, MmSlot, Outcome, PinSlot, Pinned, PinnedPage, Token, UserAccess,
+    UserPage, UserRange,
 };
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ impl<P: PvMmu> Kernel<P> {
         &self,
         cpu: &Cpu<'_>,
         mm: MmSlot,
-        ask: impl FnOnce(&Mm) -> Outcome,
+        ask: impl FnOnce(&Rc<Mm>) -> Outcome,
     ) -> Option<Outcome> {
         let mm = self.callers.mms[mm.index()].borrow().clone()?;
         self.enter_thread(cpu, &mm);
@@ -55,6 +55,24 @@ impl<P: PvMmu> Kernel<P> {
                 self.mmap(cpu, mm, user_layout::range(run), backing, access.writes());
             }
             self.put_object(cpu, object);
+            Outcome::Done
+        })
+    }
+
+    /// Pages move together where no gap lies between them, neither before nor afterwards.
+    pub(super) fn move_user(&self, cpu: &Cpu<'_>, at: UserRange, to: Destination) -> Option<Outcome> {
+        self.as_thread(cpu, at.mm, |mm| {
+            let Some((from, onto)) = at.moved(to) else { return Outcome::Fault };
+            for run in user_layout::runs(from) {
+                let there = UserRange { page: onto.page + (run.page - from.page), ..run };
+                for there in user_layout::runs(there) {
+                    let run = UserRange { page: from.page + (there.page - onto.page), ..there };
+                    let to = user_layout::page(there.page);
+                    if self.mremap(cpu, mm, user_layout::range(run), to).is_err() {
+                        return Outcome::NoMemory;
+                    }
+                }
+            }
             Outcome::Done
         })
     }

@@ -85,12 +85,12 @@ impl<P: PvMmu> Kernel<P> {
             let pfn = self.alloc_user_page(cpu).ok_or(Failed::NoMemory)?;
             return Ok(Found { pfn, writable: vma.writable });
         };
-        let pfn = object.page(from + (page - vma.start)).ok_or(Failed::Fault)?;
+        let pfn = self.object_page(cpu, object, from + (page - vma.start))?;
         if write && !shared {
-            let copy = self.copy_of(cpu, pfn)?;
-            return Ok(Found { pfn: copy, writable: true });
+            let copy = self.copy_of(cpu, pfn);
+            self.counts.put(self, cpu, pfn);
+            return Ok(Found { pfn: copy?, writable: true });
         }
-        self.counts.get(cpu, pfn);
         Ok(Found { pfn, writable: *shared && vma.writable })
     }
 
@@ -100,44 +100,50 @@ impl<P: PvMmu> Kernel<P> {
         cpu: &Cpu<'_>,
         mm: &Mm,
         vma: &Vma,
-        (upper, page): (Word, Vpn),
+        at: (Word, Vpn),
         seen: Entry,
     ) -> Result<(), Failed> {
-        let pfn = self.pv.pfn_of(seen.frame());
-        let of_object = match &vma.backing {
-            Backing::Object { object, from, shared: false } => {
-                object.page(from + (page - vma.start)) == Some(pfn)
-            }
-            Backing::Object { .. } | Backing::Anonymous => false,
-        };
-        if of_object {
-            self.copy_on_write(cpu, mm, (upper, page), seen)
-        } else {
-            self.make_writable(cpu, (upper, page), seen);
-            Ok(())
-        }
+        let Some(old) = self.make_writable(cpu, vma, at, seen) else { return Ok(()) };
+        let copied = self.copy_of(cpu, old).map(|copy| self.replace_by(cpu, mm, at, seen, (old, copy)));
+        self.counts.put(self, cpu, old);
+        copied
     }
 
-    /// The page is the address space's alone, or an object's that is shared: the entry allows writing from now on.
-    fn make_writable(&self, cpu: &Cpu<'_>, (upper, page): (Word, Vpn), seen: Entry) {
-        let Some(locked) = self.lock_table(cpu, upper) else { return };
+    /// Where the page is the address space's alone, or an object's that is shared, the entry allows writing from now on
+    /// (`wp_page_reuse`). Otherwise it is to be copied: returns it, with a reference, for it may leave memory meanwhile.
+    fn make_writable(
+        &self,
+        cpu: &Cpu<'_>,
+        vma: &Vma,
+        (upper, page): (Word, Vpn),
+        seen: Entry,
+    ) -> Option<Pfn> {
+        let locked = self.lock_table(cpu, upper)?;
         let word = Word::new(locked.table, index(page.address(), 1));
-        if is_still(cpu.load_entry(word, 1), seen) {
-            self.set_user_entry(cpu, word, Entry(seen.0 | Flags::WRITABLE.bits()));
+        if !is_still(cpu.load_entry(word, 1), seen) {
+            return None;
         }
+        let pfn = self.pv.pfn_of(seen.frame());
+        if let Backing::Object { object, from, shared: false } = &vma.backing
+            && object.holds(cpu, from + (page - vma.start), pfn)
+        {
+            self.counts.get(cpu, pfn);
+            return Some(pfn);
+        }
+        self.set_user_entry(cpu, word, Entry(seen.0 | Flags::WRITABLE.bits()));
+        None
     }
 
-    /// The address space gets a copy of its own of an object's page (`wp_page_copy`). The entry goes, and every CPU forgets it,
-    /// before the new one comes. Otherwise one thread would write the copy, and another read the old page for ever.
-    fn copy_on_write(
+    /// A copy comes in the place of an object's page (`wp_page_copy`). The entry goes, and every CPU forgets it, before the new one
+    /// comes. Otherwise one thread would write the copy, and another read the old page for ever.
+    fn replace_by(
         &self,
         cpu: &Cpu<'_>,
         mm: &Mm,
         (upper, page): (Word, Vpn),
         seen: Entry,
-    ) -> Result<(), Failed> {
-        let old = self.pv.pfn_of(seen.frame());
-        let copy = self.copy_of(cpu, old)?;
+        (old, copy): (Pfn, Pfn),
+    ) {
         let mut replaced = None;
         if let Some(locked) = self.lock_table(cpu, upper) {
             let word = Word::new(locked.table, index(page.address(), 1));
@@ -152,10 +158,9 @@ impl<P: PvMmu> Kernel<P> {
             }
         }
         self.counts.put(self, cpu, replaced.unwrap_or(copy));
-        Ok(())
     }
 
-    /// A new page that holds what another one holds at this moment. The caller keeps the other one: by its object, which is mapped.
+    /// A new page that holds what another one holds at this moment. The caller has a reference to the other one.
     fn copy_of(&self, cpu: &Cpu<'_>, pfn: Pfn) -> Result<Pfn, Failed> {
         let copy = self.alloc_user_page(cpu).ok_or(Failed::NoMemory)?;
         let held = cpu.load_word(Word::new(self.pv.frame_of(pfn), 0), Family::DATA);
@@ -164,7 +169,7 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Sets a leaf of the user half. The lock of its table is held.
-    fn set_user_entry(&self, cpu: &Cpu<'_>, word: Word, entry: Entry) {
+    pub(super) fn set_user_entry(&self, cpu: &Cpu<'_>, word: Word, entry: Entry) {
         if self.pv.set_entry(cpu, word, 1, entry).is_err() {
             cpu.bug("the platform refused a page of an address space");
         }

@@ -2,6 +2,7 @@
 //! address space is kept in step.
 
 use super::Mm;
+use super::mmap::hide_from_reverse_maps;
 use crate::base::DrainAliases;
 use crate::direct_map::DirectMap;
 use crate::kernel::Kernel;
@@ -150,6 +151,7 @@ impl<P: PvMmu> Kernel<P> {
     /// (`xen_exit_mmap`).
     pub(crate) fn drop_mm(&self, cpu: &Cpu<'_>, mm: &Rc<Mm>) {
         self.evict(cpu, mm);
+        hide_from_reverse_maps(cpu, mm);
         // A CPU that keeps the copies in step must not find it on the list when its tables are tables no more: what that CPU
         // sets would end up in another user's page.
         let unlisted_first = self.protocol.does(Step::UnlistBeforeFree);

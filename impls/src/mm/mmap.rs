@@ -2,19 +2,34 @@
 
 use super::Mm;
 use super::gather::MmuGather;
+use super::object::Mapped;
 use super::vma::{Backing, Vma, Vmas};
 use crate::kernel::Kernel;
 use crate::paravirt::PvMmu;
-use crate::vpn::PageRange;
+use crate::user_layout::USER_END;
+use crate::vpn::{PageRange, Vpn};
 use machine::Cpu;
+use std::rc::Rc;
+
+/// The whole user half.
+const EVERYTHING: PageRange = PageRange { first: Vpn(0), pages: USER_END.0 };
 
 impl<P: PvMmu> Kernel<P> {
     /// Maps a range, in the place of whatever was mapped there (`MAP_FIXED`).
-    pub(crate) fn mmap(&self, cpu: &Cpu<'_>, mm: &Mm, range: PageRange, backing: Backing, writable: bool) {
+    pub(crate) fn mmap(
+        &self,
+        cpu: &Cpu<'_>,
+        mm: &Rc<Mm>,
+        range: PageRange,
+        backing: Backing,
+        writable: bool,
+    ) {
         let mut vmas = mm.mmap_lock.write(cpu);
         let removed = vmas.remove(range);
         self.unmap_region(cpu, mm, &vmas, &removed);
-        vmas.insert(Vma { start: range.first, end: range.first + range.pages, backing, writable });
+        let new = Vma { start: range.first, end: range.first + range.pages, backing, writable };
+        link(cpu, mm, &new);
+        vmas.insert(new);
         drop(vmas);
         forget_mappings(self, cpu, removed);
     }
@@ -34,6 +49,9 @@ impl<P: PvMmu> Kernel<P> {
         let mut gather = MmuGather::new(mm);
         for vma in removed {
             self.zap_range(cpu, &mut gather, vma.range());
+        }
+        for vma in removed {
+            unlink(cpu, mm, vma);
         }
         // Of all mappings together: an upper table may lead to tables of several.
         let hull = PageRange { first: first.start, pages: last.end - first.start };
@@ -71,17 +89,39 @@ impl<P: PvMmu> Kernel<P> {
 
     /// The address space ends: everything is unmapped, and all tables of its user half go (`exit_mmap`). No CPU has it loaded.
     pub(super) fn exit_mmap(&self, cpu: &Cpu<'_>, mm: &Mm) {
-        let everything = PageRange { first: crate::vpn::Vpn(0), pages: crate::user_layout::USER_END.0 };
         let mut vmas = mm.mmap_lock.write(cpu);
-        let removed = vmas.remove(everything);
+        let removed = vmas.remove(EVERYTHING);
         let mut gather = MmuGather::new(mm);
         for vma in &removed {
             self.zap_range(cpu, &mut gather, vma.range());
         }
-        self.free_pgtables(cpu, &mut gather, &vmas, everything);
+        self.free_pgtables(cpu, &mut gather, &vmas, EVERYTHING);
         self.tlb_finish_mmu(cpu, gather);
         drop(vmas);
         forget_mappings(self, cpu, removed);
+    }
+}
+
+/// The object behind a mapping is found there by the reverse map from now on, if there is one.
+pub(super) fn link(cpu: &Cpu<'_>, mm: &Rc<Mm>, vma: &Vma) {
+    if let Backing::Object { object, from, .. } = &vma.backing {
+        object.link(cpu, Mapped { mm: Rc::downgrade(mm), range: vma.range(), from: *from });
+    }
+}
+
+/// It is found there no more.
+pub(super) fn unlink(cpu: &Cpu<'_>, mm: &Mm, vma: &Vma) {
+    if let Backing::Object { object, .. } = &vma.backing {
+        object.unlink(cpu, mm, vma.range());
+    }
+}
+
+/// No reverse map leads to an address space any more that is about to end. The walks of it that are under way end first: they must not
+/// meet tables that the platform lets go of.
+pub(super) fn hide_from_reverse_maps(cpu: &Cpu<'_>, mm: &Mm) {
+    let vmas = mm.mmap_lock.read(cpu);
+    for vma in vmas.within(EVERYTHING) {
+        unlink(cpu, mm, &vma);
     }
 }
 

@@ -3,9 +3,9 @@
 //! *Kernel half*: copies of the kernel's upper levels down to the one whose entries lead to tables of the lowest level. The
 //! kernel's tables keep the copies in step (`kernel_tables/copies.rs`); `lifetime.rs` makes and drops address spaces.
 //!
-//! *User half*: mappings (`vma.rs`) that callers change (`mmap.rs`), pages that come in by faults (`fault.rs`) and tables that
+//! *User half*: mappings (`vma.rs`) that callers change (`mmap.rs`) and move (`mremap.rs`), pages that come in by faults (`fault.rs`) and tables that
 //! come with them (`tables.rs`). What is taken away is gathered until every CPU has forgotten it (`gather.rs`, `flush.rs`).
-//! `gup.rs` finds pages without a lock.
+//! `gup.rs` finds pages without a lock. `reclaim.rs` takes pages away by the reverse map.
 //!
 //! `switch.rs` has CPUs load and leave address spaces; `thread.rs` has threads of them on CPUs.
 
@@ -15,6 +15,9 @@ mod gather;
 mod gup;
 mod lifetime;
 mod mmap;
+mod mremap;
+mod object;
+mod reclaim;
 mod switch;
 mod tables;
 mod thread;
@@ -22,6 +25,7 @@ mod vma;
 mod zap;
 
 pub(crate) use gup::Pins;
+pub(crate) use object::{Object, Objects};
 pub(crate) use thread::{Accessed, return_to_user};
 pub(crate) use vma::Backing;
 
@@ -43,6 +47,16 @@ pub const LEAVE_MM_VECTOR: u8 = 2;
 const MMAP_LOCK: LockClass = LockClass { family: family::MMAP_LOCK, name: "mmap_lock" };
 const PAGE_TABLE_LOCK: LockClass = LockClass { family: family::PAGE_TABLE_LOCK, name: "mm->page_table_lock" };
 const PTE_LOCK: LockClass = LockClass { family: family::PTE_LOCK, name: "pte lock" };
+const SECOND_PTE_LOCK: LockClass = LockClass { family: family::PTE_LOCK, name: "second pte lock" };
+
+/// Whether a CPU that takes the lock of a table holds that of another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Nesting {
+    /// It does not.
+    Outer,
+    /// It does (`SINGLE_DEPTH_NESTING`).
+    Inner,
+}
 
 /// An address space.
 #[derive(Debug)]
@@ -154,18 +168,22 @@ impl Mms {
     }
 
     /// The lock of a lowest-level table.
-    fn pte_lock(&self, table: Frame) -> &SpinLock<()> {
+    fn pte_lock(&self, table: Frame, nesting: Nesting) -> &SpinLock<()> {
         let locks = self.pte_locks.get_or_init(|| {
-            let none = OnceCell::new;
+            let none = <[OnceCell<_>; 2]>::default;
             std::iter::repeat_with(none).take(self.pte_words.len()).collect()
         });
-        let lock = || SpinLock::over(self.pte_words.at(table.index()), &self.lockdep, PTE_LOCK, ());
-        locks[table.index()].get_or_init(lock)
+        let class = match nesting {
+            Nesting::Outer => PTE_LOCK,
+            Nesting::Inner => SECOND_PTE_LOCK,
+        };
+        let lock = || SpinLock::over(self.pte_words.at(table.index()), &self.lockdep, class, ());
+        locks[table.index()][nesting as usize].get_or_init(lock)
     }
 }
 
-/// A lock for each frame, made when it is taken first.
-type PteLocks = Box<[OnceCell<SpinLock<()>>]>;
+/// A lock for each frame and way to take it, made when it is taken first.
+type PteLocks = Box<[[OnceCell<SpinLock<()>>; 2]]>;
 
 /// How large the batches of a gather are.
 impl Sizes {

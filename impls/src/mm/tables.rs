@@ -15,7 +15,7 @@
 
 use super::gather::MmuGather;
 use super::vma::Vmas;
-use super::{Mm, fault::Failed};
+use super::{Mm, Nesting, fault::Failed};
 use crate::base::DrainAliases;
 use crate::kernel::Kernel;
 use crate::paravirt::{Pfn, PvMmu, Refused};
@@ -49,18 +49,24 @@ fn places(start: Vpn, level: u8, range: PageRange) -> std::ops::Range<usize> {
 impl<P: PvMmu> Kernel<P> {
     /// Where the level-2 entry for a page stands, with a table behind it (`pte_alloc`): tables that are missing are made.
     pub(super) fn alloc_tables(&self, cpu: &Cpu<'_>, mm: &Mm, page: Vpn) -> Result<Word, Failed> {
+        let upper = self.alloc_upper_tables(cpu, mm, page)?;
+        if !cpu.load_entry(upper, 2).present() {
+            self.alloc_table_for(cpu, mm, upper, 2)?;
+        }
+        Ok(upper)
+    }
+
+    /// Where the level-2 entry for a page stands (`pmd_alloc`): upper tables that are missing are made.
+    pub(super) fn alloc_upper_tables(&self, cpu: &Cpu<'_>, mm: &Mm, page: Vpn) -> Result<Word, Failed> {
         let mut table = self.pv.frame_of(mm.root());
-        for level in (2..=LEVELS).rev() {
+        for level in (3..=LEVELS).rev() {
             let word = Word::new(table, index(page.address(), level));
             if !cpu.load_entry(word, level).present() {
                 self.alloc_table_for(cpu, mm, word, level)?;
             }
-            if level == 2 {
-                return Ok(word);
-            }
             table = cpu.load_entry(word, level).frame();
         }
-        unreachable!("level 2 is the last")
+        Ok(Word::new(table, index(page.address(), 2)))
     }
 
     /// Makes a table for an entry that has none (`__pte_alloc` and upwards). The page is drained for before the lock is taken: that
@@ -111,13 +117,27 @@ impl<P: PvMmu> Kernel<P> {
 
     /// The lowest-level table behind an entry, locked, if there is one (`pte_offset_map_lock`).
     pub(super) fn lock_table<'a>(&'a self, cpu: &'a Cpu<'_>, upper: Word) -> Option<LockedTable<'a>> {
+        self.lock_table_as(cpu, upper, Nesting::Outer)
+    }
+
+    /// The same while another table is locked. `mmap_lock` is held to write: no other CPU locks two tables of the address space.
+    pub(super) fn lock_second_table<'a>(&'a self, cpu: &'a Cpu<'_>, upper: Word) -> Option<LockedTable<'a>> {
+        self.lock_table_as(cpu, upper, Nesting::Inner)
+    }
+
+    fn lock_table_as<'a>(
+        &'a self,
+        cpu: &'a Cpu<'_>,
+        upper: Word,
+        nesting: Nesting,
+    ) -> Option<LockedTable<'a>> {
         loop {
             let entry = cpu.load_entry(upper, 2);
             if !entry.present() {
                 return None;
             }
             let table = entry.frame();
-            let lock = self.mms.pte_lock(table).lock(cpu);
+            let lock = self.mms.pte_lock(table, nesting).lock(cpu);
             if !self.protocol.does(Step::RecheckUpperAfterLock) || cpu.load_entry(upper, 2) == entry {
                 return Some(LockedTable { table, _lock: lock });
             }
@@ -191,7 +211,7 @@ impl<P: PvMmu> Kernel<P> {
 
     /// Clears an entry that leads to a table (`pmd_clear` and upwards). The hardware sets no bits in it that matter, so a plain store
     /// does.
-    fn clear_upper_entry(&self, cpu: &Cpu<'_>, mm: &Mm, word: Word, level: u8) -> Entry {
+    pub(super) fn clear_upper_entry(&self, cpu: &Cpu<'_>, mm: &Mm, word: Word, level: u8) -> Entry {
         let entry = cpu.load_entry(word, level);
         if !mm.pinned.get() {
             self.pv.link_table(cpu, word, level, Entry::EMPTY);

@@ -1,6 +1,6 @@
 //! The mappings of an address space (`vm_area_struct`), in the order of their addresses. Who holds them holds `mmap_lock`.
 
-use crate::object::Object;
+use super::object::Object;
 use crate::vpn::{PageRange, Vpn};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -146,7 +146,9 @@ impl Vmas {
 
 #[cfg(test)]
 mod tests {
+    use super::super::object::Objects;
     use super::*;
+    use crate::sync::Lockdep;
 
     fn range(first: u64, pages: u64) -> PageRange {
         PageRange { first: Vpn(first), pages }
@@ -184,9 +186,29 @@ mod tests {
         assert!(vmas.is_empty());
     }
 
+    /// An object of no pages.
+    #[derive(Debug)]
+    struct OfNoPages(Rc<Object>);
+
+    impl machine::Software for OfNoPages {
+        type Operation = ();
+        type Outcome = ();
+
+        fn run(&self, _: &machine::Cpu<'_>, (): ()) {}
+
+        fn interrupt(&self, _: &machine::Cpu<'_>, _: machine::Interrupt) {}
+    }
+
+    fn object() -> Rc<Object> {
+        let config = machine::Config { cpus: 1, vars: Objects::VARS, ..machine::Config::default() };
+        let made = |bus: &Rc<machine::Bus>| Objects::new(bus, &Lockdep::new()).make(&[]);
+        let machine = machine::Machine::new(config, |bus| OfNoPages(Rc::new(made(bus).expect("the first"))));
+        Rc::clone(&machine.software().0)
+    }
+
     #[test]
     fn a_part_of_an_object_goes_on_where_the_whole_does() {
-        let object = Rc::new(Object::default());
+        let object = object();
         let whole = Vma {
             start: Vpn(10),
             end: Vpn(14),

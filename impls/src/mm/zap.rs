@@ -77,15 +77,15 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// Leaves lazy MMU mode after entries were cleared or narrowed, which no platform refuses.
-    fn leave_lazy(&self, cpu: &Cpu<'_>) {
+    /// Leaves lazy MMU mode after entries were cleared, narrowed or moved, which no platform refuses.
+    pub(super) fn leave_lazy(&self, cpu: &Cpu<'_>) {
         if self.pv.leave_lazy_mmu(cpu).is_err() {
             cpu.bug("the platform does not let go of entries");
         }
     }
 
     /// A page of data, zeroed, with one reference, for user code.
-    pub(super) fn alloc_user_page(&self, cpu: &Cpu<'_>) -> Option<Pfn> {
+    pub(crate) fn alloc_user_page(&self, cpu: &Cpu<'_>) -> Option<Pfn> {
         let pfn = self.alloc_page(cpu)?;
         self.counts.begin(cpu, pfn);
         Some(pfn)
@@ -93,7 +93,7 @@ impl<P: PvMmu> Kernel<P> {
 }
 
 /// The entries of a locked table for pages of a range that are not 0, with their pages.
-fn entries_of<'a>(
+pub(super) fn entries_of<'a>(
     cpu: &'a Cpu<'_>,
     locked: &super::tables::LockedTable<'_>,
     pages: PageRange,

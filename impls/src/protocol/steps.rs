@@ -144,6 +144,10 @@ steps! {
     ExchangeStatus = "exchange-status",
     /// A CPU that has locked a lowest-level table looks whether the upper entry leads to it still.
     RecheckUpperAfterLock = "recheck-upper-after-lock",
+    /// Entries that moved are flushed at their old addresses before the locks of their tables are let go of.
+    FlushBeforeUnlock = "flush-before-unlock",
+    /// While entries of a mapping move no CPU walks the reverse map that leads to them.
+    HoldRmapLocks = "hold-rmap-locks",
     /// Before a frame of one type becomes one of another, every CPU forgets what it may remember of it.
     FlushOnTypeChange = "flush-on-type-change",
 }

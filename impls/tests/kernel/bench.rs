@@ -38,12 +38,16 @@ impl<P: PvMmu> Bench<P> {
         self.task(cpu, Task::Call(Call { operation, irqs_off: false }))
     }
 
+    pub(crate) fn let_a_grace_period_pass(&self) {
+        self.0.software().grace_period(&self.0.standing());
+    }
+
     pub(crate) fn tear_down(&mut self) {
         while self.0.software().work_pending(self.bus()) {
             self.task(0, Task::RunWork);
         }
         assert_eq!(self.task(0, Task::Teardown), Outcome::Done);
-        self.0.software().grace_period(&self.0.standing());
+        self.let_a_grace_period_pass();
         assert_eq!(self.0.software().leftovers(self.bus()), Vec::<String>::new());
     }
 }

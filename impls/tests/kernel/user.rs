@@ -1,12 +1,12 @@
 //! User memory, one operation at a time, on every platform: what is mapped is what is found, what is taken away is gone on every
 //! CPU, and nothing is left of an address space that was dropped.
 
-use impls::protocol::{FlushReach, TableFree, WalkGuard, WalkerWait};
+use impls::protocol::{FlushReach, MoveTables, TableFree, WalkGuard, WalkerWait};
 use impls::{Designs, HyperV, Kvm, Native, PvMmu, Sizes, Xen};
 use machine::{Frame, Mode, Role};
 use oracle::vocabulary::{
-    Backing, Count, MmSlot, ObjectPage, ObjectSlot, Operation, Outcome, PinSlot, PinnedPage, Token,
-    UserAccess, UserPage, UserRange,
+    Backing, Count, Destination, MmSlot, ObjectPage, ObjectSlot, Operation, Outcome, PinSlot, PinnedPage,
+    Token, UserAccess, UserPage, UserRange,
 };
 
 use crate::bench::Bench;
@@ -228,6 +228,104 @@ fn an_empty_table_goes_while_its_addresses_stay_mapped() {
         bench.does(1, Operation::FreeTables { at: range(0, 4) });
         assert_eq!(bench.tables_now(), tables - 1);
         assert_eq!((bench.load(0, 1), bench.load(0, 2)), (value(1), value(0)));
+        bench.tear_down();
+    }
+    everywhere!(body);
+}
+
+fn moves<P: PvMmu>(bench: &mut Bench<P>, cpu: u8, from: UserRange, to: u8) {
+    bench.does(cpu, Operation::Mremap { at: from, to: Destination(to) });
+}
+
+#[test]
+fn pages_move_with_what_they_hold_one_by_one_or_with_their_table_and_no_cpu_finds_them_where_they_were() {
+    fn body<P: PvMmu>(mut bench: Bench<P>) {
+        bench.does(0, Operation::NewMm { mm: M });
+        bench.map_anonymous(0, 0, 4);
+        for page in 0..4 {
+            for cpu in [0, 1] {
+                assert_eq!(bench.store(cpu, page, 10 + u32::from(page)), Outcome::Done);
+            }
+        }
+        // To another place in a table; the whole of a table; back over the edge of two.
+        moves(&mut bench, 0, range(1, 1), 4);
+        moves(&mut bench, 1, range(2, 2), 6);
+        for cpu in [0, 1] {
+            assert_eq!([1, 2, 3].map(|page| bench.load(cpu, page)), [Outcome::Fault; 3]);
+            assert_eq!([0, 4, 6, 7].map(|page| bench.load(cpu, page)), [10, 11, 12, 13].map(value));
+        }
+        bench.map_anonymous(0, 5, 1);
+        assert_eq!(bench.store(0, 5, 15), Outcome::Done);
+        moves(&mut bench, 0, range(4, 4), 8);
+        for cpu in [0, 1] {
+            assert_eq!([8, 9, 10, 11].map(|page| bench.load(cpu, page)), [11, 15, 12, 13].map(value));
+        }
+        assert_eq!(
+            bench.call(0, Operation::Mremap { at: range(8, 2), to: Destination(9) }),
+            Outcome::Fault,
+            "they overlap"
+        );
+        bench.does(0, Operation::DropMm { mm: M });
+        bench.tear_down();
+    }
+    everywhere!(body);
+    let entries = Designs { move_tables: MoveTables::Entries, ..Designs::default() };
+    everywhere_with!(entries, body);
+}
+
+#[test]
+fn tables_that_pages_left_are_freed_and_none_is_made_where_nothing_moves() {
+    fn body<P: PvMmu>(mut bench: Bench<P>) {
+        bench.does(0, Operation::NewMm { mm: M });
+        bench.map_anonymous(0, 0, 1);
+        assert_eq!(bench.store(0, 0, 1), Outcome::Done);
+        let before = bench.tables_now();
+        moves(&mut bench, 0, range(0, 1), 4);
+        bench.let_a_grace_period_pass();
+        assert_eq!(bench.tables_now(), before, "as many as at the old address");
+        moves(&mut bench, 0, range(8, 1), 12);
+        bench.let_a_grace_period_pass();
+        assert_eq!(bench.tables_now(), before);
+        bench.tear_down();
+    }
+    everywhere!(body);
+}
+
+#[test]
+fn pages_of_an_object_leave_memory_and_come_back_with_what_they_held_and_a_pinned_one_stays() {
+    fn body<P: PvMmu>(mut bench: Bench<P>) {
+        let page = |page| ObjectPage { object: O, page };
+        bench.does(0, Operation::NewMm { mm: M });
+        bench.does(0, Operation::NewObject { count: Count(2), object: O });
+        bench.map(0, range(0, 2), Backing::Shared(page(0)), UserAccess::Writable);
+        bench.map(0, range(4, 2), Backing::Private(page(0)), UserAccess::Writable);
+        let pages = |bench: &Bench<P>| {
+            let frames = (0..bench.bus().memory.frames()).map(Frame);
+            frames.filter(|frame| bench.bus().memory.role(*frame) == Role::Data).count()
+        };
+        assert_eq!((bench.store(0, 0, 5), bench.store(1, 1, 6)), (Outcome::Done, Outcome::Done));
+        assert_eq!((bench.store(0, 4, 7), bench.load(1, 5)), (Outcome::Done, value(6)));
+        let before = pages(&bench);
+        bench.does(1, Operation::Reclaim { object: O });
+        assert_eq!(pages(&bench), before - 2);
+        for cpu in [0, 1] {
+            assert_eq!([0, 1, 4, 5].map(|page| bench.load(cpu, page)), [5, 6, 7, 6].map(value));
+        }
+        assert_eq!(pages(&bench), before);
+        assert_eq!(bench.pin(0, range(1, 1), UserAccess::Writable), 1);
+        bench.does(1, Operation::Reclaim { object: O });
+        assert_eq!(pages(&bench), before - 1, "the pinned one stays");
+        bench.does(0, Operation::PinWrite { at: PinnedPage { pins: G, page: 0 }, token: Token(8) });
+        assert_eq!((bench.load(0, 1), bench.load(1, 5), bench.load(0, 0)), (value(8), value(8), value(5)));
+        bench.does(0, Operation::Unpin { pins: G });
+        // A mapping that moved is found by its new address.
+        moves(&mut bench, 0, range(0, 2), 8);
+        bench.does(1, Operation::Reclaim { object: O });
+        assert_eq!(pages(&bench), before - 2);
+        assert_eq!((bench.load(1, 8), bench.load(1, 9)), (value(5), value(8)));
+        bench.does(0, Operation::DropMm { mm: M });
+        bench.does(0, Operation::Reclaim { object: O });
+        bench.does(0, Operation::DropObject { object: O });
         bench.tear_down();
     }
     everywhere!(body);

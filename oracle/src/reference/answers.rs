@@ -10,7 +10,7 @@ use crate::vocabulary::{Access, Call, Mapping, Outcome, Range, Token};
 
 use super::effects::made;
 use super::judgement::Judgement;
-use super::user_answers::{pin_value, pin_written, pinned_pages, user_value, user_written};
+use super::user_answers::{moved, pin_value, pin_written, pinned_pages, user_value, user_written};
 use super::{Flight, Reference};
 
 /// An operation that ended, and what it answered.

@@ -68,6 +68,14 @@ impl Reference {
                 let zeroed = reference.contents.take_zeroed();
                 Some(Change::Renew { zeroed, copy: reference.contents.take() })
             }),
+            Operation::Reclaim { .. } => self.user.begin_reclaim(),
+            Operation::Mremap { at, to } => {
+                if let Some((from, onto)) = at.moved(to) {
+                    self.user.begin_move(cpu, from, onto);
+                    self.user.concerned(cpu).for_each(|at| self.meet(cpu, at, cpu));
+                    self.meet_all();
+                }
+            }
             Operation::GupFast { at, access, .. } => {
                 let change = access.writes().then_some(Change::Copy);
                 self.begin_flight(cpu, at, Reach::Pin(access), |_, _| change);
@@ -117,6 +125,8 @@ impl Reference {
             | Operation::Munmap { .. }
             | Operation::Mprotect { .. }
             | Operation::Dontneed { .. } => self.user.end_flight(cpu, |_| done),
+            Operation::Reclaim { .. } => self.user.end_reclaim(),
+            Operation::Mremap { at, to } if at.moved(to).is_some() => self.user.end_flight(cpu, |_| done),
             Operation::Load { .. } => {
                 self.contents.end_read(cpu);
                 self.user.end_flight(cpu, |_| false);
@@ -179,6 +189,17 @@ impl Reference {
             if change.is_some() {
                 (0..CPUS).filter(|other| *other != cpu).for_each(|other| self.meet(other, at, cpu));
             }
+        }
+        if self.user.spread() {
+            self.meet_all();
+        }
+    }
+
+    /// Pages move: what became possible may be anywhere.
+    fn meet_all(&mut self) {
+        self.user.spread();
+        for cpu in 0..CPUS {
+            self.user.concerned(cpu).for_each(|at| self.meet(cpu, at, CPUS));
         }
     }
 

@@ -39,6 +39,17 @@ pub(super) fn user_written(reference: &mut Reference, answered: Answered<'_>) ->
     }
 }
 
+/// Pages move, unless the range overlaps where it moves to. The kernel may have no memory for tables.
+pub(super) fn moved(_: &mut Reference, answered: Answered<'_>) -> Option<Judgement> {
+    let Operation::Mremap { at, to } = answered.call.operation else { return None };
+    let refused = at.moved(to).is_none();
+    match answered.outcome {
+        Outcome::Fault if refused => Some(Ok(true)),
+        Outcome::Done | Outcome::NoMemory if !refused => Some(Ok(false)),
+        _ => None,
+    }
+}
+
 fn faulted(must: bool, calm: bool) -> Judgement {
     if must {
         return Err((Kind::Faulted, "that the page is mapped, and permits it".to_owned()));

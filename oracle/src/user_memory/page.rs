@@ -39,9 +39,11 @@ use super::state::{Change, State};
 use crate::contents::CPUS;
 
 /// A change that is in flight, or that overlapped one in flight.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     change: Change,
+    /// What may move here, if that is the change.
+    received: Vec<State>,
     cpu: usize,
     in_flight: bool,
     /// The CPUs whose change in flight overlapped it, a bit for each.
@@ -128,7 +130,7 @@ impl Page {
                 overlapped |= 1 << entry.cpu;
             }
         }
-        self.entries.push(Entry { change, cpu, in_flight: true, overlapped });
+        self.entries.push(Entry { change, received: Vec::new(), cpu, in_flight: true, overlapped });
         let before = (self.tables.len(), self.usable.len());
         for set in [&mut self.tables, &mut self.usable] {
             for n in 0..set.len() {
@@ -136,11 +138,45 @@ impl Page {
             }
         }
         let own = self.usable.len();
-        let in_flight = self.entries.iter().filter(|entry| entry.in_flight).map(|entry| entry.change);
+        let in_flight = self.entries.iter().filter(|entry| entry.in_flight);
         close(&mut self.tables, &in_flight);
         close(&mut self.usable, &in_flight);
         part.calm &= self.usable.len() == own;
-        self.settled &= (self.tables.len(), self.usable.len()) == before;
+        // What moves here may differ between backends though nothing new is possible.
+        self.settled &= change != Change::Receives && (self.tables.len(), self.usable.len()) == before;
+    }
+
+    /// What may move from here by the change of this CPU: what the tables say now, but for that change.
+    pub(super) fn moves(&self, cpu: usize, mut before: Vec<State>) -> Vec<State> {
+        let others = self.entries.iter().filter(|entry| entry.in_flight && entry.cpu != cpu);
+        close(&mut before, &others);
+        before
+    }
+
+    /// What may move here by the change of this CPU.
+    pub(super) fn received(&self, cpu: usize) -> &[State] {
+        self.own(cpu).map_or(&[], |entry| &entry.received)
+    }
+
+    fn own(&self, cpu: usize) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.in_flight && entry.cpu == cpu)
+    }
+
+    /// These states may move here by the change of this CPU. Returns whether one of them is new.
+    pub(super) fn receive(&mut self, cpu: usize, states: &[State]) -> bool {
+        let own = self.entries.iter_mut().find(|entry| entry.in_flight && entry.cpu == cpu);
+        let own = own.expect("what receives has begun");
+        let before = own.received.len();
+        for state in states {
+            insert(&mut own.received, *state);
+        }
+        let grew = own.received.len() > before;
+        if grew {
+            let in_flight = self.entries.iter().filter(|entry| entry.in_flight);
+            close(&mut self.tables, &in_flight);
+            close(&mut self.usable, &in_flight);
+        }
+        grew
     }
 
     /// The change ends that began on this CPU. It took effect, or perhaps did not.
@@ -160,25 +196,30 @@ impl Page {
 
     /// Leaves of the tables what the change that ends on this CPU leaves of them.
     fn narrow(&mut self, cpu: usize, change: Change, part: &mut Part) {
-        let overlapping =
-            self.entries.iter().filter(|entry| entry.overlapped >> cpu & 1 != 0).map(|entry| entry.change);
-        let mut but_copies = overlapping.clone().filter(|other| *other != Change::Copy);
+        let overlapping = self.entries.iter().filter(|entry| entry.overlapped >> cpu & 1 != 0);
+        let mut but_copies = overlapping.clone().filter(|other| other.change != Change::Copy);
         let collected = &mut part.collected;
         if change == Change::Copy
-            && but_copies.any(|other| collected.iter().any(|state| !other.leaves(*state)))
+            && but_copies.any(|other| collected.iter().any(|state| !other.change.leaves(*state)))
         {
             return;
         }
         // The states that remain, in the place of those that were collected.
-        for state in collected.iter_mut() {
-            *state = change.result(*state);
+        if change == Change::Receives {
+            collected.clear();
+            collected.extend_from_slice(self.received(cpu));
+        } else {
+            for state in collected.iter_mut() {
+                *state = change.result(*state);
+            }
         }
         close(collected, &overlapping);
         self.tables.retain(|state| collected.contains(state));
         let first = collected.first();
         let settles = match change {
             Change::Becomes(_) => !part.void,
-            _ => part.calm,
+            Change::Receives => part.calm && !part.void,
+            Change::Protect { .. } | Change::Renew { .. } | Change::Copy => part.calm,
         };
         if settles && collected.iter().all(|state| Some(state) == first) {
             self.settled = true;
@@ -202,11 +243,12 @@ fn insert(set: &mut Vec<State>, state: State) {
 }
 
 /// Adds all that the changes can make of the set, in whichever order.
-fn close(set: &mut Vec<State>, changes: &(impl Iterator<Item = Change> + Clone)) {
+fn close<'e>(set: &mut Vec<State>, entries: &(impl Iterator<Item = &'e Entry> + Clone)) {
+    entries.clone().flat_map(|entry| &entry.received).for_each(|state| insert(set, *state));
     let mut n = 0;
     while n < set.len() {
-        for change in changes.clone() {
-            change.effects(set[n]).into_iter().for_each(|state| insert(set, state));
+        for entry in entries.clone() {
+            entry.change.effects(set[n]).into_iter().for_each(|state| insert(set, state));
         }
         n += 1;
     }

@@ -69,6 +69,8 @@ pub(crate) enum Change {
     Renew { zeroed: Home, copy: Home },
     /// A private page that can be written is copied.
     Copy,
+    /// What was mapped elsewhere moves here: what that may be, the flight knows. The page is unmapped before.
+    Receives,
 }
 
 impl Change {
@@ -95,14 +97,14 @@ impl Change {
     pub(crate) const fn effects(self, before: State) -> [State; 2] {
         let after = self.result(before);
         match self {
-            Self::Becomes(_) => [State::Unmapped, after],
+            Self::Becomes(_) | Self::Receives => [State::Unmapped, after],
             _ => [after; 2],
         }
     }
 
     /// Whether it leaves such a page as it is.
     pub(crate) fn leaves(self, state: State) -> bool {
-        self.effects(state) == [state; 2]
+        self != Self::Receives && self.effects(state) == [state; 2]
     }
 
     /// Whether an operation in flight that does this may have taken a translation out of the tables and not yet out of the TLBs,

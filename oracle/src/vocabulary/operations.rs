@@ -5,9 +5,9 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::{
-    AreaSlot, Backing, Bound, BufferPage, BufferSlot, Count, Level, MmSlot, Mode, ObjectSlot, Operand,
-    OwnPage, PageSlot, PinSlot, PinnedPage, Place, RamSlot, RawEntry, Role, Root, Sort, Stage, TableEntry,
-    TreeSlot, Use, UserAccess, UserPage, UserRange,
+    AreaSlot, Backing, Bound, BufferPage, BufferSlot, Count, Destination, Level, MmSlot, Mode, ObjectSlot,
+    Operand, OwnPage, PageSlot, PinSlot, PinnedPage, Place, RamSlot, RawEntry, Role, Root, Sort, Stage,
+    TableEntry, TreeSlot, Use, UserAccess, UserPage, UserRange,
 };
 
 /// Hands the rows to a macro; the macro takes from each row what it needs.
@@ -158,6 +158,12 @@ macro_rules! for_each_operation {
         56 "unpin" Unpin { pins: PinSlot = Ends(Plain) } => done;
         /// the kernel frees those lowest-level tables of a range that hold no entry, while the range may stay mapped
         57 "free-tables" FreeTables { at: UserRange = Uses(Plain) } => done;
+        /// the kernel moves pages of an address space, those that are mapped, to other addresses of it, in the place of whatever
+        /// was mapped there. A range that overlaps where it moves to is refused
+        58 "mremap" Mremap { at: UserRange = Uses(Plain), to: Destination } => moved;
+        /// the kernel takes the pages of the object out of memory, those that no caller has pinned: it unmaps them everywhere, stores
+        /// what they hold, and frees them. They come back when they are touched next
+        59 "reclaim" Reclaim { object: ObjectSlot = Uses(Plain) } => done;
     } };
 }
 

@@ -4,9 +4,9 @@ use core::fmt;
 use core::hash::Hash;
 
 use super::{
-    AreaSlot, Backing, BufferPage, BufferSlot, Count, Level, Mapping, MmSlot, Named, ObjectSlot, OwnPage,
-    PageList, PageRun, PageSlot, PinSlot, PinnedPage, Place, RamSlot, RawEntry, RawFrame, Root, Sort,
-    TableEntry, Token, TreeSlot, UserAccess, UserPage, UserRange,
+    AreaSlot, Backing, BufferPage, BufferSlot, Count, Destination, Level, Mapping, MmSlot, Named, ObjectSlot,
+    OwnPage, PageList, PageRun, PageSlot, PinSlot, PinnedPage, Place, RamSlot, RawEntry, RawFrame, Root,
+    Sort, TableEntry, Token, TreeSlot, UserAccess, UserPage, UserRange,
 };
 
 /// What differs between the two stages of an operation.
@@ -100,6 +100,7 @@ operands! {
     UserRange: [Mm] at => at.mm.named();
     Backing: [Object] what => what.object().map_or(Named::Nothing, |from| from.object.named());
     UserAccess: [] _ => Named::Nothing;
+    Destination: [] _ => Named::Nothing;
     PinnedPage: [Pins] at => at.pins.named();
     Unnamed: [] _ => Named::Nothing, "";
     Token: [] _ => Named::Nothing, " = ";

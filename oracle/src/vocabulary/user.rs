@@ -49,6 +49,25 @@ impl UserRange {
     }
 }
 
+/// Where the first page of a range moves to, by its number in the same address space (`to :6`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Destination(pub u8);
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "to :{}", self.0)
+    }
+}
+
+impl UserRange {
+    /// The pages that move, and those that they become: no page moves beyond the last. None where the two overlap.
+    pub fn moved(self, Destination(to): Destination) -> Option<(Self, Self)> {
+        let count = self.count.min(USER_PAGES - self.page).min(USER_PAGES - to);
+        let far = self.page.abs_diff(to) >= count;
+        far.then_some((Self { count, ..self }, Self { page: to, count, ..self }))
+    }
+}
+
 impl fmt::Display for UserRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}+{}", self.mm, self.page, self.count)

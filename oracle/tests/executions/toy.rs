@@ -177,7 +177,7 @@ impl Toy {
     fn take_step(&mut self, cpu: usize) {
         let Some(running @ Running { outcome: None, .. }) = &mut self.running[cpu] else { return };
         let call = &running.call;
-        if matches!(call.operation.row().tag, 47..=57) {
+        if crate::is_of_user_memory(&call.operation) {
             running.outcome = self.user.step(call.operation, &mut running.progress, &mut self.choices);
             return;
         }
@@ -290,6 +290,8 @@ impl Toy {
             | Operation::Munmap { .. }
             | Operation::Mprotect { .. }
             | Operation::Dontneed { .. }
+            | Operation::Mremap { .. }
+            | Operation::Reclaim { .. }
             | Operation::Load { .. }
             | Operation::Store { .. }
             | Operation::GupFast { .. }

@@ -7,6 +7,7 @@ mod callers;
 mod compared;
 mod contents;
 mod memory;
+mod moves;
 mod owned;
 mod pins;
 mod ranges;

@@ -1,8 +1,8 @@
 //! What verdicts and rules say to people.
 use oracle::vocabulary::{
-    Access, AreaSlot, Backing, BufferPage, BufferSlot, Count, Level, MmSlot, ObjectPage, ObjectSlot,
-    Operation, Outcome, OwnPage, PinSlot, PinnedPage, ROWS, RamSlot, RawAccess, RawEntry, RawFrame, Root,
-    TableEntry, Token, TreeSlot, UserAccess, UserPage, UserRange,
+    Access, AreaSlot, Backing, BufferPage, BufferSlot, Count, Destination, Level, MmSlot, ObjectPage,
+    ObjectSlot, Operation, Outcome, OwnPage, PinSlot, PinnedPage, ROWS, RamSlot, RawAccess, RawEntry,
+    RawFrame, Root, TableEntry, Token, TreeSlot, UserAccess, UserPage, UserRange,
 };
 use oracle::{Kind, Rule};
 
@@ -111,6 +111,8 @@ fn user_operations() -> Vec<(Operation, &'static str)> {
         (Operation::PinWrite { at: pinned, token }, "pin-write g1+1 = 8"),
         (Operation::Unpin { pins }, "unpin g1"),
         (Operation::FreeTables { at }, "free-tables m4:5+2"),
+        (Operation::Mremap { at, to: Destination(7) }, "mremap m4:5+2 to :7"),
+        (Operation::Reclaim { object: from.object }, "reclaim o2"),
     ]
 }
 

@@ -1,8 +1,8 @@
 //! Operands about user memory: pages of address spaces, what lies behind them and what they allow, and pages that are pinned.
 
 use oracle::vocabulary::{
-    Backing, MAX_PAGES, MAX_RANGE, MmSlot, Mode, ObjectPage, ObjectSlot, PinSlot, PinnedPage, Sort,
-    USER_PAGES, UserAccess, UserPage, UserRange,
+    Backing, Destination, MAX_PAGES, MAX_RANGE, MmSlot, Mode, ObjectPage, ObjectSlot, PinSlot, PinnedPage,
+    Sort, USER_PAGES, UserAccess, UserPage, UserRange,
 };
 
 use crate::story::draw::Draw;
@@ -142,6 +142,49 @@ impl Operand for UserRange {
 
 const fn first(range: UserRange) -> UserPage {
     UserPage { mm: range.mm, page: range.page }
+}
+
+/// After the bits of the range that moves.
+impl Operand for Destination {
+    type Bound = Self;
+
+    fn decode(bits: &mut Bits) -> Self {
+        Self(bits.take(4))
+    }
+
+    fn encode(self, bits: &mut Bits) {
+        bits.put(4, self.0 & 15);
+    }
+
+    fn parse(line: &mut Line<'_>) -> Parsed<Self> {
+        let expected = "where the pages move to, like to :6";
+        line.keyword("to")?;
+        let word = line.word(expected)?;
+        match word.text.strip_prefix(':').and_then(decimal) {
+            Some(page) if page < USER_PAGES => Ok(Self(page)),
+            _ => Err(line.error(word, &format!("a page from :0 to :{}", USER_PAGES - 1))),
+        }
+    }
+
+    fn size(self) -> u32 {
+        16 * u32::from(self.0)
+    }
+
+    fn plainer(self) -> Vec<Self> {
+        (0..self.0).map(Self).collect()
+    }
+
+    fn bind(self, _: &Held, _: Option<Mode>, _: u16) -> Option<Self> {
+        Some(self)
+    }
+
+    fn of(bound: Self) -> Self {
+        bound
+    }
+
+    fn draw(draw: &mut Draw<'_>, _: Option<Mode>) -> Option<Self> {
+        Some(user_memory::destination(draw))
+    }
 }
 
 /// The kind, and a page of the object; in the next byte its slot. Anonymous memory has zeroes there.

@@ -1,6 +1,7 @@
 //! Operands of user memory, by chance: few pages, so that ranges overlap.
 use oracle::vocabulary::{
-    Backing, Mode, ObjectPage, ObjectSlot, PinSlot, PinnedPage, ROWS, Sort, UserAccess, UserPage, UserRange,
+    Backing, Destination, Mode, ObjectPage, ObjectSlot, PinSlot, PinnedPage, ROWS, Sort, UserAccess,
+    UserPage, UserRange,
 };
 
 use super::{Draw, Drawn, MmSlot};
@@ -26,6 +27,12 @@ impl Drawn for UserRange {
     fn draw(draw: &Draw<'_>, mode: Option<Mode>) -> Option<Self> {
         let at = UserPage::draw(draw, mode)?;
         Some(Self { mm: at.mm, page: at.page, count: 1 + draw.one_of(1, PAGES - at.page) })
+    }
+}
+
+impl Drawn for Destination {
+    fn draw(draw: &Draw<'_>, _: Option<Mode>) -> Option<Self> {
+        Some(Self(draw.one_of(2, PAGES)))
     }
 }
 
@@ -56,7 +63,7 @@ impl Drawn for PinnedPage {
 
 /// A row by chance, of those with user memory: address spaces and objects seldom go.
 pub(super) fn often(kind: u8) -> usize {
-    const TAGS: [(u8, usize); 15] = [
+    const TAGS: [(u8, usize); 17] = [
         (40, 1),
         (42, 1),
         (45, 1),
@@ -72,6 +79,8 @@ pub(super) fn often(kind: u8) -> usize {
         (55, 5),
         (56, 1),
         (57, 1),
+        (58, 4),
+        (59, 1),
     ];
     let tags = TAGS.into_iter().flat_map(|(tag, often)| std::iter::repeat_n(tag, often));
     let tag = tags.cycle().nth(usize::from(kind)).expect("it goes on for ever");

@@ -131,7 +131,11 @@ impl Memory {
             Operation::Dontneed { at } => {
                 self.each(at, step, progress, |memory, _, was| was.map(|mapped| memory.renewed(mapped)))
             }
-            Operation::FreeTables { .. } => Some(Outcome::Done),
+            Operation::Mremap { at, to } => match at.moved(to) {
+                Some((from, onto)) => self.move_pages(from, onto, no_memory, progress),
+                None => Some(Outcome::Fault),
+            },
+            Operation::FreeTables { .. } | Operation::Reclaim { .. } => Some(Outcome::Done),
             Operation::Load { .. } | Operation::Store { .. } if no_memory => Some(Outcome::NoMemory),
             Operation::Load { at } => Some(self.load(at, choices)),
             Operation::Store { at, token } => self.store(at, token, choices),
@@ -171,6 +175,34 @@ impl Memory {
         }
         self.flush(at, progress);
         Some(Outcome::Done)
+    }
+
+    /// First the pages are unmapped that others move to, then one moves after the other.
+    fn move_pages(
+        &mut self,
+        from: UserRange,
+        onto: UserRange,
+        no_memory: bool,
+        progress: &mut Progress,
+    ) -> Option<Outcome> {
+        let moved = progress.steps.saturating_sub(2);
+        if !no_memory && progress.steps == 1 {
+            for page in onto.pages() {
+                progress.revoked |= self.page(onto.mm, page).take().is_some();
+            }
+            return None;
+        }
+        if !no_memory {
+            let was = self.page(from.mm, from.page + moved).take();
+            let replaced = std::mem::replace(self.page(onto.mm, onto.page + moved), was);
+            progress.revoked |= was.is_some() || replaced.is_some();
+            if moved + 1 < from.count {
+                return None;
+            }
+        }
+        self.flush(from, progress);
+        self.flush(onto, progress);
+        Some(if no_memory { Outcome::NoMemory } else { Outcome::Done })
     }
 
     /// No CPU uses an old translation of the range any more, if there was anything to revoke.
