@@ -12,6 +12,8 @@ mod pages;
 mod tables;
 mod user;
 
+use user::Path;
+
 use crate::dma::Device;
 use crate::kernel::Kernel;
 use crate::mm::Object;
@@ -261,7 +263,10 @@ impl<P: PvMmu> Kernel<P> {
             }),
             Operation::Load { at } => self.load_user(cpu, at),
             Operation::Store { at, token } => self.store_user(cpu, at, token),
-            Operation::GupFast { at, access, pins } => self.pin_user(cpu, at, access, pins),
+            Operation::GupFast { at, access, pins } => self.pin_user(cpu, at, access, pins, Path::Fast),
+            Operation::Gup { at, access, pins } => self.pin_user(cpu, at, access, pins, Path::Slow),
+            Operation::CopyFromUser { at } => self.copy_from(cpu, at),
+            Operation::CopyToUser { at, token } => self.copy_to(cpu, at, token),
             Operation::PinRead { at } => self.read_pinned(cpu, at),
             Operation::PinWrite { at, token } => self.write_pinned(cpu, at, token),
             Operation::Unpin { pins } => self.let_go_of_pins(cpu, pins),

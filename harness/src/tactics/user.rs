@@ -310,7 +310,42 @@ pub(super) const TACTICS: &[Tactic] = &[
             (Locked, I_MMAP),
         ],
         waits: &[PTE_LOCK, I_PAGES, I_MMAP],
-        ..user(Tag::Reclaim, 5, &[Tag::Load, Tag::Load, Tag::Store, Tag::FillUser, Tag::Mmap])
+        ..user(Tag::Reclaim, 7, &[Tag::Load, Tag::Load, Tag::Store, Tag::FillUser, Tag::Mmap])
+    },
+    Tactic {
+        meets: (80, CHANGED),
+        afterwards: REUSES,
+        held_up: FAULTS,
+        waits: LOCKS,
+        // A load is plainer.
+        size: 100,
+        plainer: Some(in_user_mode),
+        irqs_off: 25,
+        draw: Some(|draw| mapped(draw, Tag::CopyFromUser)),
+        ..on_mapped(Tag::CopyFromUser, 4, &[Tag::Store, Tag::Munmap, Tag::Dontneed, Tag::Mprotect])
+    },
+    Tactic {
+        meets: (80, CHANGED),
+        afterwards: REUSES,
+        held_up: FAULTS,
+        waits: LOCKS,
+        // A store is plainer.
+        size: 300,
+        plainer: Some(in_user_mode),
+        irqs_off: 25,
+        draw: Some(|draw| mapped(draw, Tag::CopyToUser)),
+        ..on_mapped(Tag::CopyToUser, 4, &[Tag::Load, Tag::Munmap, Tag::Dontneed, Tag::Mprotect])
+    },
+    Tactic {
+        meets: (85, TAKEN_AWAY),
+        held_up: FAULTS,
+        waits: LOCKS,
+        used_by: Some(Tag::PinWrite),
+        // The fast path is plainer.
+        size: 100,
+        plainer: Some(fast),
+        draw: Some(gup),
+        ..on_mapped(Tag::Gup, 3, &[Tag::PinRead, Tag::PinWrite, Tag::Munmap, Tag::Dontneed, Tag::Unpin])
     },
     on_mapped(Tag::FillUser, 6, &[Tag::Store, Tag::Load, Tag::Munmap, Tag::FreeTables]),
     user(Tag::HostPreempt, 2, &[Tag::Munmap, Tag::Munmap, Tag::Dontneed, Tag::Mprotect, Tag::HostEnter]),
@@ -365,6 +400,23 @@ fn access(draw: &mut Draw<'_>, often: usize) -> UserAccess {
 
 fn gup_fast(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
     if draw.held.count(Sort::Pins) < MOST_PINS { mapped(draw, Tag::GupFast) } else { None }
+}
+
+fn gup(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
+    if draw.held.count(Sort::Pins) < MOST_PINS { mapped(draw, Tag::Gup) } else { None }
+}
+
+fn fast(gup: Operation<Told>) -> Option<Operation<Told>> {
+    let Operation::Gup { at, access, pins } = gup else { return None };
+    Some(Operation::GupFast { at, access, pins })
+}
+
+fn in_user_mode(copy: Operation<Told>) -> Option<Operation<Told>> {
+    match copy {
+        Operation::CopyFromUser { at } => Some(Operation::Load { at }),
+        Operation::CopyToUser { at, token } => Some(Operation::Store { at, token }),
+        _ => None,
+    }
 }
 
 fn load(store: Operation<Told>) -> Option<Operation<Told>> {

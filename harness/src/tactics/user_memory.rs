@@ -97,9 +97,13 @@ const fn acts_on(operation: &Operation) -> Option<UserRange> {
         | Operation::Mprotect { at, .. }
         | Operation::Dontneed { at }
         | Operation::GupFast { at, .. }
+        | Operation::Gup { at, .. }
         | Operation::Mremap { at, .. }
         | Operation::FreeTables { at } => Some(at),
-        Operation::Load { at } | Operation::Store { at, .. } => Some(one(at)),
+        Operation::Load { at }
+        | Operation::Store { at, .. }
+        | Operation::CopyFromUser { at }
+        | Operation::CopyToUser { at, .. } => Some(one(at)),
         _ => None,
     }
 }

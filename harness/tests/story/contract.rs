@@ -312,11 +312,13 @@ impl Callers {
             | Operation::Dontneed { at }
             | Operation::FreeTables { at } => self.may_reach_pages(*at),
             Operation::Mremap { at, to } => self.may_reach_pages(*at) && to.0 < USER_PAGES,
-            Operation::Load { at } => self.may_use_mm(at.mm) && at.page < USER_PAGES,
-            Operation::Store { at, token } => {
+            Operation::Load { at } | Operation::CopyFromUser { at } => {
+                self.may_use_mm(at.mm) && at.page < USER_PAGES
+            }
+            Operation::Store { at, token } | Operation::CopyToUser { at, token } => {
                 self.may_use_mm(at.mm) && at.page < USER_PAGES && self.is_new(*token)
             }
-            Operation::GupFast { at, pins, .. } => {
+            Operation::GupFast { at, pins, .. } | Operation::Gup { at, pins, .. } => {
                 self.may_reach_pages(*at) && !self.pins.contains_key(pins) && !self.are_busy(*pins)
             }
             Operation::PinRead { at } => self.may_use_pin(*at),
@@ -349,8 +351,12 @@ impl Callers {
             | Operation::Dontneed { at }
             | Operation::FreeTables { at }
             | Operation::Mremap { at, .. }
-            | Operation::GupFast { at, .. } => at.mm == mm,
-            Operation::Load { at } | Operation::Store { at, .. } => at.mm == mm,
+            | Operation::GupFast { at, .. }
+            | Operation::Gup { at, .. } => at.mm == mm,
+            Operation::Load { at }
+            | Operation::Store { at, .. }
+            | Operation::CopyFromUser { at }
+            | Operation::CopyToUser { at, .. } => at.mm == mm,
             _ => false,
         })
     }
@@ -376,7 +382,7 @@ impl Callers {
 
     fn are_busy(&self, pins: PinSlot) -> bool {
         self.in_progress().any(|operation| {
-            matches!(operation, Operation::GupFast { pins: busy, .. } | Operation::Unpin { pins: busy }
+            matches!(operation, Operation::GupFast { pins: busy, .. } | Operation::Gup { pins: busy, .. } | Operation::Unpin { pins: busy }
                 if *busy == pins)
         })
     }
@@ -445,7 +451,9 @@ impl Callers {
             Operation::DmaFree { buffer } => drop(self.mappings.remove(&Mapping::Buffer(*buffer))),
             Operation::NewObject { object, .. } => drop(self.objects.insert(*object)),
             Operation::DropObject { object } => drop(self.objects.remove(object)),
-            Operation::GupFast { at, pins, .. } => drop(self.pins.insert(*pins, at.count)),
+            Operation::GupFast { at, pins, .. } | Operation::Gup { at, pins, .. } => {
+                self.pins.insert(*pins, at.count);
+            }
             Operation::Unpin { pins } => drop(self.pins.remove(pins)),
             Operation::DrainAliases {}
             | Operation::TrackAliases {}
@@ -460,6 +468,8 @@ impl Callers {
             | Operation::FreeTables { .. }
             | Operation::Mremap { .. }
             | Operation::Reclaim { .. }
+            | Operation::CopyFromUser { .. }
+            | Operation::CopyToUser { .. }
             | Operation::SetPageFlag { .. }
             | Operation::HvUpdate { .. }
             | Operation::HvPin { .. }

@@ -50,6 +50,7 @@ fn renumbered(told: &Told, index: u16) -> Told {
             | Operation::DeviceWrite { token, .. }
             | Operation::WriteDirect { token, .. }
             | Operation::Store { token, .. }
+            | Operation::CopyToUser { token, .. }
             | Operation::PinWrite { token, .. },
         ..
     }) = &mut told.action

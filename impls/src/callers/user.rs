@@ -11,6 +11,15 @@ use oracle::vocabulary::{
 };
 use std::rc::Rc;
 
+/// How pages are got at that are to be pinned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Path {
+    /// First by a walk without a lock.
+    Fast,
+    /// By faults alone.
+    Slow,
+}
+
 /// What callers know of an access that did not go through.
 fn failed<T>(accessed: &Accessed<T>) -> Outcome {
     if matches!(accessed, Accessed::NoMemory) { Outcome::NoMemory } else { Outcome::Fault }
@@ -93,17 +102,37 @@ impl<P: PvMmu> Kernel<P> {
         })
     }
 
+    pub(super) fn copy_from(&self, cpu: &Cpu<'_>, at: UserPage) -> Option<Outcome> {
+        let va = user_layout::page(at.page).address();
+        self.as_thread(cpu, at.mm, |_| match self.for_user(cpu, || cpu.read(va)) {
+            Accessed::Done(value) => Outcome::Value(Token(value as u32)),
+            accessed => failed(&accessed),
+        })
+    }
+
+    pub(super) fn copy_to(&self, cpu: &Cpu<'_>, at: UserPage, token: Token) -> Option<Outcome> {
+        let va = user_layout::page(at.page).address();
+        self.as_thread(cpu, at.mm, |_| match self.for_user(cpu, || cpu.write(va, token.0.into())) {
+            Accessed::Done(()) => Outcome::Done,
+            accessed => failed(&accessed),
+        })
+    }
+
     pub(super) fn pin_user(
         &self,
         cpu: &Cpu<'_>,
         at: UserRange,
         access: UserAccess,
         slot: PinSlot,
+        path: Path,
     ) -> Option<Outcome> {
         let pages: Vec<_> = at.pages().map(user_layout::page).collect();
         let may_sleep = cpu.interrupts_on();
         self.as_thread(cpu, at.mm, |mm| {
-            let pins = self.get_user_pages_fast(cpu, mm, &pages, access.writes(), may_sleep);
+            let pins = match path {
+                Path::Fast => self.get_user_pages_fast(cpu, mm, &pages, access.writes(), may_sleep),
+                Path::Slow => self.get_user_pages(cpu, mm, &pages, access.writes()),
+            };
             let mut frames = [0; MAX_PAGES];
             for (frame, pfn) in frames.iter_mut().zip(&pins.pages) {
                 *frame = self.pv.frame_of(*pfn).0;

@@ -67,12 +67,23 @@ impl<P: PvMmu> Kernel<P> {
             }
         }
         if may_sleep {
-            for page in &at[pins.pages.len()..] {
-                let Ok(pfn) = self.gup_slow_page(cpu, mm, *page, writable) else { break };
-                pins.pages.push(pfn);
-            }
+            self.pin_by_faults(cpu, mm, at, &mut pins);
         }
         pins
+    }
+
+    /// Pins the pages at these addresses, from the first on, as many as it can, by faults alone (`get_user_pages`).
+    pub(crate) fn get_user_pages(&self, cpu: &Cpu<'_>, mm: &Mm, at: &[Vpn], writable: bool) -> Pins {
+        let mut pins = Pins { pages: Vec::with_capacity(at.len()), writable };
+        self.pin_by_faults(cpu, mm, at, &mut pins);
+        pins
+    }
+
+    fn pin_by_faults(&self, cpu: &Cpu<'_>, mm: &Mm, at: &[Vpn], pins: &mut Pins) {
+        for page in &at[pins.pages.len()..] {
+            let Ok(pfn) = self.gup_slow_page(cpu, mm, *page, pins.writable) else { break };
+            pins.pages.push(pfn);
+        }
     }
 
     /// Walks to one page and pins it (`gup_fast_pte_range`).

@@ -100,6 +100,8 @@ pub struct Mms {
     active: PerCpu<RefCell<Option<Rc<Mm>>>>,
     /// Whether a thread of that address space runs there, in user mode or on its way back to it (`current->mm`).
     threads: PerCpu<Cell<bool>>,
+    /// Whether this CPU takes no faults at user addresses (`pagefault_disabled`).
+    no_faults: PerCpu<Cell<bool>>,
     /// Why the last access of a thread failed, beside a fault that is its own.
     out_of_memory: PerCpu<Cell<bool>>,
     flush: MmFlush,
@@ -123,6 +125,7 @@ impl Mms {
             init,
             active: PerCpu::new(bus, |_| RefCell::new(None)),
             threads: PerCpu::new(bus, |_| Cell::new(false)),
+            no_faults: PerCpu::new(bus, |_| Cell::new(false)),
             out_of_memory: PerCpu::new(bus, |_| Cell::new(false)),
             flush: MmFlush::new(bus),
             words: words.map(|family| bus.memory.vars(family, MOST)),

@@ -61,9 +61,27 @@ impl<P: PvMmu> Kernel<P> {
         cpu: &Cpu<'_>,
         access: impl FnOnce() -> Result<T, PageFault>,
     ) -> Accessed<T> {
+        return_to_user(cpu);
+        self.accessed(cpu, access)
+    }
+
+    /// The kernel accesses user memory for the thread that runs on this CPU. With interrupts off it takes no faults there
+    /// (`copy_from_user_nofault`): a fault may sleep.
+    pub(crate) fn for_user<T>(
+        &self,
+        cpu: &Cpu<'_>,
+        access: impl FnOnce() -> Result<T, PageFault>,
+    ) -> Accessed<T> {
+        let no_faults = self.mms.no_faults.this(cpu);
+        no_faults.set(!cpu.interrupts_on());
+        let accessed = self.accessed(cpu, access);
+        no_faults.set(false);
+        accessed
+    }
+
+    fn accessed<T>(&self, cpu: &Cpu<'_>, access: impl FnOnce() -> Result<T, PageFault>) -> Accessed<T> {
         let out_of_memory = self.mms.out_of_memory.this(cpu);
         out_of_memory.set(false);
-        return_to_user(cpu);
         match access() {
             Ok(done) => Accessed::Done(done),
             Err(_) if out_of_memory.replace(false) => Accessed::NoMemory,
@@ -71,8 +89,12 @@ impl<P: PvMmu> Kernel<P> {
         }
     }
 
-    /// A fault at a user address (`do_user_addr_fault`). User code has interrupts on, so the handler may sleep.
+    /// A fault at a user address (`do_user_addr_fault`). User code has interrupts on, so the handler may sleep; so has the kernel
+    /// where it takes faults there.
     pub(crate) fn user_fault(&self, cpu: &Cpu<'_>, fault: PageFault) -> Resolution {
+        if self.mms.no_faults.this(cpu).get() {
+            return Resolution::Unresolved;
+        }
         let Some(mm) = self.current_mm(cpu) else { return Resolution::Unresolved };
         cpu.irq_restore(true);
         let write = fault.access == Access::Write;

@@ -38,6 +38,10 @@ impl<P: PvMmu> Bench<P> {
         self.task(cpu, Task::Call(Call { operation, irqs_off: false }))
     }
 
+    pub(crate) fn call_irqs_off(&mut self, cpu: u8, operation: Operation) -> Outcome {
+        self.task(cpu, Task::Call(Call { operation, irqs_off: true }))
+    }
+
     pub(crate) fn let_a_grace_period_pass(&self) {
         self.0.software().grace_period(&self.0.standing());
     }

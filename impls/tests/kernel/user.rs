@@ -330,3 +330,43 @@ fn pages_of_an_object_leave_memory_and_come_back_with_what_they_held_and_a_pinne
     }
     everywhere!(body);
 }
+
+#[test]
+fn the_kernel_copies_what_user_code_could_access_and_with_interrupts_off_takes_no_fault() {
+    fn body<P: PvMmu>(mut bench: Bench<P>) {
+        let at = |page| UserPage { mm: M, page };
+        let read = |page| Operation::CopyFromUser { at: at(page) };
+        let write = |page, token| Operation::CopyToUser { at: at(page), token: Token(token) };
+        bench.does(0, Operation::NewMm { mm: M });
+        bench.map_anonymous(0, 0, 2);
+        assert_eq!(bench.call_irqs_off(0, read(0)), Outcome::Fault, "it is not there yet");
+        assert_eq!(bench.call(0, read(0)), value(0));
+        assert_eq!(bench.call_irqs_off(0, read(0)), value(0));
+        bench.does(1, write(1, 5));
+        assert_eq!((bench.load(0, 1), bench.bus().core(1).mode()), (value(5), Mode::User));
+        bench.does(0, Operation::Mprotect { at: range(1, 1), access: UserAccess::Readable });
+        for cpu in [0, 1] {
+            assert_eq!(bench.call(cpu, write(1, 6)), Outcome::Fault);
+            assert_eq!(bench.call_irqs_off(cpu, write(1, 6)), Outcome::Fault);
+            assert_eq!((bench.call(cpu, read(1)), bench.call(cpu, read(4))), (value(5), Outcome::Fault));
+        }
+        bench.tear_down();
+    }
+    everywhere!(body);
+}
+
+#[test]
+fn pages_are_pinned_by_faults_as_far_as_they_are_mapped() {
+    fn body<P: PvMmu>(mut bench: Bench<P>) {
+        bench.does(0, Operation::NewMm { mm: M });
+        bench.map_anonymous(0, 1, 2);
+        let gup = Operation::Gup { at: range(1, 4), access: UserAccess::Writable, pins: G };
+        let Outcome::Pinned(pinned) = bench.call(1, gup) else { panic!("pins") };
+        assert_eq!(pinned.count, 2);
+        bench.does(0, Operation::PinWrite { at: PinnedPage { pins: G, page: 1 }, token: Token(9) });
+        assert_eq!(bench.load(0, 2), value(9));
+        bench.does(0, Operation::Unpin { pins: G });
+        bench.tear_down();
+    }
+    everywhere!(body);
+}

@@ -76,15 +76,15 @@ impl Reference {
                     self.meet_all();
                 }
             }
-            Operation::GupFast { at, access, .. } => {
+            Operation::GupFast { at, access, .. } | Operation::Gup { at, access, .. } => {
                 let change = access.writes().then_some(Change::Copy);
                 self.begin_flight(cpu, at, Reach::Pin(access), |_, _| change);
             }
-            Operation::Load { at } => {
+            Operation::Load { at } | Operation::CopyFromUser { at } => {
                 self.contents.open_read(cpu);
                 self.begin_flight(cpu, alone(at), Reach::Load, |_, _| None);
             }
-            Operation::Store { at, token } => {
+            Operation::Store { at, token } | Operation::CopyToUser { at, token } => {
                 self.contents.open_write(cpu, token);
                 self.begin_flight(cpu, alone(at), Reach::Store, |_, _| Some(Change::Copy));
             }
@@ -103,7 +103,9 @@ impl Reference {
             Operation::Mmap { at, .. } if self.things.get(Sort::Mm, at.mm.number()).is_obtained() => {
                 self.user.skip(at);
             }
-            Operation::Store { .. } | Operation::PinWrite { .. } => self.contents.skip_taken(),
+            Operation::Store { .. } | Operation::CopyToUser { .. } | Operation::PinWrite { .. } => {
+                self.contents.skip_taken();
+            }
             _ => {}
         }
     }
@@ -127,11 +129,11 @@ impl Reference {
             | Operation::Dontneed { .. } => self.user.end_flight(cpu, |_| done),
             Operation::Reclaim { .. } => self.user.end_reclaim(),
             Operation::Mremap { at, to } if at.moved(to).is_some() => self.user.end_flight(cpu, |_| done),
-            Operation::Load { .. } => {
+            Operation::Load { .. } | Operation::CopyFromUser { .. } => {
                 self.contents.end_read(cpu);
                 self.user.end_flight(cpu, |_| false);
             }
-            Operation::Store { .. } => {
+            Operation::Store { .. } | Operation::CopyToUser { .. } => {
                 if done {
                     self.contents.end_write(cpu, self.user.met(cpu, 0).1);
                 } else {
@@ -140,7 +142,7 @@ impl Reference {
                 self.contents.end_copies(cpu);
                 self.user.end_flight(cpu, |_| done);
             }
-            Operation::GupFast { access, pins, .. } => {
+            Operation::GupFast { access, pins, .. } | Operation::Gup { access, pins, .. } => {
                 let count = if let Outcome::Pinned(pinned) = outcome { pinned.count } else { 0 };
                 self.user.pin(cpu, pins, count, access);
                 self.contents.end_copies(cpu);

@@ -9,13 +9,15 @@ use super::Reference;
 use super::answers::Answered;
 use super::judgement::Judgement;
 
-/// User code reads a word, if the page is mapped. The kernel may have no memory for it.
+/// User code reads a word, if the page is mapped. The kernel may have no memory for it. With interrupts off it may find the page not
+/// there yet.
 pub(super) fn user_value(reference: &mut Reference, answered: Answered<'_>) -> Option<Judgement> {
     let (states, calm) = reference.user.met(answered.cpu, 0);
     let may = states.iter().any(|state| state.reads().is_some());
     let must = states.iter().all(|state| state.reads().is_some());
     match answered.outcome {
         Outcome::NoMemory => Some(Ok(false)),
+        Outcome::Fault if answered.call.irqs_off => Some(Ok(false)),
         Outcome::Fault => Some(faulted(must, calm)),
         Outcome::Value(_) if !may => Some(went_through()),
         Outcome::Value(found) => {
@@ -25,13 +27,14 @@ pub(super) fn user_value(reference: &mut Reference, answered: Answered<'_>) -> O
     }
 }
 
-/// User code writes a word, if the page is mapped to be written. The kernel may have no memory for it.
+/// User code writes a word, if the page is mapped to be written; the same goes for it.
 pub(super) fn user_written(reference: &mut Reference, answered: Answered<'_>) -> Option<Judgement> {
     let (states, calm) = reference.user.met(answered.cpu, 0);
     let may = states.iter().any(|state| state.writes().is_some());
     let must = states.iter().all(|state| state.writes().is_some());
     match answered.outcome {
         Outcome::NoMemory => Some(Ok(false)),
+        Outcome::Fault if answered.call.irqs_off => Some(Ok(false)),
         Outcome::Fault => Some(faulted(must, calm)),
         Outcome::Done if !may => Some(went_through()),
         Outcome::Done => Some(Ok(calm)),
@@ -63,11 +66,11 @@ fn went_through() -> Judgement {
 
 /// The kernel pins pages that are mapped, from the first on. It may stop at any of them.
 pub(super) fn pinned_pages(reference: &mut Reference, answered: Answered<'_>) -> Option<Judgement> {
-    let (Outcome::Pinned(pinned), Operation::GupFast { at, access, .. }) =
-        (answered.outcome, answered.call.operation)
+    let (Operation::GupFast { at, access, .. } | Operation::Gup { at, access, .. }) = answered.call.operation
     else {
         return None;
     };
+    let Outcome::Pinned(pinned) = answered.outcome else { return None };
     let asked = at.pages().len() as u8;
     if pinned.count > asked {
         return Some(Err((Kind::WrongLength, format!("{asked} pages at most"))));

@@ -164,6 +164,14 @@ macro_rules! for_each_operation {
         /// the kernel takes the pages of the object out of memory, those that no caller has pinned: it unmaps them everywhere, stores
         /// what they hold, and frees them. They come back when they are touched next
         59 "reclaim" Reclaim { object: ObjectSlot = Uses(Plain) } => done;
+        /// the kernel reads the page's word by its user address, for a thread of the address space (`copy_from_user`); with
+        /// interrupts off it takes no fault, and what is not there at this moment it does not read
+        60 "copy-from-user" CopyFromUser { at: UserPage = Uses(Plain) } irqs_off => user_value;
+        /// the kernel writes the page's word by its user address (`copy_to_user`), as in copy-from-user
+        61 "copy-to-user" CopyToUser { at: UserPage = Uses(Plain), token: S::Token } irqs_off => user_written;
+        /// a thread of the address space has pages pinned by faults alone (`get_user_pages`), without a walk that holds no lock. The
+        /// kernel may pin fewer, from the first on
+        62 "gup" Gup { at: UserRange = Uses(Plain), access: UserAccess, pins: PinSlot = New(Plain) } => pinned_pages;
     } };
 }
 

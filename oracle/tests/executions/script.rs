@@ -259,7 +259,7 @@ impl Belief {
             Named::Length(count) => length = count,
             Named::Nothing => {}
         });
-        if let Operation::GupFast { at, .. } = operation {
+        if let Operation::GupFast { at, .. } | Operation::Gup { at, .. } = operation {
             length = at.count;
         }
         if let Some((sort, slot)) = made {

@@ -178,7 +178,8 @@ impl Toy {
         let Some(running @ Running { outcome: None, .. }) = &mut self.running[cpu] else { return };
         let call = &running.call;
         if crate::is_of_user_memory(&call.operation) {
-            running.outcome = self.user.step(call.operation, &mut running.progress, &mut self.choices);
+            running.outcome =
+                self.user.step((call.operation, call.irqs_off), &mut running.progress, &mut self.choices);
             return;
         }
         let outcome = match *call {
@@ -286,19 +287,7 @@ impl Toy {
                 self.words[page.index()] = Some(Token::ZERO);
                 self.tables[page.index()] = false;
             }
-            Operation::Mmap { .. }
-            | Operation::Munmap { .. }
-            | Operation::Mprotect { .. }
-            | Operation::Dontneed { .. }
-            | Operation::Mremap { .. }
-            | Operation::Reclaim { .. }
-            | Operation::Load { .. }
-            | Operation::Store { .. }
-            | Operation::GupFast { .. }
-            | Operation::PinRead { .. }
-            | Operation::PinWrite { .. }
-            | Operation::Unpin { .. }
-            | Operation::FreeTables { .. } => unreachable!("it takes effect in steps"),
+            _ => unreachable!("it takes effect in steps"),
         }
         Outcome::Done
     }

@@ -63,7 +63,7 @@ impl Drawn for PinnedPage {
 
 /// A row by chance, of those with user memory: address spaces and objects seldom go.
 pub(super) fn often(kind: u8) -> usize {
-    const TAGS: [(u8, usize); 17] = [
+    const TAGS: [(u8, usize); 20] = [
         (40, 1),
         (42, 1),
         (45, 1),
@@ -81,6 +81,9 @@ pub(super) fn often(kind: u8) -> usize {
         (57, 1),
         (58, 4),
         (59, 1),
+        (60, 3),
+        (61, 3),
+        (62, 2),
     ];
     let tags = TAGS.into_iter().flat_map(|(tag, often)| std::iter::repeat_n(tag, often));
     let tag = tags.cycle().nth(usize::from(kind)).expect("it goes on for ever");

@@ -102,7 +102,7 @@ impl Memory {
     /// The next step of an operation on user memory; what it answers if that was the last.
     pub(crate) fn step(
         &mut self,
-        operation: Operation,
+        (operation, irqs_off): (Operation, bool),
         progress: &mut Progress,
         choices: &mut Choices,
     ) -> Option<Outcome> {
@@ -136,10 +136,26 @@ impl Memory {
                 None => Some(Outcome::Fault),
             },
             Operation::FreeTables { .. } | Operation::Reclaim { .. } => Some(Outcome::Done),
-            Operation::Load { .. } | Operation::Store { .. } if no_memory => Some(Outcome::NoMemory),
-            Operation::Load { at } => Some(self.load(at, choices)),
-            Operation::Store { at, token } => self.store(at, token, choices),
-            Operation::GupFast { at, access, pins } => self.pin(at, access, pins, progress, choices),
+            Operation::Load { .. }
+            | Operation::Store { .. }
+            | Operation::CopyFromUser { .. }
+            | Operation::CopyToUser { .. }
+                if no_memory =>
+            {
+                Some(Outcome::NoMemory)
+            }
+            Operation::CopyFromUser { .. } | Operation::CopyToUser { .. }
+                if irqs_off && choices.one_in(3) =>
+            {
+                Some(Outcome::Fault)
+            }
+            Operation::Load { at } | Operation::CopyFromUser { at } => Some(self.load(at, choices)),
+            Operation::Store { at, token } | Operation::CopyToUser { at, token } => {
+                self.store(at, token, choices)
+            }
+            Operation::GupFast { at, access, pins } | Operation::Gup { at, access, pins } => {
+                self.pin(at, access, pins, progress, choices)
+            }
             Operation::PinRead { at } => {
                 Some(self.pinned(at).map_or(Outcome::Fault, |(frame, _)| Outcome::Value(self.frames[frame])))
             }
