@@ -16,3 +16,10 @@ c0  munmap m0:0+1
 c0  copy-from-user m0:0
 c1  pin-read g1+0
 c1  unpin g1
+c1  new-object +1 -> o0
+c1  mmap m0:4+1 private o0+0 readable
+c1  mmap m0:5+1 shared o0+0 writable
+c1  gup-forced m0:4+2 -> g1
+c1  pin-write g1+0
+c1  load m0:4
+c1  load m0:5

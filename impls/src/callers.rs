@@ -265,6 +265,9 @@ impl<P: PvMmu> Kernel<P> {
             Operation::Store { at, token } => self.store_user(cpu, at, token),
             Operation::GupFast { at, access, pins } => self.pin_user(cpu, at, access, pins, Path::Fast),
             Operation::Gup { at, access, pins } => self.pin_user(cpu, at, access, pins, Path::Slow),
+            Operation::GupForced { at, pins } => {
+                self.pin_user(cpu, at, oracle::vocabulary::UserAccess::Writable, pins, Path::Forced)
+            }
             Operation::CopyFromUser { at } => self.copy_from(cpu, at),
             Operation::CopyToUser { at, token } => self.copy_to(cpu, at, token),
             Operation::PinRead { at } => self.read_pinned(cpu, at),

@@ -20,6 +20,20 @@ pub(crate) enum Reach {
     Load,
     Store,
     Pin(UserAccess),
+    /// It pins what a forced write reaches.
+    Force,
+}
+
+impl Reach {
+    /// The word that it reaches of what a page leads to, if it pins it.
+    fn pins(self, state: State) -> Option<Home> {
+        match self {
+            Self::Pin(access) if access.writes() => state.writes(),
+            Self::Pin(_) => state.reads(),
+            Self::Force => state.forces(),
+            Self::Nothing | Self::Load | Self::Store => None,
+        }
+    }
 }
 
 /// An operation in flight on a range of user addresses.
@@ -182,6 +196,8 @@ impl UserMemory {
             self.begin_page(cpu, from, Some(Change::Becomes(State::Unmapped)));
             self.begin_page(cpu, onto, Some(Change::Receives));
             self.pages[index(onto)].receive(cpu, &there);
+            // What moves here may differ between backends.
+            self.flights.iter_mut().filter_map(|flight| flight.part(onto)).for_each(|part| part.calm = false);
         }
     }
 
@@ -275,8 +291,7 @@ impl UserMemory {
             homes.clear();
             if n < length {
                 let part = &flight.parts[n];
-                let of = |state: &State| if access.writes() { state.writes() } else { state.reads() };
-                homes.extend(part.collected.iter().filter_map(of));
+                homes.extend(part.collected.iter().filter_map(|state| flight.reach.pins(*state)));
                 *certain = part.calm;
             }
         }

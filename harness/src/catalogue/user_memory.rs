@@ -361,6 +361,14 @@ pub(super) const WALKS: &[Bug] = &[
         ..NONE
     },
     Bug {
+        name: "dirty-cow",
+        about: "A page that may only be read is pinned to be written by force. After the fault that copied it the kernel looks for it as if to read: the copy may be gone by then, and the object's own page is pinned and written.",
+        source: "Linux 19be0eaffa3a, CVE-2016-5195",
+        omitted: &[Step::RetryKeepsWriteIntent],
+        witness: corpus!("witnesses/dirty-cow"),
+        ..NONE
+    },
+    Bug {
         name: "late-flush-after-unlock",
         about: "Entries move to other addresses, and the old ones are flushed after the locks of the tables are let go of: reclaim finds a page by its new address and frees it, while a CPU still writes to it by the old one.",
         source: "Linux eb66ae030829, CVE-2018-18281",

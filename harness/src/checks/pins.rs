@@ -46,7 +46,7 @@ impl Check for Pins {
     fn begins(&mut self, view: &View<'_>, flight: &Flight) {
         self.roots.begins(&flight.call.operation);
         match flight.call.operation {
-            Operation::GupFast { at, .. } | Operation::Gup { at, .. } => {
+            Operation::GupFast { at, .. } | Operation::Gup { at, .. } | Operation::GupForced { at, .. } => {
                 self.any = true;
                 let root = self.roots.of(at.mm);
                 for (root, va) in root.into_iter().flat_map(|root| addresses(root, view.user_pages, at)) {
@@ -65,7 +65,10 @@ impl Check for Pins {
             return None;
         }
         let mut wrong = None;
-        if let Operation::GupFast { at, pins, .. } | Operation::Gup { at, pins, .. } = flight.call.operation {
+        if let Operation::GupFast { at, pins, .. }
+        | Operation::Gup { at, pins, .. }
+        | Operation::GupForced { at, pins } = flight.call.operation
+        {
             let found = self.pinning.iter().position(|one| one.event == flight.event);
             let began = found.map(|found| self.pinning.remove(found));
             if let Outcome::Pinned(pinned) = outcome {

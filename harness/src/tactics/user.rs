@@ -86,6 +86,20 @@ const UNMAPPED: &[Tag] = &[
     Tag::Deliver,
 ];
 
+/// What meets pages on the move: what takes them away by the reverse map, and what reaches them by the one address or the other.
+const MOVED: &[Tag] = &[
+    Tag::Reclaim,
+    Tag::Reclaim,
+    Tag::Reclaim,
+    Tag::Store,
+    Tag::Store,
+    Tag::Load,
+    Tag::GupFast,
+    Tag::FillUser,
+    Tag::Mmap,
+    Tag::Munmap,
+];
+
 /// What was freed is put to another use: by user code, by other callers, and by what waits for a grace period.
 const REUSES: &[(Tag, usize)] =
     &[(Tag::GracePeriod, 35), (Tag::Mmap, 45), (Tag::Store, 50), (Tag::AllocPage, 25)];
@@ -235,7 +249,7 @@ pub(super) const TACTICS: &[Tactic] = &[
         ],
         waits: LOCKS,
         used_by: Some(Tag::PinWrite),
-        draw: Some(gup_fast),
+        draw: Some(|draw| pinning(draw, Tag::GupFast)),
         ..on_mapped(
             Tag::GupFast,
             12,
@@ -284,10 +298,10 @@ pub(super) const TACTICS: &[Tactic] = &[
         )
     },
     Tactic {
-        meets: (85, TOUCHED),
+        meets: (85, MOVED),
         // What moved is taken away by its new address.
         undone_by: Some(Tag::Dontneed),
-        afterwards: REUSES,
+        afterwards: &[(Tag::AllocPage, 40), (Tag::Store, 60), (Tag::Load, 30)],
         held_up: CLEARS,
         waits: LOCKS,
         draw: Some(mremap),
@@ -338,13 +352,32 @@ pub(super) const TACTICS: &[Tactic] = &[
     },
     Tactic {
         meets: (85, TAKEN_AWAY),
+        // After a fault it looks for the page again.
+        held_up: &[
+            (Load, Family::PMD),
+            (Locked, PTE_LOCK),
+            (Locked, PTE_LOCK),
+            (Store, PTE_LOCK),
+            (Store, PTE_LOCK),
+            (Load, Family::PTE),
+        ],
+        waits: LOCKS,
+        used_by: Some(Tag::PinWrite),
+        // A pin of what user code may write is plainer.
+        size: 200,
+        plainer: Some(unforced),
+        draw: Some(gup_forced),
+        ..on_mapped(Tag::GupForced, 4, &[Tag::PinWrite, Tag::PinWrite, Tag::Load, Tag::Dontneed, Tag::Unpin])
+    },
+    Tactic {
+        meets: (85, TAKEN_AWAY),
         held_up: FAULTS,
         waits: LOCKS,
         used_by: Some(Tag::PinWrite),
         // The fast path is plainer.
         size: 100,
         plainer: Some(fast),
-        draw: Some(gup),
+        draw: Some(|draw| pinning(draw, Tag::Gup)),
         ..on_mapped(Tag::Gup, 3, &[Tag::PinRead, Tag::PinWrite, Tag::Munmap, Tag::Dontneed, Tag::Unpin])
     },
     on_mapped(Tag::FillUser, 6, &[Tag::Store, Tag::Load, Tag::Munmap, Tag::FreeTables]),
@@ -398,12 +431,21 @@ fn access(draw: &mut Draw<'_>, often: usize) -> UserAccess {
     if draw.dice.percent(often) { UserAccess::Writable } else { UserAccess::Readable }
 }
 
-fn gup_fast(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
-    if draw.held.count(Sort::Pins) < MOST_PINS { mapped(draw, Tag::GupFast) } else { None }
+fn pinning(draw: &mut Draw<'_>, tag: Tag) -> Option<Operation<Told>> {
+    if draw.held.count(Sort::Pins) < MOST_PINS { mapped(draw, tag) } else { None }
 }
 
-fn gup(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
-    if draw.held.count(Sort::Pins) < MOST_PINS { mapped(draw, Tag::Gup) } else { None }
+/// Mostly of pages that are the address space's own and may only be read.
+fn gup_forced(draw: &mut Draw<'_>) -> Option<Operation<Told>> {
+    let drawn = pinning(draw, Tag::GupForced)?;
+    let Operation::GupForced { pins, .. } = drawn else { return Some(drawn) };
+    let own = if draw.dice.percent(85) { user_memory::own_to_read(draw) } else { None };
+    Some(own.map_or(drawn, |at| Operation::GupForced { at, pins }))
+}
+
+fn unforced(gup: Operation<Told>) -> Option<Operation<Told>> {
+    let Operation::GupForced { at, pins } = gup else { return None };
+    Some(Operation::Gup { at, access: UserAccess::Writable, pins })
 }
 
 fn fast(gup: Operation<Told>) -> Option<Operation<Told>> {

@@ -5,7 +5,7 @@
 //! of a level-2 table, 8 to 11 at that of a level-3 table, and 12 to 15 lie together. It must not know any bug.
 
 use oracle::vocabulary::{
-    Destination, MAX_RANGE, MmSlot, Mode, Operation, SLOTS, Sort, USER_PAGES, UserPage, UserRange,
+    Backing, Destination, MAX_RANGE, MmSlot, Mode, Operation, SLOTS, Sort, USER_PAGES, UserPage, UserRange,
 };
 
 use crate::story::dice::Dice;
@@ -20,6 +20,8 @@ const _: () = assert!(USER_PAGES == SLOTS, "a set of slots is one of pages too")
 pub(crate) struct UserMemory {
     /// The pages that are mapped, as told, by address space.
     mapped: [SlotSet; SLOTS as usize],
+    /// Those that are the address space's own, and may only be read.
+    own_to_read: [SlotSet; SLOTS as usize],
     /// What was mapped or touched last.
     last: Option<UserRange>,
     /// What moved last, and where to.
@@ -36,8 +38,15 @@ impl UserMemory {
             _ => return,
         };
         match *operation {
-            Operation::Mmap { at, .. } => self.each(at, true),
-            Operation::Munmap { at } => self.each(at, false),
+            Operation::Mmap { at, what, access } => {
+                self.each(at, true);
+                let own = !access.writes() && !matches!(what, Backing::Shared(_));
+                at.pages().for_each(|page| self.own_to_read[at.mm.index()].set(page, own));
+            }
+            Operation::Munmap { at } => {
+                self.each(at, false);
+                at.pages().for_each(|page| self.own_to_read[at.mm.index()].set(page, false));
+            }
             Operation::Mremap { at, to } => {
                 if let Some((from, onto)) = at.moved(to) {
                     let mapped = &mut self.mapped[from.mm.index()];
@@ -49,7 +58,10 @@ impl UserMemory {
                     return self.last = Some(onto);
                 }
             }
-            Operation::NewMm { mm } => self.mapped[mm.index()] = SlotSet::EMPTY,
+            Operation::NewMm { mm } => {
+                self.mapped[mm.index()] = SlotSet::EMPTY;
+                self.own_to_read[mm.index()] = SlotSet::EMPTY;
+            }
             _ => {}
         }
         self.last = acts_on(operation).or(self.last);
@@ -98,6 +110,7 @@ const fn acts_on(operation: &Operation) -> Option<UserRange> {
         | Operation::Dontneed { at }
         | Operation::GupFast { at, .. }
         | Operation::Gup { at, .. }
+        | Operation::GupForced { at, .. }
         | Operation::Mremap { at, .. }
         | Operation::FreeTables { at } => Some(at),
         Operation::Load { at }
@@ -151,6 +164,14 @@ fn low(dice: &mut Dice) -> u8 {
 pub(crate) fn page(draw: &mut Draw<'_>, mode: Mode) -> Option<UserPage> {
     let mms = draw.held.candidates(Sort::Mm, mode);
     among(draw, mms, mode)
+}
+
+/// A page that is the address space's own and may only be read, if one was told of.
+pub(crate) fn own_to_read(draw: &mut Draw<'_>) -> Option<UserRange> {
+    let own = draw.user.own_to_read;
+    let mut there = mms(draw).all_from(0).filter(|mm| !own[usize::from(*mm)].is_empty());
+    let mm = there.next()?;
+    draw.dice.slot(own[usize::from(mm)]).map(|page| one(UserPage { mm: MmSlot::new(mm), page }))
 }
 
 /// A page to which the hardware walks: of an address space that there is or was.

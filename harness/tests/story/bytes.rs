@@ -168,6 +168,7 @@ fn stored_numbers_never_change() {
         (60, "copy-from-user"),
         (61, "copy-to-user"),
         (62, "gup"),
+        (63, "gup-forced"),
         (128, "continue"),
         (129, "deliver"),
         (130, "fill"),

@@ -318,7 +318,9 @@ impl Callers {
             Operation::Store { at, token } | Operation::CopyToUser { at, token } => {
                 self.may_use_mm(at.mm) && at.page < USER_PAGES && self.is_new(*token)
             }
-            Operation::GupFast { at, pins, .. } | Operation::Gup { at, pins, .. } => {
+            Operation::GupFast { at, pins, .. }
+            | Operation::Gup { at, pins, .. }
+            | Operation::GupForced { at, pins } => {
                 self.may_reach_pages(*at) && !self.pins.contains_key(pins) && !self.are_busy(*pins)
             }
             Operation::PinRead { at } => self.may_use_pin(*at),
@@ -352,6 +354,7 @@ impl Callers {
             | Operation::FreeTables { at }
             | Operation::Mremap { at, .. }
             | Operation::GupFast { at, .. }
+            | Operation::GupForced { at, .. }
             | Operation::Gup { at, .. } => at.mm == mm,
             Operation::Load { at }
             | Operation::Store { at, .. }
@@ -382,7 +385,7 @@ impl Callers {
 
     fn are_busy(&self, pins: PinSlot) -> bool {
         self.in_progress().any(|operation| {
-            matches!(operation, Operation::GupFast { pins: busy, .. } | Operation::Gup { pins: busy, .. } | Operation::Unpin { pins: busy }
+            matches!(operation, Operation::GupFast { pins: busy, .. } | Operation::Gup { pins: busy, .. } | Operation::GupForced { pins: busy, .. } | Operation::Unpin { pins: busy }
                 if *busy == pins)
         })
     }
@@ -451,7 +454,9 @@ impl Callers {
             Operation::DmaFree { buffer } => drop(self.mappings.remove(&Mapping::Buffer(*buffer))),
             Operation::NewObject { object, .. } => drop(self.objects.insert(*object)),
             Operation::DropObject { object } => drop(self.objects.remove(object)),
-            Operation::GupFast { at, pins, .. } | Operation::Gup { at, pins, .. } => {
+            Operation::GupFast { at, pins, .. }
+            | Operation::Gup { at, pins, .. }
+            | Operation::GupForced { at, pins } => {
                 self.pins.insert(*pins, at.count);
             }
             Operation::Unpin { pins } => drop(self.pins.remove(pins)),

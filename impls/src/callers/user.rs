@@ -1,7 +1,7 @@
 //! Callers do something in an address space: as a thread of it, which is in user mode afterwards.
 
 use crate::kernel::Kernel;
-use crate::mm::{Accessed, Backing, Mm, return_to_user};
+use crate::mm::{Accessed, Backing, Mm, Want, return_to_user};
 use crate::paravirt::PvMmu;
 use crate::user_layout;
 use machine::{Cpu, Family, Word};
@@ -18,6 +18,8 @@ pub(super) enum Path {
     Fast,
     /// By faults alone.
     Slow,
+    /// The same, to be written although user code may only read them.
+    Forced,
 }
 
 /// What callers know of an access that did not go through.
@@ -131,7 +133,8 @@ impl<P: PvMmu> Kernel<P> {
         self.as_thread(cpu, at.mm, |mm| {
             let pins = match path {
                 Path::Fast => self.get_user_pages_fast(cpu, mm, &pages, access.writes(), may_sleep),
-                Path::Slow => self.get_user_pages(cpu, mm, &pages, access.writes()),
+                Path::Slow => self.get_user_pages(cpu, mm, &pages, Want::of(access.writes())),
+                Path::Forced => self.get_user_pages(cpu, mm, &pages, Want::ForcedWrite),
             };
             let mut frames = [0; MAX_PAGES];
             for (frame, pfn) in frames.iter_mut().zip(&pins.pages) {

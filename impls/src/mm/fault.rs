@@ -16,6 +16,10 @@ use machine::{Cpu, Entry, Family, Flags, Word};
 const USER_PAGE: Flags =
     Flags::PRESENT.union(Flags::USER_ACCESSIBLE).union(Flags::ACCESSED).union(Flags::NO_EXECUTE);
 
+const fn page_flags(writable: bool) -> Flags {
+    if writable { USER_PAGE.union(Flags::WRITABLE) } else { USER_PAGE }
+}
+
 /// Why a fault was not resolved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Failed {
@@ -65,13 +69,12 @@ impl<P: PvMmu> Kernel<P> {
     /// There was no entry (`do_anonymous_page`, `do_fault`).
     fn fill_in(&self, cpu: &Cpu<'_>, vma: &Vma, upper: Word, page: Vpn, write: bool) -> Result<(), Failed> {
         let Found { pfn, writable } = self.page_for(cpu, vma, page, write)?;
-        let flags = if writable { USER_PAGE.union(Flags::WRITABLE) } else { USER_PAGE };
         let locked = self.lock_table(cpu, upper);
         let word = locked.as_ref().map(|locked| Word::new(locked.table, index(page.address(), 1)));
         // Where the table is gone, or another thread was faster, what was got goes back.
         if let Some(word) = word.filter(|word| !cpu.load_entry(*word, 1).present()) {
             self.counts.map(cpu, pfn);
-            self.set_user_entry(cpu, word, self.pv.make_entry(pfn, flags));
+            self.set_user_entry(cpu, word, self.pv.make_entry(pfn, page_flags(writable)));
         } else {
             drop(locked);
             self.counts.put(self, cpu, pfn);
@@ -89,7 +92,7 @@ impl<P: PvMmu> Kernel<P> {
         if write && !shared {
             let copy = self.copy_of(cpu, pfn);
             self.counts.put(self, cpu, pfn);
-            return Ok(Found { pfn: copy?, writable: true });
+            return Ok(Found { pfn: copy?, writable: vma.writable });
         }
         Ok(Found { pfn, writable: *shared && vma.writable })
     }
@@ -104,7 +107,8 @@ impl<P: PvMmu> Kernel<P> {
         seen: Entry,
     ) -> Result<(), Failed> {
         let Some(old) = self.make_writable(cpu, vma, at, seen) else { return Ok(()) };
-        let copied = self.copy_of(cpu, old).map(|copy| self.replace_by(cpu, mm, at, seen, (old, copy)));
+        let copied =
+            self.copy_of(cpu, old).map(|copy| self.replace_by(cpu, (mm, vma), at, seen, (old, copy)));
         self.counts.put(self, cpu, old);
         copied
     }
@@ -130,7 +134,10 @@ impl<P: PvMmu> Kernel<P> {
             self.counts.get(cpu, pfn);
             return Some(pfn);
         }
-        self.set_user_entry(cpu, word, Entry(seen.0 | Flags::WRITABLE.bits()));
+        // A forced write may reach what user code may only read.
+        if vma.writable {
+            self.set_user_entry(cpu, word, Entry(seen.0 | Flags::WRITABLE.bits()));
+        }
         None
     }
 
@@ -139,7 +146,7 @@ impl<P: PvMmu> Kernel<P> {
     fn replace_by(
         &self,
         cpu: &Cpu<'_>,
-        mm: &Mm,
+        (mm, vma): (&Mm, &Vma),
         (upper, page): (Word, Vpn),
         seen: Entry,
         (old, copy): (Pfn, Pfn),
@@ -152,7 +159,7 @@ impl<P: PvMmu> Kernel<P> {
                 self.flush_tlb_mm_range(cpu, mm, PageRange { first: page, pages: 1 });
                 self.counts.map(cpu, copy);
                 self.counts.unmap(cpu, old);
-                let entry = self.pv.make_entry(copy, USER_PAGE.union(Flags::WRITABLE));
+                let entry = self.pv.make_entry(copy, page_flags(vma.writable));
                 self.set_user_entry(cpu, word, entry);
                 replaced = Some(old);
             }

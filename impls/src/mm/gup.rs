@@ -17,10 +17,11 @@
 //!
 //! The same holds for the upper entry, where a whole table moves or goes while its entries stay.
 
+use super::vma::Vma;
 use super::{Mm, fault::Failed};
 use crate::kernel::Kernel;
 use crate::paravirt::{Pfn, PvMmu};
-use crate::protocol::{GupReference, WalkGuard};
+use crate::protocol::{GupReference, Step, WalkGuard};
 use crate::vpn::Vpn;
 use machine::paging::{LEVELS, index};
 use machine::{Cpu, Entry, Flags, Frame, Word};
@@ -31,6 +32,28 @@ pub(crate) struct Pins {
     pub(crate) pages: Vec<Pfn>,
     /// They may be written.
     pub(crate) writable: bool,
+}
+
+/// For what pages are pinned by faults.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Want {
+    /// To read them.
+    Read,
+    /// To write them (`FOLL_WRITE`).
+    Write,
+    /// To write them, also those that user code may only read, as long as they are the address space's own (`FOLL_FORCE`).
+    ForcedWrite,
+}
+
+impl Want {
+    /// To read, or to write what user code may write.
+    pub(crate) const fn of(writable: bool) -> Self {
+        if writable { Self::Write } else { Self::Read }
+    }
+
+    fn writes(self) -> bool {
+        self != Self::Read
+    }
 }
 
 /// What a walk without a lock found of one page.
@@ -67,21 +90,21 @@ impl<P: PvMmu> Kernel<P> {
             }
         }
         if may_sleep {
-            self.pin_by_faults(cpu, mm, at, &mut pins);
+            self.pin_by_faults(cpu, mm, at, Want::of(writable), &mut pins);
         }
         pins
     }
 
     /// Pins the pages at these addresses, from the first on, as many as it can, by faults alone (`get_user_pages`).
-    pub(crate) fn get_user_pages(&self, cpu: &Cpu<'_>, mm: &Mm, at: &[Vpn], writable: bool) -> Pins {
-        let mut pins = Pins { pages: Vec::with_capacity(at.len()), writable };
-        self.pin_by_faults(cpu, mm, at, &mut pins);
+    pub(crate) fn get_user_pages(&self, cpu: &Cpu<'_>, mm: &Mm, at: &[Vpn], want: Want) -> Pins {
+        let mut pins = Pins { pages: Vec::with_capacity(at.len()), writable: want.writes() };
+        self.pin_by_faults(cpu, mm, at, want, &mut pins);
         pins
     }
 
-    fn pin_by_faults(&self, cpu: &Cpu<'_>, mm: &Mm, at: &[Vpn], pins: &mut Pins) {
+    fn pin_by_faults(&self, cpu: &Cpu<'_>, mm: &Mm, at: &[Vpn], want: Want, pins: &mut Pins) {
         for page in &at[pins.pages.len()..] {
-            let Ok(pfn) = self.gup_slow_page(cpu, mm, *page, pins.writable) else { break };
+            let Ok(pfn) = self.gup_slow_page(cpu, mm, *page, want) else { break };
             pins.pages.push(pfn);
         }
     }
@@ -125,25 +148,47 @@ impl<P: PvMmu> Kernel<P> {
     }
 
     /// Pins one page with the mappings held (`faultin_page`, `follow_page_pte`). It may be taken away again between the fault and
-    /// the look: then it faults in once more.
-    fn gup_slow_page(&self, cpu: &Cpu<'_>, mm: &Mm, page: Vpn, writable: bool) -> Result<Pfn, Failed> {
+    /// the look: then it faults in once more. That it is to be written is not forgotten meanwhile, though a forced write finds no
+    /// entry that allows it:
+    ///
+    /// ```text
+    ///   c0 gup-forced, of a private page      c1 dontneed
+    ///   faults to write: a copy comes
+    ///   (looks from now on as if to read)
+    ///                                         takes the copy away
+    ///   faults to read: the object's page
+    ///   pins it, and writes to the object
+    /// ```
+    ///
+    /// (Linux 19be0eaffa3a, CVE-2016-5195.)
+    fn gup_slow_page(&self, cpu: &Cpu<'_>, mm: &Mm, page: Vpn, want: Want) -> Result<Pfn, Failed> {
         let vmas = mm.mmap_lock.read(cpu);
-        let vma = vmas.find(page).filter(|vma| vma.writable || !writable).ok_or(Failed::Fault)?;
+        let may =
+            |vma: &&Vma| vma.writable || !want.writes() || want == Want::ForcedWrite && vma.is_private();
+        let vma = vmas.find(page).filter(may).ok_or(Failed::Fault)?;
+        let mut want = want;
         loop {
-            if let Some(pfn) = self.follow_page(cpu, mm, page, writable) {
+            if let Some(pfn) = self.follow_page(cpu, mm, vma, page, want) {
                 return Ok(pfn);
             }
-            self.handle_mm_fault(cpu, mm, vma, page, writable)?;
+            self.handle_mm_fault(cpu, mm, vma, page, want.writes())?;
+            if want == Want::ForcedWrite && !self.protocol.does(Step::RetryKeepsWriteIntent) {
+                want = Want::Read;
+            }
         }
     }
 
     /// The page behind an address, pinned, if an entry leads to it that allows the access. The lock of the table keeps the page.
-    fn follow_page(&self, cpu: &Cpu<'_>, mm: &Mm, page: Vpn, writable: bool) -> Option<Pfn> {
+    fn follow_page(&self, cpu: &Cpu<'_>, mm: &Mm, vma: &Vma, page: Vpn, want: Want) -> Option<Pfn> {
         let upper = self.upper_entry(cpu, mm, page)?;
         let locked = self.lock_table(cpu, upper)?;
         let entry = cpu.load_entry(Word::new(locked.table, index(page.address(), 1)), 1);
-        permits(entry, writable).then(|| {
-            let pfn = self.pv.pfn_of(entry.frame());
+        if !permits(entry, false) {
+            return None;
+        }
+        let pfn = self.pv.pfn_of(entry.frame());
+        let allowed = permits(entry, want.writes()) || want == Want::ForcedWrite && vma.owns(cpu, page, pfn);
+        allowed.then(|| {
             self.counts.get(cpu, pfn);
             self.counts.pin(cpu, pfn);
             pfn

@@ -24,7 +24,7 @@ mod thread;
 mod vma;
 mod zap;
 
-pub(crate) use gup::Pins;
+pub(crate) use gup::{Pins, Want};
 pub(crate) use object::{Object, Objects};
 pub(crate) use thread::{Accessed, return_to_user};
 pub(crate) use vma::Backing;

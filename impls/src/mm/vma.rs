@@ -1,7 +1,9 @@
 //! The mappings of an address space (`vm_area_struct`), in the order of their addresses. Who holds them holds `mmap_lock`.
 
 use super::object::Object;
+use crate::paravirt::Pfn;
 use crate::vpn::{PageRange, Vpn};
+use machine::Cpu;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -33,6 +35,21 @@ pub(crate) struct Vma {
 impl Vma {
     pub(crate) fn range(&self) -> PageRange {
         PageRange { first: self.start, pages: self.end - self.start }
+    }
+
+    /// Whether what is written there stays in the address space.
+    pub(super) const fn is_private(&self) -> bool {
+        !matches!(self.backing, Backing::Object { shared: true, .. })
+    }
+
+    /// Whether a page that an entry leads to is the address space's own. The caller holds the lock of the entry's table.
+    pub(super) fn owns(&self, cpu: &Cpu<'_>, page: Vpn, pfn: Pfn) -> bool {
+        match &self.backing {
+            Backing::Anonymous => true,
+            Backing::Object { object, from, shared } => {
+                !shared && !object.holds(cpu, from + (page - self.start), pfn)
+            }
+        }
     }
 
     /// The same mapping of some of its pages, or none if they are none of its own.

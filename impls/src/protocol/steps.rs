@@ -148,6 +148,8 @@ steps! {
     FlushBeforeUnlock = "flush-before-unlock",
     /// While entries of a mapping move no CPU walks the reverse map that leads to them.
     HoldRmapLocks = "hold-rmap-locks",
+    /// A page that is got at by faults to be written by force is looked for as one to be written also after the fault.
+    RetryKeepsWriteIntent = "retry-keeps-write-intent",
     /// Before a frame of one type becomes one of another, every CPU forgets what it may remember of it.
     FlushOnTypeChange = "flush-on-type-change",
 }

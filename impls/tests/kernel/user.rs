@@ -370,3 +370,29 @@ fn pages_are_pinned_by_faults_as_far_as_they_are_mapped() {
     }
     everywhere!(body);
 }
+
+#[test]
+fn a_forced_pin_writes_a_copy_of_what_may_only_be_read_and_never_what_is_shared() {
+    fn body<P: PvMmu>(mut bench: Bench<P>) {
+        let page = ObjectPage { object: O, page: 0 };
+        bench.does(0, Operation::NewMm { mm: M });
+        bench.does(0, Operation::NewObject { count: Count(1), object: O });
+        bench.map(0, range(0, 1), Backing::Private(page), UserAccess::Readable);
+        bench.map(0, range(1, 1), Backing::Shared(page), UserAccess::Readable);
+        bench.map(0, range(4, 1), Backing::Anonymous, UserAccess::Readable);
+        let gup = |page| Operation::GupForced { at: range(page, 2), pins: G };
+        for (first, read) in [(0, [5, 0]), (4, [5, 0])] {
+            let Outcome::Pinned(pinned) = bench.call(1, gup(first)) else { panic!("pins") };
+            assert_eq!(pinned.count, 1, "the next is shared, or nothing");
+            bench.does(0, Operation::PinWrite { at: PinnedPage { pins: G, page: 0 }, token: Token(5) });
+            for cpu in [0, 1] {
+                assert_eq!([first, 1].map(|page| bench.load(cpu, page)), read.map(value));
+                assert_eq!(bench.store(cpu, first, 6), Outcome::Fault, "it may only be read still");
+            }
+            bench.does(0, Operation::Unpin { pins: G });
+        }
+        bench.does(0, Operation::DropMm { mm: M });
+        bench.tear_down();
+    }
+    everywhere!(body);
+}

@@ -8,7 +8,8 @@
 use crate::contents::CPUS;
 use crate::user_memory::{Change, Memory, Reach, State};
 use crate::vocabulary::{
-    Backing, Operation, Outcome, PinSlot, PinnedPage, Sort, Token, USER_PAGES, UserPage, UserRange,
+    Backing, Operation, Outcome, PinSlot, PinnedPage, Sort, Token, USER_PAGES, UserAccess, UserPage,
+    UserRange,
 };
 
 use super::{Flight, Reference};
@@ -80,6 +81,9 @@ impl Reference {
                 let change = access.writes().then_some(Change::Copy);
                 self.begin_flight(cpu, at, Reach::Pin(access), |_, _| change);
             }
+            Operation::GupForced { at, .. } => {
+                self.begin_flight(cpu, at, Reach::Force, |_, _| Some(Change::ForcedCopy));
+            }
             Operation::Load { at } | Operation::CopyFromUser { at } => {
                 self.contents.open_read(cpu);
                 self.begin_flight(cpu, alone(at), Reach::Load, |_, _| None);
@@ -143,10 +147,10 @@ impl Reference {
                 self.user.end_flight(cpu, |_| done);
             }
             Operation::GupFast { access, pins, .. } | Operation::Gup { access, pins, .. } => {
-                let count = if let Outcome::Pinned(pinned) = outcome { pinned.count } else { 0 };
-                self.user.pin(cpu, pins, count, access);
-                self.contents.end_copies(cpu);
-                self.user.end_flight(cpu, |page| page < count);
+                self.end_pinning(cpu, pins, access, outcome);
+            }
+            Operation::GupForced { pins, .. } => {
+                self.end_pinning(cpu, pins, UserAccess::Writable, outcome);
             }
             Operation::PinRead { at } if self.is_pinned(at) => self.contents.end_read(cpu),
             Operation::PinWrite { at, .. } if self.is_written_pinned(at) => match outcome {
@@ -155,6 +159,13 @@ impl Reference {
             },
             _ => {}
         }
+    }
+
+    fn end_pinning(&mut self, cpu: usize, pins: PinSlot, access: UserAccess, outcome: Outcome) {
+        let count = if let Outcome::Pinned(pinned) = outcome { pinned.count } else { 0 };
+        self.user.pin(cpu, pins, count, access);
+        self.contents.end_copies(cpu);
+        self.user.end_flight(cpu, |page| page < count);
     }
 
     /// What a page of a mapping leads to, counted from the first.
@@ -208,17 +219,19 @@ impl Reference {
     /// The operation on a CPU reaches what the page may lead to since one began on the other.
     fn meet(&mut self, cpu: usize, at: UserPage, began: usize) {
         while let Some((reach, state)) = self.user.meet(cpu, at, cpu != began) {
-            if let (Reach::Store, Some((from, to))) = (reach, state.copies()) {
-                self.contents.begin_copy(cpu, from, to);
-            } else if let (Reach::Pin(access), Some((from, to))) = (reach, state.copies())
-                && access.writes()
-            {
+            let copies = match reach {
+                Reach::Pin(access) if !access.writes() => None,
+                Reach::Store | Reach::Pin(_) => state.copies(),
+                Reach::Force => state.copies_if_forced(),
+                Reach::Nothing | Reach::Load => None,
+            };
+            if let Some((from, to)) = copies {
                 self.contents.begin_copy(cpu, from, to);
             }
             let home = match reach {
                 Reach::Load => state.reads(),
                 Reach::Store => state.writes(),
-                Reach::Nothing | Reach::Pin(_) => None,
+                Reach::Nothing | Reach::Pin(_) | Reach::Force => None,
             };
             if let Some(home) = home {
                 self.contents.join(cpu, home);

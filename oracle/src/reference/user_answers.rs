@@ -3,7 +3,7 @@
 
 use crate::user_memory::State;
 use crate::verdict::Kind;
-use crate::vocabulary::{Operation, Outcome, PinnedPage};
+use crate::vocabulary::{Operation, Outcome, PinnedPage, UserAccess};
 
 use super::Reference;
 use super::answers::Answered;
@@ -66,21 +66,26 @@ fn went_through() -> Judgement {
 
 /// The kernel pins pages that are mapped, from the first on. It may stop at any of them.
 pub(super) fn pinned_pages(reference: &mut Reference, answered: Answered<'_>) -> Option<Judgement> {
-    let (Operation::GupFast { at, access, .. } | Operation::Gup { at, access, .. }) = answered.call.operation
-    else {
-        return None;
+    let (at, access) = match answered.call.operation {
+        Operation::GupFast { at, access, .. } | Operation::Gup { at, access, .. } => (at, Some(access)),
+        Operation::GupForced { at, .. } => (at, None),
+        _ => return None,
     };
     let Outcome::Pinned(pinned) = answered.outcome else { return None };
     let asked = at.pages().len() as u8;
     if pinned.count > asked {
         return Some(Err((Kind::WrongLength, format!("{asked} pages at most"))));
     }
-    let allows =
-        |state: &State| if access.writes() { state.writes().is_some() } else { state.reads().is_some() };
+    let allows = |state: &State| match access {
+        Some(UserAccess::Writable) => state.writes().is_some(),
+        Some(UserAccess::Readable) => state.reads().is_some(),
+        None => state.forces().is_some(),
+    };
     let allowed =
         (0..pinned.count).take_while(|page| reference.user.met(answered.cpu, *page).0.iter().any(allows));
     let allowed = allowed.count();
     if allowed < usize::from(pinned.count) {
+        let access = access.map_or("its own or writable", UserAccess::name);
         return Some(Err((Kind::PinnedUnmapped, format!("{allowed} pages at most that are {access} there"))));
     }
     Some(Ok(false))

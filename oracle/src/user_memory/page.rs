@@ -77,7 +77,7 @@ pub(super) struct Part {
 impl Part {
     /// Whether it goes by what CPUs may use.
     fn accesses(&self) -> bool {
-        matches!(self.change, None | Some(Change::Copy))
+        self.change.is_none_or(Change::is_copy)
     }
 
     /// The next possible state that the flight did not know yet, which it knows from now on.
@@ -109,7 +109,7 @@ impl Page {
 
     /// Exactly one state is possible, and nothing in flight changes it.
     pub(super) fn is_certain(&self) -> bool {
-        let harmless = |change: Change| change == Change::Copy && change.leaves(self.usable[0]);
+        let harmless = |change: Change| change.is_copy() && change.leaves(self.usable[0]);
         self.usable.len() == 1 && self.in_flight().all(harmless)
     }
 
@@ -197,9 +197,9 @@ impl Page {
     /// Leaves of the tables what the change that ends on this CPU leaves of them.
     fn narrow(&mut self, cpu: usize, change: Change, part: &mut Part) {
         let overlapping = self.entries.iter().filter(|entry| entry.overlapped >> cpu & 1 != 0);
-        let mut but_copies = overlapping.clone().filter(|other| other.change != Change::Copy);
+        let mut but_copies = overlapping.clone().filter(|other| !other.change.is_copy());
         let collected = &mut part.collected;
-        if change == Change::Copy
+        if change.is_copy()
             && but_copies.any(|other| collected.iter().any(|state| !other.change.leaves(*state)))
         {
             return;
@@ -219,7 +219,7 @@ impl Page {
         let settles = match change {
             Change::Becomes(_) => !part.void,
             Change::Receives => part.calm && !part.void,
-            Change::Protect { .. } | Change::Renew { .. } | Change::Copy => part.calm,
+            Change::Protect { .. } | Change::Renew { .. } | Change::Copy | Change::ForcedCopy => part.calm,
         };
         if settles && collected.iter().all(|state| Some(state) == first) {
             self.settled = true;

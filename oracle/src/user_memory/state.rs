@@ -47,10 +47,27 @@ impl State {
         }
     }
 
+    /// The word that a forced write changes; none where there is none of the address space's own, nor one that it may write.
+    pub(crate) const fn forces(self) -> Option<Home> {
+        match self {
+            Self::Mapped { memory: Memory::Private { copy, .. }, .. } => Some(copy),
+            Self::Mapped { memory: Memory::Anonymous(home), .. } => Some(home),
+            _ => self.writes(),
+        }
+    }
+
     /// What the kernel copies before a store, and to where.
     pub(crate) const fn copies(self) -> Option<(Home, Home)> {
         match self {
-            Self::Mapped { memory: Memory::Private { object, copy, copied: false }, writable: true } => {
+            Self::Mapped { writable: true, .. } => self.copies_if_forced(),
+            _ => None,
+        }
+    }
+
+    /// What it copies before a forced write.
+    pub(crate) const fn copies_if_forced(self) -> Option<(Home, Home)> {
+        match self {
+            Self::Mapped { memory: Memory::Private { object, copy, copied: false }, .. } => {
                 Some((object, copy))
             }
             _ => None,
@@ -69,6 +86,8 @@ pub(crate) enum Change {
     Renew { zeroed: Home, copy: Home },
     /// A private page that can be written is copied.
     Copy,
+    /// A private page is copied, whether it can be written or not.
+    ForcedCopy,
     /// What was mapped elsewhere moves here: what that may be, the flight knows. The page is unmapped before.
     Receives,
 }
@@ -89,6 +108,9 @@ impl Change {
             (Self::Copy, State::Mapped { memory: Memory::Private { object, copy, .. }, writable: true }) => {
                 State::Mapped { memory: Memory::Private { object, copy, copied: true }, writable: true }
             }
+            (Self::ForcedCopy, State::Mapped { memory: Memory::Private { object, copy, .. }, writable }) => {
+                State::Mapped { memory: Memory::Private { object, copy, copied: true }, writable }
+            }
             _ => before,
         }
     }
@@ -100,6 +122,11 @@ impl Change {
             Self::Becomes(_) | Self::Receives => [State::Unmapped, after],
             _ => [after; 2],
         }
+    }
+
+    /// Whether it is a copy for a write.
+    pub(crate) const fn is_copy(self) -> bool {
+        matches!(self, Self::Copy | Self::ForcedCopy)
     }
 
     /// Whether it leaves such a page as it is.

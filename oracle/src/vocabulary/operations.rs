@@ -172,6 +172,9 @@ macro_rules! for_each_operation {
         /// a thread of the address space has pages pinned by faults alone (`get_user_pages`), without a walk that holds no lock. The
         /// kernel may pin fewer, from the first on
         62 "gup" Gup { at: UserRange = Uses(Plain), access: UserAccess, pins: PinSlot = New(Plain) } => pinned_pages;
+        /// as gup to write, also pages of the address space's own that it may only read, as a debugger does (`FOLL_FORCE`): a private
+        /// page is copied first
+        63 "gup-forced" GupForced { at: UserRange = Uses(Plain), pins: PinSlot = New(Plain) } => pinned_pages;
     } };
 }
 

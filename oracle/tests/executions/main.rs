@@ -79,7 +79,7 @@ fn is_of_user_memory(operation: &Operation) -> bool {
 }
 
 fn is_of_user_memory_tag(tag: u8) -> bool {
-    matches!(tag, 47..=62)
+    matches!(tag, 47..=63)
 }
 
 proptest! {

@@ -259,7 +259,9 @@ impl Belief {
             Named::Length(count) => length = count,
             Named::Nothing => {}
         });
-        if let Operation::GupFast { at, .. } | Operation::Gup { at, .. } = operation {
+        if let Operation::GupFast { at, .. } | Operation::Gup { at, .. } | Operation::GupForced { at, .. } =
+            operation
+        {
             length = at.count;
         }
         if let Some((sort, slot)) = made {

@@ -118,3 +118,21 @@ fn pages_that_leave_memory_hold_what_they_held_and_nothing_is_certain_meanwhile(
     assert!(reference.legal(load(1), value(5)).sole);
     assert_eq!(reference.kind(reclaim, NoMemory), Kind::NoMemory);
 }
+
+#[test]
+fn what_may_have_moved_on_one_backend_and_not_on_another_is_not_compared() {
+    let mut reference = Reference::new(1);
+    let mm = range(0, 1).mm;
+    reference.legal(Operation::NewMm { mm }, Done);
+    let protect = Operation::Mprotect { at: range(1, 1), access: UserAccess::Readable };
+    let protecting = reference.start(1, protect);
+    reference.legal(mremap(2, 1, 1), NoMemory);
+    assert!(!reference.legal(load(1), Fault).sole);
+    // The change of permissions began when all was certain still.
+    assert!(reference.end(protecting, &Done).is_ok());
+    assert!(!reference.legal(load(1), Fault).sole);
+    reference.legal(protect, Done);
+    assert!(!reference.legal(load(1), Fault).sole);
+    reference.legal(Operation::Munmap { at: range(1, 1) }, Done);
+    assert!(reference.legal(load(1), Fault).sole, "now it is certain");
+}

@@ -176,3 +176,19 @@ fn pins_stand_until_a_caller_lets_go_of_them() {
     reference.legal(pin(range(0, 1), Readable), pinned(0));
     assert_eq!(all(&reference), [(PINS, 0)]);
 }
+
+#[test]
+fn a_forced_pin_is_of_the_copy_where_the_page_may_only_be_read_and_of_none_that_is_shared() {
+    let mut reference = with_user();
+    for page in [1, 2] {
+        reference.legal(Operation::Mprotect { at: range(page, 1), access: UserAccess::Readable }, Done);
+    }
+    let forced = |page| Operation::GupForced { at: range(page, 1), pins: PINS };
+    assert_eq!(reference.kind(forced(1), pinned(1)), Kind::PinnedUnmapped);
+    let mut reference = with_user();
+    reference.legal(Operation::Mprotect { at: range(2, 1), access: UserAccess::Readable }, Done);
+    reference.legal(forced(2), pinned(1));
+    reference.legal(write(0, 5), Done);
+    reference.legal(load(2), value(5));
+    assert_eq!(reference.kind(load(1), value(5)), Kind::NeverPossible);
+}

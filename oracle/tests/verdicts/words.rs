@@ -108,6 +108,7 @@ fn user_operations() -> Vec<(Operation, &'static str)> {
         (Operation::Store { at: page, token }, "store m4:5 = 8"),
         (Operation::GupFast { at, access, pins }, "gup-fast m4:5+2 writable -> g1"),
         (Operation::Gup { at, access, pins }, "gup m4:5+2 writable -> g1"),
+        (Operation::GupForced { at, pins }, "gup-forced m4:5+2 -> g1"),
         (Operation::CopyFromUser { at: page }, "copy-from-user m4:5"),
         (Operation::CopyToUser { at: page, token }, "copy-to-user m4:5 = 8"),
         (Operation::PinRead { at: pinned }, "pin-read g1+1"),

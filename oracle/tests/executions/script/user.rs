@@ -63,7 +63,7 @@ impl Drawn for PinnedPage {
 
 /// A row by chance, of those with user memory: address spaces and objects seldom go.
 pub(super) fn often(kind: u8) -> usize {
-    const TAGS: [(u8, usize); 20] = [
+    const TAGS: [(u8, usize); 21] = [
         (40, 1),
         (42, 1),
         (45, 1),
@@ -84,6 +84,7 @@ pub(super) fn often(kind: u8) -> usize {
         (60, 3),
         (61, 3),
         (62, 2),
+        (63, 2),
     ];
     let tags = TAGS.into_iter().flat_map(|(tag, often)| std::iter::repeat_n(tag, often));
     let tag = tags.cycle().nth(usize::from(kind)).expect("it goes on for ever");

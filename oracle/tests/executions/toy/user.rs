@@ -154,7 +154,10 @@ impl Memory {
                 self.store(at, token, choices)
             }
             Operation::GupFast { at, access, pins } | Operation::Gup { at, access, pins } => {
-                self.pin(at, access, pins, progress, choices)
+                self.pin((at, access, false), pins, progress, choices)
+            }
+            Operation::GupForced { at, pins } => {
+                self.pin((at, UserAccess::Writable, true), pins, progress, choices)
             }
             Operation::PinRead { at } => {
                 Some(self.pinned(at).map_or(Outcome::Fault, |(frame, _)| Outcome::Value(self.frames[frame])))
@@ -276,8 +279,9 @@ impl Memory {
     }
 
     /// The frame to write to, and whether it had to be copied for that; none where the page allows no write.
-    fn frame_to_write(&mut self, mm: MmSlot, page: u8) -> Option<(usize, bool)> {
-        let mapped = (*self.page(mm, page)).filter(|mapped| mapped.writable)?;
+    fn frame_to_write(&mut self, mm: MmSlot, page: u8, forced: bool) -> Option<(usize, bool)> {
+        let may = |mapped: &Mapped| mapped.writable || forced && mapped.kind != Kind::Shared;
+        let mapped = (*self.page(mm, page)).filter(may)?;
         let frame = mapped.frame?;
         if mapped.kind != Kind::Private(frame) {
             return Some((frame, false));
@@ -292,7 +296,7 @@ impl Memory {
     fn store(&mut self, at: UserPage, token: Token, choices: &mut Choices) -> Option<Outcome> {
         let frame = match self.remembered(at, true, choices) {
             Some(frame) => frame,
-            None => match self.frame_to_write(at.mm, at.page) {
+            None => match self.frame_to_write(at.mm, at.page, false) {
                 None => return Some(Outcome::Fault),
                 Some((_, true)) => return None,
                 Some((frame, false)) => frame,
@@ -305,15 +309,14 @@ impl Memory {
 
     fn pin(
         &mut self,
-        at: UserRange,
-        access: UserAccess,
+        (at, access, forced): (UserRange, UserAccess, bool),
         pins: PinSlot,
         progress: &mut Progress,
         choices: &mut Choices,
     ) -> Option<Outcome> {
         let page = at.page + progress.pinned.len() as u8;
         let frame = if access.writes() {
-            self.frame_to_write(at.mm, page).map(|(frame, _)| frame)
+            self.frame_to_write(at.mm, page, forced).map(|(frame, _)| frame)
         } else {
             self.page(at.mm, page).and_then(|mapped| mapped.frame)
         };
