@@ -2,7 +2,7 @@
 
 use harness::cost::drain::{Case, Others};
 use harness::cost::scaling::{Scheme, Tables};
-use harness::cost::{Asked, Model, Question, Report, ask, drain, tables};
+use harness::cost::{Asked, Model, Question, Report, ask, drain, tables, user};
 use harness::story::Backends;
 use machine::Counted;
 
@@ -25,6 +25,43 @@ fn find(
             == (backend, cpus, others, case, outstanding)
     };
     report.drain.iter().find(wanted).expect("it was measured").clone()
+}
+
+#[test]
+fn taking_user_memory_away_interrupts_each_other_cpu_on_native_and_none_of_the_guest_under_xen() {
+    let cpus = [1, 3];
+    let report = answer(Question::User, &cpus, Backends::all());
+    let of = |backend: &str, cpus: u8, case: user::Case, designs: &[(&str, &str)]| {
+        let here = |row: &&user::Row| (row.backend, row.cpus, row.case) == (backend, cpus, case);
+        let found = report.user.iter().filter(here).find(|row| row.chooses(designs));
+        found.unwrap_or_else(|| panic!("{backend} {designs:?}"))
+    };
+    let (page, tables, exit) = (user::Case::MunmapPage, user::Case::MunmapTables, user::Case::Exit);
+    for cpus in cpus {
+        let others = u64::from(cpus) - 1;
+        // Three tables go: each in a batch of one by the deferred way, all in one batch by the others.
+        let deferred = [("table_free", "one-deferred")];
+        for backend in ["native", "kvm"] {
+            assert_eq!(of(backend, cpus, page, &[]).cost.ipis(), others);
+            assert_eq!(of(backend, cpus, tables, &[]).cost.ipis(), others);
+            assert_eq!(of(backend, cpus, tables, &deferred).cost.ipis(), 2 * others);
+            assert_eq!(of(backend, cpus, tables, &[]).grace_periods, 1);
+            assert_eq!(of(backend, cpus, exit, &[]).cost.ipis(), others, "they are taken off it");
+        }
+        let hook = of("native", cpus, tables, &[("table_free", "hook")]);
+        let page_batch = of("native", cpus, tables, &[("table_free", "with-pages")]);
+        assert_eq!((&hook.cost, hook.grace_periods), (&page_batch.cost, 0));
+        assert_eq!(of("native", cpus, tables, &[("flush_reach", "broadcast")]).cost.ipis(), 0);
+        for case in [page, tables] {
+            let xen = of("xen", cpus, case, &[]);
+            assert_eq!(xen.cost.hypercalls.get("event_channel_send"), None, "{xen:?}");
+            assert!(
+                xen.hypercalls() > 0 && of("hyperv", cpus, case, &[]).hypercalls() == u64::from(cpus > 1)
+            );
+        }
+    }
+    assert!(report.findings.iter().all(|finding| finding.holds), "{:?}", report.findings);
+    assert_eq!(report.findings.len(), 6);
 }
 
 #[test]

@@ -141,6 +141,11 @@ impl<P: PvMmu> Kernel<P> {
         if takes_away { self.pv.take_away() } else { self.pv.give_back() }
     }
 
+    /// How many grace periods have passed.
+    pub fn grace_periods(&self, bus: &Bus) -> u64 {
+        self.rcu.passed(bus)
+    }
+
     /// Whether callbacks wait for a grace period.
     pub fn grace_period_wanted(&self) -> bool {
         self.rcu.queued() != 0

@@ -36,6 +36,8 @@ Questions:
   drain        a drain with nothing, one, many areas outstanding, against one eager unmap
   tables       each way for Xen to learn of aliases, per page-table page and for a new process
   scaling      eager unmapping, lazy areas and per-CPU blocks on more and more CPUs
+  user         munmap and the end of an address space, by each way to free tables and to reach other CPUs,
+               on every backend
   sensitivity  each price halved and doubled: which verdicts change?
 
 Same question and model, same answer: nothing here depends on the computer that it runs on. The model is
@@ -43,7 +45,7 @@ harness/data/cost-model.toml unless another is given; where its figures come fro
 
 /// Count what designs cost, and turn it into time by a model
 ///
-/// Runs workloads of seed 004 on machines that count interrupts, flushes, walks, hypercalls, locks and waits, and prices
+/// Runs workloads of seeds 004 and 001 on machines that count interrupts, flushes, walks, hypercalls, locks and waits, and prices
 /// each. What comes out is time on a simulated machine: good to compare designs, not to predict a computer.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -62,13 +64,14 @@ pub(crate) struct Cost {
     #[arg(long, value_name = "FILE")]
     update: Option<PathBuf>,
     /// Numbers of CPUs, parted by commas, and ranges like 1-8; at most 8. Without it 1,2,4,8; 1-8 for
-    /// scaling and 1,2,8 for sensitivity
+    /// scaling and 1,2,8 for user and sensitivity
     #[arg(long, value_name = "LIST", value_parser = cpus)]
     cpus: Option<Cpus>,
-    /// The backends: native, xen, or both parted by a comma; without it both
+    /// The backends: native, xen, or both parted by a comma, and kvm and hyperv too for the question user; without it all
+    /// that a question is about
     #[arg(long, value_name = "LIST", value_parser = backends)]
     backends: Option<Backends>,
-    /// The question: drain, tables, scaling or sensitivity; can be said several times, and without it is every one
+    /// The question: drain, tables, scaling, user or sensitivity; can be said several times, and without it is every one
     #[arg(long, value_name = "NAME", value_parser = question)]
     question: Vec<Question>,
 }
@@ -120,14 +123,17 @@ struct Answered<'a> {
 impl Cost {
     pub(crate) fn run(&self) -> Done<()> {
         let model = self.model()?;
-        let backends = self.backends.unwrap_or(Backends::NATIVE_AND_XEN);
-        if !Backends::NATIVE_AND_XEN.contains(backends) {
-            return Err(Complaint::new("--backends: expected native or xen, on which costs are measured"));
-        }
+        let backends = self.backends.unwrap_or(Backends::all());
         let mut questions =
             if self.question.is_empty() { Question::ALL.to_vec() } else { self.question.clone() };
         questions.sort_unstable();
         questions.dedup();
+        let of_the_kernel = questions.iter().any(|question| *question != Question::User);
+        if self.backends.is_some() && of_the_kernel && !Backends::NATIVE_AND_XEN.contains(backends) {
+            return Err(Complaint::new(
+                "--backends: expected native or xen, on which costs are measured; kvm and hyperv for the question user alone",
+            ));
+        }
         if self.question.contains(&Question::Tables) && !backends.contains(Backends::XEN) {
             return Err(Complaint::new(
                 "--question tables: expected xen among the backends, as native asks nothing of a page that becomes a table",
@@ -204,15 +210,19 @@ impl Cost {
             let usual = match question {
                 Question::Drain | Question::Tables => vec![1, 2, 4, 8],
                 Question::Scaling => (1..=8).collect(),
-                Question::Sensitivity => vec![1, 2, 8],
+                Question::User | Question::Sensitivity => vec![1, 2, 8],
             };
             let cpus = self.cpus.as_ref().map_or(usual, |cpus| cpus.0.clone());
+            let backends =
+                if *question == Question::User { backends } else { backends & Backends::NATIVE_AND_XEN };
             let asked = Asked { questions: vec![*question], cpus, backends, model: model.clone() };
-            let Report { drain, tables, scaling, sensitivity, findings } = cost::ask(&asked, &mut heard)
-                .map_err(|broken| Complaint::new(format!("{}: {broken}", question.name())))?;
+            let Report { drain, tables, scaling, user, sensitivity, findings } =
+                cost::ask(&asked, &mut heard)
+                    .map_err(|broken| Complaint::new(format!("{}: {broken}", question.name())))?;
             all.drain.extend(drain);
             all.tables.extend(tables);
             all.scaling.extend(scaling);
+            all.user.extend(user);
             all.sensitivity.extend(sensitivity);
             all.findings.extend::<Vec<Finding>>(findings);
         }

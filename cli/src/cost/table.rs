@@ -3,12 +3,13 @@
 use std::fmt::{self, Write};
 
 use harness::cost::scaling::{Scheme, Tables};
-use harness::cost::{Finding, Question, Report, drain, scaling, sensitivity, tables};
+use harness::cost::{Finding, Question, Report, drain, scaling, sensitivity, tables, user};
 
 const DRAIN: &str = "drain: what a drain costs, against one eager unmap of four pages";
 const TABLES: &str =
     "tables: what a page that becomes a page table costs on Xen, in ns for each (and IPIs in all)";
 const SCALING: &str = "scaling: every CPU maps, touches and unmaps four pages";
+const USER: &str = "user: user memory is taken away, with a thread of the address space on each CPU; ns on all CPUs together";
 const SENSITIVITY: &str = "sensitivity: verdicts that change when a price is half or twice as much";
 pub(super) const FINDINGS: &str = "What was claimed, and what was measured";
 
@@ -57,6 +58,7 @@ pub(super) const fn title(question: Question) -> &'static str {
         Question::Drain => DRAIN,
         Question::Tables => TABLES,
         Question::Scaling => SCALING,
+        Question::User => USER,
         Question::Sensitivity => SENSITIVITY,
     }
 }
@@ -67,6 +69,7 @@ pub(super) fn parts(report: &Report) -> Result<Vec<Part>, fmt::Error> {
         (DRAIN, drains(&report.drain)),
         (TABLES, page_tables(&report.tables)),
         (SCALING, schemes(&report.scaling)),
+        (USER, freed(&report.user)),
         (SENSITIVITY, sensitivities(&report.sensitivity)),
     ];
     let mut parts = Vec::new();
@@ -112,6 +115,30 @@ fn findings(found: &[Finding], text: &mut String) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// A line for each combination: what it comes to on each number of CPUs.
+fn freed(rows: &[user::Row]) -> Table {
+    let heading = vec!["what", "backend", "designs", "CPUs", "IPIs", "hypercalls", "grace periods", "ns"];
+    let same = |one: &user::Row, next: &user::Row| {
+        (one.backend, one.case, &one.designs) == (next.backend, next.case, &next.designs)
+    };
+    let lines = rows.chunk_by(same).map(|rows| {
+        let each =
+            |figure: &dyn Fn(&user::Row) -> String| rows.iter().map(figure).collect::<Vec<_>>().join(", ");
+        let designs: Vec<_> = rows[0].designs.iter().map(|(_, variant)| *variant).collect();
+        vec![
+            rows[0].case.name().to_owned(),
+            rows[0].backend.to_owned(),
+            if designs.is_empty() { "rcu-batch".to_owned() } else { designs.join(" ") },
+            each(&|row| row.cpus.to_string()),
+            each(&|row| row.cost.ipis().to_string()),
+            each(&|row| row.hypercalls().to_string()),
+            each(&|row| row.grace_periods.to_string()),
+            each(&|row| format!("{:.0}", row.cost.everywhere_ns())),
+        ]
+    });
+    Table { heading, words: 3, rows: lines.collect() }
 }
 
 fn sensitivities(rows: &[sensitivity::Row]) -> Table {

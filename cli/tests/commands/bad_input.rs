@@ -202,7 +202,7 @@ fn what_cost_is_asked_wrongly() {
     );
     place.refuses(
         &["cost", "--question", "why"],
-        &["no question \"why\"; expected one of drain, tables, scaling, sensitivity"],
+        &["no question \"why\"; expected one of drain, tables, scaling, user, sensitivity"],
     );
     place.refuses(
         &["cost", "--question", "tables", "--backends", "native"],

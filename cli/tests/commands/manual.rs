@@ -81,6 +81,7 @@ fn the_tables_about_cost_say_what_the_tool_says() {
         ["--question", "drain", "--cpus", "1,8", "--backends", "native,xen"],
         ["--question", "tables", "--cpus", "2", "--backends", "xen"],
         ["--question", "scaling", "--cpus", "1", "--backends", "native"],
+        ["--question", "user", "--cpus", "1,2,8", "--backends", "native,xen,kvm,hyperv"],
     ] {
         let said = place.run(&[&["cost"], &asked[..]].concat()).out;
         assert!(said.lines().count() > 4, "{said}");

@@ -189,6 +189,11 @@ impl<P: PvMmu> Engine<P> {
         Err(Broken("every CPU waits, and none can be released".to_owned()))
     }
 
+    /// How many grace periods have passed.
+    pub(super) fn grace_periods(&self) -> u64 {
+        self.machine.software().grace_periods(self.machine.bus())
+    }
+
     fn grace_period(&self) -> bool {
         self.machine.software().grace_period(&self.machine.standing()) == Background::Moved
     }

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::drain::{Case, Others, Row as Drained};
 use super::scaling::{Row as Scaled, Scheme, Tables};
+use super::user::{Case as Freeing, Row as Freed};
 use super::{Report, rounded};
+use impls::{Native, PvMmu, Xen};
 
 /// How far "about as expensive" and "flat" reach.
 const ABOUT: f64 = 1.5;
@@ -37,11 +39,50 @@ pub fn all(report: &Report) -> Vec<Finding> {
         let here = |row: &&Drained| (row.backend, row.cpus, row.others) == place;
         drains(&report.drain.iter().filter(here).collect::<Vec<_>>(), place, &mut found);
     }
+    walkers(&report.user, &mut found);
     for rows in by_ground(&report.scaling) {
         interrupts(&rows, &mut found);
         growth(&rows, &mut found);
     }
     found
+}
+
+/// What seed 001 says of the cost of freeing tables.
+fn walkers(rows: &[Freed], found: &mut Vec<Finding>) {
+    let with = |row: &Freed, designs: &[(&str, &str)]| {
+        let same =
+            |other: &&Freed| (other.backend, other.cpus, other.case) == (row.backend, row.cpus, row.case);
+        rows.iter().filter(same).find(|other| other.chooses(designs))
+    };
+    for hook in
+        rows.iter().filter(|row| row.backend == Native::NAME && row.chooses(&[("table_free", "hook")]))
+    {
+        let Some(page_batch) = with(hook, &[("table_free", "with-pages")]) else { continue };
+        found.push(Finding {
+            claim: "Native pays nothing for the hook where that points to the page batch.",
+            source: "seed 001",
+            criterion: "the same counts and the same time as with the page batch and no hook",
+            on: format!("native, {}, CPUs: {}", hook.case.name(), hook.cpus),
+            measured: format!(
+                "{:.0} ns with the hook, {:.0} ns without",
+                hook.cost.everywhere_ns(),
+                page_batch.cost.everywhere_ns()
+            ),
+            holds: hook.cost == page_batch.cost && hook.grace_periods == page_batch.grace_periods,
+        });
+    }
+    let munmap = |row: &&Freed| row.case != Freeing::Exit && row.cpus > 1;
+    for xen in rows.iter().filter(munmap).filter(|row| row.backend == Xen::NAME && row.chooses(&[])) {
+        let sent = xen.cost.hypercalls.get("event_channel_send").copied().unwrap_or(0);
+        found.push(Finding {
+            claim: "Under Xen a flush interrupts no CPU of the guest: it does not wait for walkers.",
+            source: "seed 001",
+            criterion: "no CPU of the guest takes an interrupt for munmap",
+            on: format!("xen, {}, CPUs: {}", xen.case.name(), xen.cpus),
+            measured: format!("{sent} interrupts of the guest, {} hypercalls", xen.hypercalls()),
+            holds: sent == 0,
+        });
+    }
 }
 
 /// Only how the times grow: for measurements too short for anything else.

@@ -10,6 +10,7 @@ pub mod model;
 pub mod scaling;
 pub mod sensitivity;
 pub mod tables;
+pub mod user;
 
 use machine::{Counted, Counts};
 use serde::Serialize;
@@ -34,13 +35,15 @@ pub enum Question {
     Tables,
     /// How do eager unmapping, lazy areas and per-CPU blocks scale with the number of CPUs?
     Scaling,
+    /// What does it cost to take user memory away, by each way to free a table and to reach other CPUs?
+    User,
     /// Which verdicts change when a price is half or twice as much?
     Sensitivity,
 }
 
 impl Question {
     /// Every question.
-    pub const ALL: [Self; 4] = [Self::Drain, Self::Tables, Self::Scaling, Self::Sensitivity];
+    pub const ALL: [Self; 5] = [Self::Drain, Self::Tables, Self::Scaling, Self::User, Self::Sensitivity];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Question {
             Self::Drain => "drain",
             Self::Tables => "tables",
             Self::Scaling => "scaling",
+            Self::User => "user",
             Self::Sensitivity => "sensitivity",
         }
     }
@@ -75,6 +79,8 @@ pub struct Report {
     pub tables: Vec<tables::Row>,
     /// The schemes on more and more CPUs.
     pub scaling: Vec<scaling::Row>,
+    /// The user memory that is taken away.
+    pub user: Vec<user::Row>,
     /// How much the verdicts rest on single prices.
     pub sensitivity: Vec<sensitivity::Row>,
     /// What the figures say to what was claimed.
@@ -197,6 +203,7 @@ pub fn ask(asked: &Asked, heard: &mut dyn FnMut(String)) -> Result<Report, Broke
             Question::Drain => report.drain = drain::measure(asked, heard)?,
             Question::Tables => report.tables = tables::measure(asked, heard)?,
             Question::Scaling => report.scaling = scaling::measure(asked, heard)?,
+            Question::User => report.user = user::measure(asked, heard)?,
             Question::Sensitivity => report.sensitivity = sensitivity::measure(asked, heard)?,
         }
     }

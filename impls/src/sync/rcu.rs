@@ -51,6 +51,11 @@ impl<C> Rcu<C> {
         self.queued.borrow_mut().push(callback);
     }
 
+    /// How many grace periods have passed.
+    pub fn passed(&self, bus: &Bus) -> u64 {
+        bus.memory.value(self.passed)
+    }
+
     /// How many callbacks wait.
     pub fn queued(&self) -> usize {
         self.queued.borrow().len()
