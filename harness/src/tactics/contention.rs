@@ -67,7 +67,7 @@ const FAULTS: &[Tag] = &[Tag::Store, Tag::Load, Tag::GupFast];
 const ENTRIES: &[Tag] = &[Tag::Store, Tag::Load, Tag::Munmap, Tag::Mprotect, Tag::Dontneed];
 
 /// What is fought for too seldom elsewhere.
-static ALL: [Contention; 15] = [
+static ALL: [Contention; 17] = [
     Contention { family: family::LAZY_LOCK, often: 2, holders: UNMAP, takers: UNMAP, ..SPINLOCK },
     // A purge holds it until its flush is done, and what is outstanding counts until then.
     Contention {
@@ -130,6 +130,24 @@ static ALL: [Contention; 15] = [
         holders: ENTRIES,
         takers: ENTRIES,
         before: &[Tag::Mmap],
+        ..SPINLOCK
+    },
+    // Reclaim holds the reverse map while it unmaps a page, and no mapping comes or goes meanwhile.
+    Contention {
+        family: family::I_MMAP,
+        often: 3,
+        held: Held::AfterTaking,
+        holders: &[Tag::Reclaim],
+        takers: &[Tag::Mmap, Tag::Munmap, Tag::Mremap],
+        before: &[Tag::NewObject, Tag::Mmap, Tag::Mmap],
+        ..SPINLOCK
+    },
+    Contention {
+        family: family::I_PAGES,
+        often: 3,
+        holders: &[Tag::Reclaim, Tag::Load, Tag::Store],
+        takers: &[Tag::Reclaim, Tag::Load, Tag::Store],
+        before: &[Tag::NewObject, Tag::Mmap, Tag::Mmap],
         ..SPINLOCK
     },
     // Of the designs only one has it.
