@@ -170,9 +170,7 @@ impl Coverage {
 
     /// What came up less often than this: the words of a complaint each. Only backends that played are looked at.
     ///
-    /// Points are those that there are on the backend, as far as the machine has seen. Pairs of operations are asked for a tenth as
-    /// often: there are two thousand, and most have nothing to do with each other. On KVM and Hyper-V, whose kernel is that of native,
-    /// neither pairs nor points are asked for: these backends play the stories about user memory alone.
+    /// Points are those that there are on the backend, as far as the machine has seen.
     pub fn thin(&self, least: u64) -> Vec<String> {
         let mut thin = Vec::new();
         for (backend, name) in BACKENDS {
@@ -180,18 +178,17 @@ impl Coverage {
             if on.stories == 0 {
                 continue;
             }
-            let is_native_again = Backends::KVM.union(Backends::HYPERV).contains(backend);
             for (index, row) in ROWS.iter().enumerate() {
                 let operation = row.word;
                 if on.effects[index] < least {
                     thin.push(format!("{name}: {operation} took effect {} times", on.effects[index]));
                 }
                 for (other, with) in ROWS.iter().enumerate().skip(index) {
-                    if is_native_again || takes_no_time(row, backend) && takes_no_time(with, backend) {
+                    if takes_no_time(row, backend) && takes_no_time(with, backend) {
                         continue;
                     }
                     let (count, with) = (on.overlaps(index, other), with.word);
-                    if count < (least / 10).max(1) {
+                    if count < least {
                         thin.push(format!("{name}: {operation} and {with} overlapped {count} times"));
                     }
                 }
@@ -203,7 +200,7 @@ impl Coverage {
                     thin.push(format!("{name}: the step {} was met {count} times", step.name()));
                 }
             }
-            for (point, count) in on.points().filter(|(_, count)| !is_native_again && *count < least) {
+            for (point, count) in on.points().filter(|(_, count)| *count < least) {
                 thin.push(format!("{name}: {} was paused at {count} times", point_name(point)));
             }
         }

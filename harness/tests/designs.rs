@@ -121,7 +121,7 @@ fn witness(bug: &Bug) -> Story {
 }
 
 /// Whatever else is chosen: that is what the rows say, and nothing less may be left out of the search for alarms.
-fn each_broken_combination_has_a_witness(on: Backends, all: impl IntoIterator<Item = Designs>) {
+fn each_broken_combination_has_a_witness(on: Backends, all: impl IntoIterator<Item = Designs>, least: usize) {
     let rows: Vec<_> = combinations::broken().map(|bug| (bug, witness(bug))).collect();
     let (mut runner, mut broken) = (runner(None, &[]), 0);
     for designs in all {
@@ -138,7 +138,7 @@ fn each_broken_combination_has_a_witness(on: Backends, all: impl IntoIterator<It
         });
         assert!(shows, "no row's witness shows on {on:?} what is wrong with {designs:?}");
     }
-    assert!(broken > 500, "{broken}");
+    assert!(broken > least, "{broken}");
 }
 
 /// The combinations about user memory: in all else these kernels are native's.
@@ -152,18 +152,18 @@ fn of_user_half() -> impl Iterator<Item = Designs> {
 
 #[test]
 fn each_broken_combination_has_a_witness_on_native() {
-    each_broken_combination_has_a_witness(Backends::NATIVE, combinations::all());
+    each_broken_combination_has_a_witness(Backends::NATIVE, combinations::all(), 10_000);
 }
 
 #[test]
 fn each_broken_combination_has_a_witness_on_xen() {
-    each_broken_combination_has_a_witness(Backends::XEN, combinations::all());
+    each_broken_combination_has_a_witness(Backends::XEN, combinations::all(), 10_000);
 }
 
 #[test]
 fn each_broken_combination_of_user_memory_has_a_witness_on_kvm_and_hyper_v() {
     for backend in [Backends::KVM, Backends::HYPERV] {
-        each_broken_combination_has_a_witness(backend, of_user_half());
+        each_broken_combination_has_a_witness(backend, of_user_half(), 500);
     }
 }
 
